@@ -7,19 +7,29 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import io
 import json
 import os
 import random
 import re
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
-from meterbot.agent.claude_code import profile, read
+from meterbot.agent.claude_code import is_of_this_sign_in, profile, read
 from meterbot.agent.document import render
 from meterbot.agent.network import VERSION, base_address, exchange
-from meterbot.agent.scheduler import EVERY, schedule, settings_file, start, stop, write_settings
+from meterbot.agent.scheduler import (
+    EVERY,
+    schedule,
+    settings_file,
+    start,
+    stop,
+    use_settings,
+    write_settings,
+)
 from meterbot.agent.storage import Problem, folder, read_json, write_private
 
 # Seconds.
@@ -43,21 +53,39 @@ class Agent:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._path, self._every, self._now, self._chance = path, every, now, chance
-        self._state = read_json(path)
+        self._state: dict[str, Any] = {}
 
     def once(self, send: Callable[[bytes], str]) -> str:
         """Reads if it is time, and sends what was not sent yet; returns the result as a sentence. Raises `Problem`."""
-        body = self.body()
-        if not self._state["sent"]:
-            outcome = send(body)
-            self.save(sent=True)
-            return outcome
-        if self._state["refusal"]:
-            raise Problem(self._why_not())
-        return f"nothing new to send; next reading {self._next()}"
+        with self._alone():
+            body = self._body()
+            if not self._state.get("sent"):
+                outcome = send(body)
+                self._save(sent=True)
+                return outcome
+            if self._state.get("refusal"):
+                raise Problem(self._why_not())
+            return f"nothing new to send; next reading {self._next()}"
 
     def body(self) -> bytes:
         """The bytes of the last reading, which is a new one if it is time. Raises `Problem`."""
+        with self._alone():
+            return self._body()
+
+    def start_over(self) -> None:
+        """Lets the next run send the last reading again, unless it is of another sign-in. Raises `Problem`."""
+        with self._alone():
+            kept = self._state.get("snapshot")
+            if kept and not is_of_this_sign_in(kept, self._state):
+                self._save(snapshot=None, refusal="the last reading may be of another sign-in")
+            self._save(sent=False)
+
+    def pause(self) -> float:
+        """Seconds until the next run has something to do."""
+        wait: float = self._state.get("read_after", 0) - self._now()
+        return wait if 0 < wait <= LONGEST else self._every
+
+    def _body(self) -> bytes:
         now = self._now()
         # A deadline further away than any wait was set while the clock was wrong.
         if not 0 < self._state.get("read_after", 0) - now <= LONGEST:
@@ -66,33 +94,59 @@ class Agent:
             raise Problem(self._why_not())
         return render(self._state["snapshot"])
 
-    def save(self, **changes: Any) -> None:
-        """Changes what is remembered. `sent=False` lets the next run send the last reading again."""
-        self._state.update(changes)
-        write_private(self._path, json.dumps(self._state, indent=1) + "\n")
-
     def _read(self, now: float) -> None:
-        # Earlier than the interval, so that a scheduler's next run is not a moment too soon. It is kept before the
-        # reading, so that another run at the same time makes none.
-        self.save(read_after=now + self._every * 0.8)
         try:
             snapshot = read(self._state, now, self._path.parent)
         except Problem as problem:
             if problem.wait is None:
-                self.save(read_after=0)
                 raise
             failures = self._state.get("failures", 0) + 1
             # A retry exactly on time was seen to cost another hour, and "0 seconds" is no permission.
             wait = max(problem.wait, LADDER[min(failures, len(LADDER)) - 1]) + 300 * self._chance()
-            self.save(failures=failures, refusal=str(problem), read_after=now + min(wait, LONGEST))
+            self._save(failures=failures, refusal=str(problem), read_after=now + min(wait, LONGEST))
             raise Problem(self._why_not()) from None
-        self.save(failures=0, refusal="", snapshot=snapshot, sent=False)
+        # Earlier than the interval, so that a scheduler's next run is not a moment too soon.
+        due = now + self._every * 0.8
+        self._save(failures=0, refusal="", read_after=due, snapshot=snapshot, sent=False)
 
     def _why_not(self) -> str:
         return f"{self._state.get('refusal') or 'nothing was read'}; next try {self._next()}"
 
     def _next(self) -> str:
         return time.strftime("after %H:%M", time.localtime(self._state.get("read_after", 0)))
+
+    def _save(self, **changes: Any) -> None:
+        self._state.update(changes)
+        write_private(self._path, json.dumps(self._state, indent=1) + "\n")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Waits for another run of the same sign-in, whose back-off would be lost otherwise. Raises `Problem`."""
+        lock = self._path.with_suffix(".lock")
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as failure:
+            raise Problem(f"cannot write {lock}: {failure.strerror}") from None
+        with os.fdopen(descriptor, "w") as file:
+            try:
+                _lock(file.fileno())
+            except OSError:
+                raise Problem("another run has not ended: try again in a few minutes") from None
+            self._state = read_json(self._path)
+            yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def state_file() -> Path:
@@ -108,7 +162,7 @@ def destination() -> tuple[str, str]:
         raise Problem(f"{missing} is not set: `/claude-spend join` gives you a line that sets it", status=2)
     if not re.fullmatch("[!-~]+", token):
         raise Problem("METERBOT_PUSH_TOKEN has characters that no token has: paste it whole", status=2)
-    return base_address(url, "METERBOT_URL"), token
+    return re.sub("(/api/v1)?/snapshots$", "", base_address(url, "METERBOT_URL")), token
 
 
 def send(body: bytes) -> str:
@@ -117,9 +171,11 @@ def send(body: bytes) -> str:
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     answer = exchange("POST", f"{url}/api/v1/snapshots", headers, body)
     told = _texts(answer.document)
-    if answer.status in {200, 202}:
+    if answer.status in {200, 202} and "status" in told:
         return f"{told['seat']}: {told['spent']} sent" if {"seat", "spent"} <= told.keys() else "sent"
-    why = told.get("error", "the reading was not taken, the next run sends it again: is METERBOT_URL right?")
+    later = answer.status in {408, 425, 429} or answer.status >= 500
+    doubt = "meterbot cannot take it now" if later else "is METERBOT_URL right?"
+    why = told.get("error", f"the reading was not taken, the next run sends it again: {doubt}")
     raise Problem("; ".join([why, *filter(None, [told.get("remedy")])]) + f" ({answer.status})")
 
 
@@ -140,7 +196,7 @@ def join(url: str, code: str, program: list[str]) -> int:
     status = 0
     try:
         agent = Agent(state_file())
-        agent.save(sent=False)  # this meterbot may be another one
+        agent.start_over()  # this meterbot, and this seat, may be another one
         print(f"{agent.once(send)}, next in {EVERY // 60} minutes", flush=True)
     except Problem as problem:
         status = 1
@@ -160,9 +216,13 @@ def install(program: list[str]) -> None:
 def uninstall(program: list[str]) -> None:
     """Stops the scheduled runs and deletes settings, state and script. Raises `Problem`."""
     stop(schedule(program))
-    for path in (settings_file(), state_file(), folder() / "meterbot-agent.py"):
+    for path in (settings_file(), state_file(), state_file().with_suffix(".lock")):
         path.unlink(missing_ok=True)
-    print("stopped, and deleted: settings, state and script")
+    script = folder() / "meterbot-agent.py"
+    ours = Path(program[-1]).resolve() == script.resolve()
+    if ours and not any(folder().glob("settings*.json")):  # another sign-in's runs may need it
+        script.unlink(missing_ok=True)
+    print("stopped, and deleted: settings and state" + ("" if script.exists() else ", and the script"))
 
 
 def main(arguments: list[str], program: list[str]) -> int:
@@ -176,6 +236,8 @@ def main(arguments: list[str], program: list[str]) -> int:
     add("--settings", metavar="PATH", help="the settings of the scheduled runs")
     add("--version", action="version", version=VERSION)
     options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may have no sign for the euro
     if sys.stderr:
         faulthandler.dump_traceback_later(RUN_SECONDS, exit=True)
     try:
@@ -189,7 +251,10 @@ def main(arguments: list[str], program: list[str]) -> int:
 
 def _act(options: argparse.Namespace, program: list[str]) -> int:
     action, *words = options.action or ["push"]
-    os.environ.update(read_json(Path(options.settings)) if options.settings else {})
+    if options.dry_run and action != "push":
+        raise Problem(f"--dry-run is for sending, and {action} was not done: leave one of them out", status=2)
+    if options.settings:
+        use_settings(Path(options.settings))
     if action == "join" and len(words) == 2:
         return join(words[0], words[1], program)
     if words or action not in {"push", "uninstall"}:

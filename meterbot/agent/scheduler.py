@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meterbot.agent.claude_code import profile
-from meterbot.agent.storage import Problem, folder, write_private
+from meterbot.agent.storage import Problem, folder, read_json, write_private
 
 EVERY = 900  # seconds; Anthropic allows few readings, and every program of the account shares them
 # What a scheduled run needs of this shell's environment.
@@ -99,7 +99,8 @@ def stop(made: Schedule | None) -> None:
 
 
 def _systemd(name: str, command: list[str]) -> Schedule:
-    units, systemctl = Path.home() / ".config/systemd/user", ["systemctl", "--user"]
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    units, systemctl = config / "systemd/user", ["systemctl", "--user"]
     # `%`, `$` and the backslash have a meaning even inside quotes.
     quoted = (re.sub(r'([\\"])', r"\\\1", word).replace("%", "%%").replace("$", "$$") for word in command)
     service = SERVICE.format(command=" ".join(f'"{word}"' for word in quoted))
@@ -139,20 +140,36 @@ def _cron(name: str, command: list[str]) -> Schedule:
     missing = any(words in listed.stderr.lower() for words in ("no crontab", "no such file"))
     if listed.returncode and not missing:  # a new one would be without the other lines
         raise Problem(f"the crontab cannot be read: {listed.stderr.strip()[:300]}")
-    others = "".join(f"{each}\n" for each in listed.stdout.splitlines() if not each.endswith(f"# {name}"))
+    lines = listed.stdout.split("\n")  # not splitlines(), which would end lines elsewhere, too
+    others = "\n".join(each for each in lines if not each.endswith(f"# {name}"))
+    others += "\n" if others and not others.endswith("\n") else ""
     return Schedule({}, [["crontab", "-"]], ["crontab", "-"], (others + line, others))
 
 
 def _run(words: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
+    code, errors = "utf-8", "surrogateescape"  # a crontab of any encoding comes back as it was
     try:
-        return subprocess.run(words, input=text, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+        typed = text.encode(code, errors)
+        ran = subprocess.run(words, input=typed, capture_output=True, timeout=60, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as failure:
         return subprocess.CompletedProcess(words, 1, "", str(failure))
+    told = (part.decode(code, errors) for part in (ran.stdout, ran.stderr))
+    return subprocess.CompletedProcess(words, ran.returncode, *told)
 
 
 def settings_file() -> Path:
     """What the scheduled runs need of the environment, the token among it."""
     return folder() / f"settings{profile()}.json"
+
+
+def use_settings(path: Path) -> None:
+    """Sets the environment of a scheduled run. Raises `Problem`."""
+    kept = read_json(path)
+    if not kept or not all(isinstance(value, str) for value in kept.values()):
+        raise Problem(f"{path} holds no settings: a new line of `/claude-spend join` writes them", status=2)
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise Problem(f"other users may read the token in {path}: run chmod 600 on it", status=2)
+    os.environ.update(kept)
 
 
 def write_settings() -> None:

@@ -1,7 +1,10 @@
 """When the agent reads and sends, and what it remembers."""
 
 import asyncio
+import fcntl
 import json
+import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Literal
@@ -11,7 +14,8 @@ import pytest
 from meterbot.agent import main
 from meterbot.agent.storage import Problem
 from meterbot.demo.server import Reply
-from tests.agent.rig import NOW, SECRETS, Answered, Home, Meterbot
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
+from tests.agent.rig import NOW, ORG, SECRETS, Answered, Home, Meterbot
 from tests.simulator.anthropic_api import AnthropicApi, SignIn, rate_limited, token_invalid
 
 
@@ -181,10 +185,44 @@ async def test_two_runs_at_once_read_once(home: Home, anthropic: AnthropicApi, m
     anthropic.fail("usage", Reply(body=anthropic.signed_in[0].organization.usage(), until=held))
     first = asyncio.create_task(home.push())
     await held.reached.wait()
-    assert (await home.push()).startswith("nothing new to send")
+    second = asyncio.create_task(home.push())
     held.set()
     assert (await first).endswith("sent")
+    assert (await second).startswith("nothing new to send")
     assert len(asked(anthropic)) == len(meterbot.pushes) == 2
+
+
+async def test_a_run_at_the_same_time_does_not_forget_how_long_anthropic_asked_to_wait(
+    home: Home, anthropic: AnthropicApi, meterbot: Meterbot
+) -> None:
+    meterbot.answers.append(Answered(500))
+    with pytest.raises(Problem):
+        await home.push()  # a reading is left to send
+    home.clock.advance(timedelta(minutes=13))
+    held = Held()
+    refusal = rate_limited("3600")
+    anthropic.fail("usage", replace(refusal, until=held), rate_limited("3600"))
+    first = asyncio.create_task(home.said())
+    await held.reached.wait()
+    second = asyncio.create_task(home.said())
+    held.set()
+    await asyncio.gather(first, second)
+    assert home.memory["read_after"] - home.now >= 3600
+    assert len(asked(anthropic)) == 2
+
+
+def test_a_second_run_waits_until_the_first_one_has_ended(home: Home) -> None:
+    """Each writes the whole memory: otherwise the one that ends last would undo the other's."""
+    main.state_file().parent.mkdir(parents=True)
+    with main.state_file().with_suffix(".lock").open("w") as file:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        waiting = threading.Thread(target=home.agent().start_over)
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        assert not main.state_file().exists()
+    waiting.join(10)
+    assert home.memory == {"sent": False}
 
 
 @pytest.mark.usefixtures("meterbot")
@@ -211,9 +249,25 @@ async def test_a_clock_that_was_set_back_does_not_silence_the_seat(home: Home, m
 @pytest.mark.usefixtures("anthropic")
 async def test_another_meterbot_gets_the_last_reading(home: Home, meterbot: Meterbot) -> None:
     await home.push()
-    home.agent().save(sent=False)
+    await home.run(home.agent().start_over)
     await home.push()
     assert len(meterbot.pushes) == 2
+
+
+async def test_the_reading_of_another_sign_in_is_not_sent_to_another_seat(
+    home: Home, anthropic: AnthropicApi, ana: SignIn, meterbot: Meterbot
+) -> None:
+    await home.push()
+    other = "33333333-3333-4333-8333-333333333333"
+    anthropic.sign_in("sk-ant-oat01-other", account=other, organization=SimulatedOrganization(ORG))
+    home.sign_in("sk-ant-oat01-other")
+    await home.run(home.agent().start_over)
+    with pytest.raises(Problem, match="the last reading may be of another sign-in; next try after"):
+        await home.push()
+    assert len(asked(anthropic)) == 1  # Anthropic is asked no sooner for it
+    home.clock.advance(timedelta(minutes=12))
+    await home.push()
+    assert [push.document["account_uuid"] for push in meterbot.pushes] == [ana.account, other]
 
 
 @pytest.mark.usefixtures("anthropic", "meterbot")
@@ -227,8 +281,10 @@ async def test_what_is_remembered_holds_no_secret_and_is_for_its_user_alone(home
     ("answer", "said"),
     [
         (Answered(200), "zoe: $4.20 of $50.00 sent"),
-        (Answered(202, {}, "<html>"), "sent"),
-        (Answered(202, {}, '{"seat": "z\\u001b[2Je", "spent": "$1"}'), "z?[2Je: $1 sent"),
+        (Answered(202, {}, '{"status": "stored"}'), "sent"),
+        (Answered(202, {}, "<html>"), "is METERBOT_URL right? (202)"),
+        (Answered(200, {}, '{"ok": true}'), "is METERBOT_URL right? (200)"),
+        (Answered(202, {}, '{"status": "stored", "seat": "z\\u001b[2Je", "spent": "$1"}'), "z?[2Je: $1 sent"),
         (
             Answered(401, {}, '{"error": "this push token is not known", "remedy": "ask for a new line"}'),
             "this push token is not known; ask for a new line (401)",
@@ -238,11 +294,11 @@ async def test_what_is_remembered_holds_no_secret_and_is_for_its_user_alone(home
         (Answered(404, {}, "<html>"), "is METERBOT_URL right? (404)"),
         (
             Answered(429, {}, ""),
-            "the reading was not taken, the next run sends it again: is METERBOT_URL right? (429)",
+            "the reading was not taken, the next run sends it again: meterbot cannot take it now (429)",
         ),
         (
             Answered(520, {}, ""),
-            "the reading was not taken, the next run sends it again: is METERBOT_URL right? (520)",
+            "the reading was not taken, the next run sends it again: meterbot cannot take it now (520)",
         ),
     ],
 )
@@ -250,7 +306,7 @@ async def test_what_meterbot_answers_is_said(
     home: Home, meterbot: Meterbot, answer: Answered, said: str
 ) -> None:
     meterbot.answers.append(answer)
-    if answer.status in {200, 202}:
+    if said.endswith("sent"):
         assert await home.run(lambda: main.send(b"{}")) == said
         return
     with pytest.raises(Problem) as refused:

@@ -121,6 +121,17 @@ async def test_the_bytes_of_a_file_can_be_looked_at_first(home: Home, meterbot: 
     assert [push.body.decode() for push in meterbot.pushes] == [out]
 
 
+@pytest.mark.parametrize("words", [["uninstall"], ["join", "https://meterbot.example.com", "CODE"]])
+async def test_a_dry_run_installs_and_uninstalls_nothing(
+    home: Home, command: list[str], words: list[str]
+) -> None:
+    write_settings()
+    status, out, err = await run(home, *command, *words, "--dry-run")
+    assert (status, out) == (2, "")
+    assert f"--dry-run is for sending, and {words[0]} was not done" in err
+    assert settings_file().exists()
+
+
 @pytest.mark.usefixtures("anthropic")
 async def test_a_dry_run_needs_no_meterbot(home: Home) -> None:
     del home.env["METERBOT_URL"], home.env["METERBOT_PUSH_TOKEN"]
@@ -172,6 +183,48 @@ async def test_what_the_shell_had_is_what_a_scheduled_run_has(home: Home, meterb
     home.env.update(kept, HOME=str(home.path))
     assert (await run(home, *PACKAGE, "--settings", str(settings_file())))[0] == 0
     assert [push.headers["Authorization"] for push in meterbot.pushes] == [f"Bearer {PUSH_TOKEN}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "said"),
+    [
+        (None, 0, "holds no settings"),
+        ("{", 0o600, "holds no settings"),
+        ('{"METERBOT_URL": 1}', 0o600, "holds no settings"),
+        ('{"METERBOT_URL": "https://meterbot.example.com"}', 0o644, "other users may read the token"),
+    ],
+)
+async def test_settings_that_are_damaged_or_not_private_end_with_2(
+    home: Home, meterbot: Meterbot, text: str | None, mode: int, said: str
+) -> None:
+    path = home.path / "settings.json"
+    if text is not None:
+        path.write_text(text)
+        path.chmod(mode)
+    status, out, err = await run(home, *PACKAGE, "--settings", str(path))
+    assert (status, out, said in err) == (2, "", True)
+    assert meterbot.pushes == []
+
+
+@pytest.mark.usefixtures("anthropic")
+async def test_a_terminal_without_a_euro_sign_still_shows_what_was_sent(
+    home: Home, meterbot: Meterbot, command: list[str]
+) -> None:
+    home.env["PYTHONIOENCODING"] = "latin-1"
+    meterbot.answers.append(Answered(202, {}, '{"status": "stored", "seat": "zoe", "spent": "\u20ac4.20"}'))
+    status, out, err = await run(home, *[word for word in command if word != "-I"])
+    assert (status, out, err) == (0, "zoe: ?4.20 sent\n", "")
+
+
+@pytest.mark.usefixtures("anthropic")
+@pytest.mark.parametrize("path", ["/snapshots", "/api/v1/snapshots", "/team/", ""])
+async def test_an_address_with_the_path_of_a_push_works_too(
+    home: Home, meterbot: Meterbot, path: str
+) -> None:
+    home.env["METERBOT_URL"] = meterbot.url + path
+    await home.push()
+    prefix = path.rstrip("/") if "team" in path else ""
+    assert [push.path for push in meterbot.pushes] == [f"{prefix}/api/v1/snapshots"]
 
 
 async def test_no_secret_shows_anywhere(home: Home, anthropic: AnthropicApi, meterbot: Meterbot) -> None:

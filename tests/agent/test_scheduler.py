@@ -104,13 +104,16 @@ def test_on_windows_a_task_runs_it_without_a_window(home: Home, monkeypatch: pyt
     assert "-AllowStartIfOnBatteries" in arguments[-1]
 
 
-def crontab(home: Home, table: str) -> Path:
+def crontab(home: Home, table: str | bytes) -> Path:
     """A crontab that keeps its table in a file."""
     path = home.path / "table"
-    path.write_text(table)
+    path.write_bytes(table.encode() if isinstance(table, str) else table)
     source = f"""import pathlib, sys
 path = pathlib.Path({str(path)!r})
-print(path.read_text(), end="") if sys.argv[1] == "-l" else path.write_text(sys.stdin.read())
+if sys.argv[1] == "-l":
+    sys.stdout.buffer.write(path.read_bytes())
+else:
+    path.write_bytes(sys.stdin.buffer.read())
 """
     program(home.path / "bin", "crontab", source)
     return path
@@ -154,6 +157,31 @@ def test_where_there_is_no_scheduler_a_person_is_told_what_to_run(home: Home) ->
     with pytest.raises(Problem, match=r"keep this running: while :; do .*; sleep 900; done"):
         start(COMMAND)
     assert home.files() == {}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "# T\u00e4glich\n0 1 * * * backup\n".encode("latin-1"),
+        "# a\x0cb\r\n0 1 * * * x\u2028y\n".encode(),
+        b"0 1 * * * backup",
+    ],
+    ids=["not UTF-8", "other ends of lines", "no last end of line"],
+)
+def test_the_other_lines_of_a_crontab_stay_byte_for_byte(home: Home, other: bytes) -> None:
+    table = crontab(home, other)
+    start(COMMAND)
+    assert table.read_bytes().startswith(other.rstrip(b"\n") + b"\n")
+    assert table.read_bytes().count(b"# meterbot-push\n") == 1
+    stop(schedule(COMMAND))
+    assert table.read_bytes() == other.rstrip(b"\n") + b"\n"
+
+
+def test_systemd_finds_its_units_where_the_user_keeps_configuration(home: Home) -> None:
+    recording(home, "systemctl")
+    home.env["XDG_CONFIG_HOME"] = str(home.path / "settings")
+    start(COMMAND)
+    assert (home.path / "settings/systemd/user/meterbot-push.timer").exists()
 
 
 def test_a_scheduler_that_refuses_is_quoted(home: Home) -> None:
@@ -202,6 +230,24 @@ def test_uninstalling_deletes_all_of_it_and_nothing_else(home: Home) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
     main.install([sys.executable, str(script)])
-    home.agent().save(sent=False)
+    home.agent().start_over()
     main.uninstall([sys.executable, str(script)])
     assert list(home.files()) == [other]
+
+
+def test_uninstalling_leaves_a_script_that_another_sign_in_or_installation_uses(home: Home) -> None:
+    recording(home, "systemctl")
+    script = home.path / ".local/share/meterbot/meterbot-agent.py"
+    script.parent.mkdir(parents=True)
+    script.write_text("")
+    home.env["CLAUDE_CONFIG_DIR"] = str(home.path / "work")
+    main.install([sys.executable, str(script)])
+    main.uninstall([sys.executable, "-m", "meterbot", "push"])
+    assert script.exists()
+    main.install([sys.executable, str(script)])
+    del home.env["CLAUDE_CONFIG_DIR"]
+    main.uninstall([sys.executable, str(script)])
+    assert script.exists()
+    home.env["CLAUDE_CONFIG_DIR"] = str(home.path / "work")
+    main.uninstall([sys.executable, str(script)])
+    assert not script.exists()
