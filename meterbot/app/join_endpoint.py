@@ -24,6 +24,7 @@ from meterbot.store import Store
 EXPIRED = (
     "This code is not valid: it was used, or it is older than ten minutes. Ask /claude-spend join again."
 )
+_TOO_MANY = "Too many wrong codes came from this address: wait {} seconds."
 _LONGEST_CODE = 64
 _PRIVATE = {
     "Cache-Control": "no-store",
@@ -70,19 +71,21 @@ class JoinEndpoint:
     async def show(self, request: web.Request) -> web.Response:
         """What the code would do, and how to do it."""
         code = request.match_info["code"]
+        in_browser = "text/html" in request.headers.get("Accept", "")
         if (wait := self._wait(request)) is not None:
-            return wait
+            return wait if in_browser else _said_by_python(_TOO_MANY.format(wait.headers["Retry-After"]))
         seat = await seat_of_code(self._store, code[:_LONGEST_CODE], self._now())
         if seat is None:
             self._count(request)
-        if "text/html" in request.headers.get("Accept", ""):
+        if in_browser:
             page = expired_page() if seat is None else join_page(seat, self._url, code)
             headers = {**_PRIVATE, "Content-Security-Policy": PAGE_POLICY}
             return web.Response(
                 text=page, status=200 if seat else 404, content_type="text/html", headers=headers
             )
-        text = f"raise SystemExit({EXPIRED!r})\n" if seat is None else join_script(seat, self._url, code)
-        return web.Response(text=text, status=200 if seat else 404, headers=_PRIVATE)
+        if seat is None:
+            return _said_by_python(EXPIRED)
+        return web.Response(text=join_script(seat, self._url, code), headers=_PRIVATE)
 
     async def trade(self, request: web.Request) -> web.Response:
         """The seat's push token for the code, once."""
@@ -105,8 +108,13 @@ class JoinEndpoint:
         if seconds == 0:
             return None
         headers = {**_PRIVATE, "Retry-After": str(seconds)}
-        error = f"Too many wrong codes came from this address: wait {seconds} seconds."
-        return web.json_response({"error": error}, status=429, headers=headers)
+        return web.json_response({"error": _TOO_MANY.format(seconds)}, status=429, headers=headers)
 
     def _count(self, request: web.Request) -> None:
         self._failures.wait(client_address(request, self._trusted_proxies), self._now())
+
+
+def _said_by_python(sentence: str) -> web.Response:
+    """A script that only says this. With another status than 200, `curl -f` would give Python nothing, and the person
+    would not hear it."""
+    return web.Response(text=f"raise SystemExit({sentence!r})\n", headers=_PRIVATE)

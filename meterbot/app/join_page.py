@@ -51,7 +51,8 @@ _SENT = """{
  "usage": {
   "five_hour": {"utilization": 41.0, "resets_at": "2026-04-20T12:00:00Z"},
   "extra_usage": {"is_enabled": true, "used_credits": 420, "monthly_limit": 5000, "currency": "USD"}
- }
+ },
+ "errors": []
 }"""
 
 

@@ -18,25 +18,30 @@ SHA256 = "{digest}"
 
 if sys.version_info < (3, 8):
     sys.exit("meterbot needs Python 3.8 or later, and this is " + sys.version.split()[0])
+if sys.argv[1:]:
+    sys.exit("This line takes no options. To see what would be sent: curl -fsSL " + URL + "/agent | python3 - --dry-run")
 
-import hashlib, os, ssl, subprocess, urllib.request
+import hashlib, http.client, os, ssl, subprocess, urllib.request
 
 certificates = ssl.create_default_context()
 system = "/etc/ssl/cert.pem"  # for a Python on macOS that has no certificates of its own
-if not certificates.get_ca_certs() and "SSL_CERT_FILE" not in os.environ and os.path.exists(system):
+named = {{"SSL_CERT_FILE", "SSL_CERT_DIR"}} & set(os.environ)
+if not certificates.get_ca_certs() and not named and os.path.exists(system):
     certificates.load_verify_locations(system)
 try:
     agent = urllib.request.urlopen(URL + "/agent", timeout=30, context=certificates).read()
-except OSError as failure:
+except (OSError, http.client.HTTPException) as failure:
     sys.exit("cannot download " + URL + "/agent: " + str(failure))
 if hashlib.sha256(agent).hexdigest() != SHA256:
     sys.exit("the downloaded agent is not the file that was announced, so it is not started")
 
-folder = os.path.join(os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/.local/share"), "meterbot")
+windows = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else None
+folder = os.path.join(windows or os.path.expanduser("~/.local/share"), "meterbot")
 os.makedirs(folder, mode=0o700, exist_ok=True)
 path = os.path.join(folder, "{file}")
-with open(path, "wb") as file:
+with open(path + ".new", "wb") as file:
     file.write(agent)
+os.replace(path + ".new", path)  # a scheduled run may start meanwhile
 sys.exit(subprocess.call([sys.executable, path, "join", URL, CODE]))
 """
 

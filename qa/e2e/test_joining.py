@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from meterbot.app.agent_script import agent_script
+from meterbot.app.join_endpoint import EXPIRED
 from meterbot.app.run import Bot
 from meterbot.commands.invitations import new_seat
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
@@ -82,6 +83,7 @@ def machine(folder: Path, interpreter: str, site: Site, anthropic: AnthropicApi)
         "PATH": str(tools),
         "SSL_CERT_FILE": str(site.certificate),
         "METERBOT_ANTHROPIC_API": anthropic.url,
+        "LOCALAPPDATA": str(folder / "appdata"),  # WSL may pass it on; only on Windows it means something
     }
 
 
@@ -148,6 +150,7 @@ async def test_one_line_brings_a_seat_s_first_number_into_the_team_answer_within
         status, said = await shell(f"python3 {script} uninstall", env)
         assert (status, "deleted" in said, script.exists()) == (0, True, False)
         assert list((folder / ".local/share/meterbot").iterdir()) == []
+        assert not (folder / "appdata").exists()
 
 
 async def test_a_person_who_was_invited_at_the_terminal_joins_without_a_restart(
@@ -186,12 +189,37 @@ async def test_a_code_works_once_and_for_its_own_seat(site: Site) -> None:
             assert again.status == 404
             assert "older than ten minutes" in (await again.json())["error"]
         async with session.get(address) as gone:
-            assert (gone.status, "SystemExit" in await gone.text()) == (404, True)
+            assert (gone.status, "SystemExit" in await gone.text()) == (200, True)
         async with session.get(address, headers={"Accept": "text/html"}) as page:
             assert (page.status, "no longer valid" in await page.text()) == (404, True)
     assert [one.seat for one in await site.house.bot.store.read(push_tokens.read)] == ["ana"]
     assert told["token"] not in site.house.seen_by_others()
     assert address.rpartition("/")[2] not in site.house.seen_by_others()
+
+
+@judged_by("curl", shutil.which("curl"))
+@pytest.mark.parametrize("python", [OLDEST])
+async def test_the_line_says_why_it_does_nothing(site: Site, tmp_path: Path, python: str) -> None:
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    async with AnthropicApi() as anthropic:
+        env = machine(folder, python, site, anthropic)
+        line = await site.line()
+        status, said = await shell(f"{line} --dry-run", env)
+        assert status == 1
+        assert f"This line takes no options. To see what would be sent: curl -fsSL {site.url}/agent" in said
+        assert await site.house.bot.store.read(push_tokens.read) == []
+        assert not (folder / ".local").exists()
+        async with site.session() as session, session.post(line.split()[2]) as traded:
+            assert traded.status == 200  # the code was not used up
+        status, said = await shell(line, env)
+        assert (status, said) == (1, f"{EXPIRED}\n")
+        async with site.session() as session:
+            for n in range(20):
+                async with session.get(f"{site.url}/join/guess-{n}") as answer:
+                    assert answer.status == 200
+        status, said = await shell(line, env)
+        assert (status, said.startswith("Too many wrong codes came from this address: wait ")) == (1, True)
 
 
 async def test_an_address_that_tries_codes_is_told_to_wait(site: Site) -> None:
@@ -235,6 +263,25 @@ async def test_the_script_does_not_start_an_agent_that_is_not_the_announced_one(
     untrusting = {name: value for name, value in env.items() if name != "SSL_CERT_FILE"}
     status, said = await shell(f"{python} {path}", untrusting)
     assert (status, "cannot download" in said, "CERTIFICATE_VERIFY_FAILED" in said) == (1, True, True)
+    assert not (tmp_path / ".local").exists()
+
+
+@pytest.mark.parametrize("python", [OLDEST])
+async def test_the_script_says_when_the_download_breaks_off(site: Site, tmp_path: Path, python: str) -> None:
+    async with site.session() as session, session.get(await site.code()) as shown:
+        script = await shown.text()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nimport")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        there = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        (tmp_path / "cut.py").write_text(script.replace(site.url, there))
+        env = {"HOME": str(tmp_path), "PATH": os.defpath}
+        status, said = await shell(f"{python} {tmp_path / 'cut.py'}", env)
+    assert (status, said.startswith(f"cannot download {there}/agent: ")) == (1, True)
     assert not (tmp_path / ".local").exists()
 
 
