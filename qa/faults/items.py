@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Text, insert, literal, select, text, update
 
 from meterbot.core.deliveries import DeliveryKind, DeliveryState, Destination, NewDelivery, Priority
 from meterbot.core.models import Event, EventKind, Severity
+from meterbot.delivery.alerts.kinds import KIND_WORDS
 from meterbot.delivery.planner import delivery_id
 from meterbot.delivery.worker import MAY_REPEAT
 from meterbot.rules.pull_requests import Merged, PullRequest
@@ -218,7 +219,7 @@ class Item:
             each for each in verdict.lost if not any(each.startswith(str(fact)) for fact in excused)
         ]
         if self.kind == "unrenderable event":
-            self._expect_once(platform, seen, "threshold crossed")
+            self._expect_once(platform, seen, f": {KIND_WORDS[EventKind.THRESHOLD_CROSSED]}")
         if self.kind.endswith("pull request"):
             self._expect_once(platform, seen, f"#{_GOOD_PULL}")
         if self.kind == "exhausted lookup" and platform == self.fault.platform:
