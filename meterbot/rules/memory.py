@@ -46,7 +46,7 @@ class Risk:
 
 @dataclass(frozen=True, slots=True)
 class CapAlert:
-    """The newest posted alert about the cap of this period: a reached `level`, or None for a forecast."""
+    """A posted alert about the cap of this period: a reached `level`, or None for a forecast."""
 
     key: str
     level: str | None = None
@@ -85,7 +85,7 @@ class CounterMemory:
     The levels: `alerted_levels` of this period; `levels_reset_at` is when some of them were dropped because the cap was
     raised, which makes the key of their next alert another one; `measured_cap` is the cap that `used` was last compared with.
 
-    `cap_alert` is the newest of the alerts that a raised cap ends.
+    `cap_alerts` are those that a raised cap ends, the oldest first.
 
     The pace: `risk` is the open episode of it, `spike_at` when a spike was last posted.
 
@@ -115,7 +115,7 @@ class CounterMemory:
     alerted_levels: tuple[str, ...] = ()
     levels_reset_at: str = ""
     measured_cap: Cap | None = None
-    cap_alert: CapAlert | None = None
+    cap_alerts: tuple[CapAlert, ...] = ()
     cap: Cap | None = None
     metering: Metering | None = None
     metering_why: bool = False
@@ -156,7 +156,7 @@ def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
         return memory
     return replace(
         memory, period=None, period_at=None, period_unread=False, used=None, used_at=None, peak=None,
-        late_used=None, late_peak=None, spend=None, charge_alerted=False, previous_final=None, alerted_levels=(), levels_reset_at="", measured_cap=None, cap_alert=None,
+        late_used=None, late_peak=None, spend=None, charge_alerted=False, previous_final=None, alerted_levels=(), levels_reset_at="", measured_cap=None, cap_alerts=(),
     )  # fmt: skip
 
 

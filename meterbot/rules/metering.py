@@ -19,7 +19,7 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
     compared.
     """
     changes = []
-    memory, ended = _ended_alert(memory, reading)
+    memory, ended = _ended_alerts(memory, reading)
     if reading.switched is not None and reading.used is not None:
         changes.append(_change("currency", reading.switched, reading.used.currency))
     old_cap, new_cap = memory.cap, reading.cap
@@ -41,7 +41,7 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
         reading.stamp,
         reason="; ".join(_said(change) for change in changes),
         severity=Severity.WARNING if memory.metering == "paused" != old else Severity.INFO,
-        resolves=ended,
+        resolves=ended[-1] if ended else None,
         facts={
             "changes": changes,
             "used": money_fact(reading.used),
@@ -49,17 +49,26 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
             "wire_reason": raw,
         },
     )
-    return memory, [event]
+    # The newest alert's thread says it; the others end in silence.
+    others = [
+        replace(event, key=f"{event.key}:{number}", resolves=alert, muted_by=event.key)
+        for number, alert in enumerate(ended[:-1], 1)
+    ]
+    return memory, [event, *others]
 
 
-def _ended_alert(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, str | None]:
-    """The key of the alert about the old cap that a raised one has ended."""
-    alert, used = memory.cap_alert, reading.used or memory.used
-    if alert is None or used is None or not raised(memory.cap, reading.cap):
-        return memory, None
-    if alert.level is not None and reached(parse_threshold(alert.level), used, reading.limit):
-        return memory, None
-    return replace(memory, cap_alert=None), alert.key
+def _ended_alerts(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[str]]:
+    """The keys of the alerts about the old cap that a raised one has ended, the oldest first."""
+    used = reading.used or memory.used
+    if used is None or not raised(memory.cap, reading.cap):
+        return memory, []
+    still = tuple(
+        alert
+        for alert in memory.cap_alerts
+        if alert.level is not None and reached(parse_threshold(alert.level), used, reading.limit)
+    )
+    ended = [alert.key for alert in memory.cap_alerts if alert not in still]
+    return replace(memory, cap_alerts=still) if ended else memory, ended
 
 
 def _metering(memory: CounterMemory, reading: CleanReading) -> CounterMemory:

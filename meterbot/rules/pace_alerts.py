@@ -143,7 +143,7 @@ def _check_cap(check: _PaceCheck) -> tuple[CounterMemory, Event | None]:
     if risk is not None and risk.period == memory.period and now - risk.seen_at < _RISK_FORGOTTEN_AFTER:
         return seen, None
     event = _cap_forecast(check, speed, at, month_forecast)
-    return replace(seen, cap_alert=CapAlert(event.key)), event
+    return replace(seen, cap_alerts=(*memory.cap_alerts, CapAlert(event.key))), event
 
 
 def _ends(memory: CounterMemory, now: datetime) -> datetime:

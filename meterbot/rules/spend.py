@@ -105,7 +105,7 @@ def _next_period(memory: CounterMemory, reading: CleanReading, final: Money | No
         previous_final=final if follows else None,
         alerted_levels=(),
         levels_reset_at="",
-        cap_alert=None,
+        cap_alerts=(),
     )
 
 
@@ -220,7 +220,7 @@ def watch_thresholds(memory: CounterMemory, reading: CleanReading) -> tuple[Coun
     seen_before = memory.used is not None and not (highest.percent is not None and first)
     event = _crossed(memory, reading, news, initial=reading.switched is not None or not seen_before)
     if highest.percent is not None and event.muted_by is None:
-        memory = replace(memory, cap_alert=CapAlert(event.key, highest.level))
+        memory = replace(memory, cap_alerts=(*memory.cap_alerts, CapAlert(event.key, highest.level)))
     return memory, [event]
 
 

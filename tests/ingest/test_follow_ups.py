@@ -126,3 +126,16 @@ async def test_a_place_that_refuses_is_reported_at_the_others_and_its_end_too(st
     (told,) = [each for each in discord.standing if each.message.title == "Slack C1 does not accept messages"]
     assert told.edits[-1].title == "Resolved: Slack C1 does not accept messages"
     assert not any("does not accept messages" in title for title in slack.titles())
+
+
+@pytest.mark.parametrize("update_in_place", [True, False])
+async def test_a_raised_cap_ends_every_level_that_is_not_reached_any_more(
+    store: Store, *, update_in_place: bool
+) -> None:
+    house = House(store, RoutingSettings(update_in_place=update_in_place), "slack")
+    for used, cap in (("10", "50"), ("41", "50"), ("48", "50"), ("48", "100")):
+        await house.reads(used, cap)
+        await house.passes(HOUR)
+    posts = [each for each in house.walls["slack"].standing if each.thread is None]
+    assert [post.edits[-1].severity for post in posts] == [Severity.GOOD] * (1 if update_in_place else 2)
+    assert await store.read(lambda c: event_log.open_alerts(c, [EventKind.THRESHOLD_CROSSED])) == []

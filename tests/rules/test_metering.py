@@ -73,3 +73,21 @@ def test_fields_that_were_not_read_change_nothing() -> None:
     watch.uses("10")
     assert watch.uses("10", None, cap_known=False, enabled=None) == []
     assert watch.uses("10") == []
+
+
+def test_a_raised_cap_ends_every_alert_about_the_old_one_and_only_the_newest_says_so() -> None:
+    watch = Watch()
+    watch.uses("10")
+    lower, higher = (only(watch.uses(used), CROSSED) for used in ("41", "48"))
+    changed, silent = watch.uses("48", "100")
+    assert (changed.resolves, changed.muted_by) == (higher.key, None)
+    assert (silent.resolves, silent.muted_by) == (lower.key, changed.key)
+    assert [event.resolves for event in watch.uses("48", "200")] == [None]
+
+
+def test_a_raised_cap_leaves_the_alerts_whose_level_is_still_reached_open() -> None:
+    watch = Watch()
+    watch.uses("10")
+    lower, higher = (only(watch.uses(used), CROSSED) for used in ("41", "48"))
+    assert [event.resolves for event in watch.uses("48", "55")] == [higher.key]
+    assert [event.resolves for event in watch.uses("48", "100")] == [lower.key]
