@@ -24,7 +24,7 @@ def renewal_near(facts: EventFacts) -> AlertText:
     before = facts.amount("The month before", "previous_final")
     fields = facts.amount("Extra usage this month", "used") + before
     return AlertText(
-        title, "Cancel or change the plan in claude.ai before that day if you want to.", details, fields
+        title, "To avoid the charge, cancel or change the plan in claude.ai before that day.", details, fields
     )
 
 

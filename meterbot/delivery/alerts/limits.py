@@ -162,4 +162,7 @@ def window_full(facts: EventFacts) -> AlertText:
 
 def window_reset(facts: EventFacts) -> AlertText:
     name = window_label(facts.text("window") or "plan")
-    return AlertText(f"{facts.who}: the {name} window has reset", "Work on the plan's quota can go on.")
+    return AlertText(
+        f"{facts.who}: the {name} window has reset",
+        "Unless another window is full, the plan covers prompts again.",
+    )

@@ -60,8 +60,8 @@ def session_expiring(facts: EventFacts) -> AlertText:
         when = "will probably end soon" if facts.text("level") == "0d" else f"probably {when}"
     return AlertText(
         f"{facts.who}: the claude.ai session {when}",
-        "Sign in to claude.ai again, give the new session key to the operator of meterbot, and restart meterbot.",
-        ("After that, this seat cannot be read.", *([_NO_END] if estimated else [])),
+        "Sign in to claude.ai again and give the new session key to the operator, who restarts meterbot.",
+        ("Otherwise meterbot cannot read this seat after that.", *([_NO_END] if estimated else [])),
     )
 
 
