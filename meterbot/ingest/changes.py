@@ -227,7 +227,7 @@ class Changes:
         if health is Health.OK:
             last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
             # A machine that was offline sends its older readings. That one of ours is stored late is not the seat's fault.
-            if seat.source == "push" and now - last_ok_at > seat.stale_after:
+            if seat.source == _PUSHED and now - last_ok_at > seat.stale_after:
                 health, since = Health.STALE, last_ok_at + seat.stale_after
         self.sources[seat.name] = replace(
             old,
