@@ -17,9 +17,8 @@ from meterbot.rules.window_trend import full_at
 
 @dataclass(frozen=True, slots=True)
 class SeatOutlook:
-    """The outlook of one row. `cap_at`: when the cap is reached at the pace of the last 24 hours, as the
-    alert says; None if not this month. `full`:
-    the windows that fill up before they reset, and when."""
+    """The outlook of one row. `cap_at`: when the cap is reached at the pace of the 24 hours before the reading, as the
+    alert says; None if not this month, or before now. `full`: the windows that fill up before they reset, and when."""
 
     row: SeatRow
     pace: Pace | None
@@ -97,8 +96,11 @@ def _outlook(
         and extra.comparable
         and row.block is None
     ):
-        at = cap_eta(used, extra.cap, pace(samples, now, (DAY,)), now, month_end(calendar_month(now)))
-        cap_at = at if at is not None and cap_is_at_risk(at, extra.cap, month, now) else None
+        # From the reading on, as the alert does: else the answer would be later each time somebody asks.
+        since = row.read_at or now
+        ends = month_end(calendar_month(since))
+        at = cap_eta(used, extra.cap, pace(samples, since, (DAY,)), since, ends)
+        cap_at = at if at is not None and at > now and cap_is_at_risk(at, extra.cap, month, now) else None
     read_at = row.windows_at
     full = []
     for window in row.snapshot.windows:

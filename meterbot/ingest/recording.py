@@ -16,6 +16,7 @@ from meterbot.rules.fact_json import instant
 from meterbot.rules.memory import CLOSED_MONTH
 from meterbot.rules.months import calendar_month, month_end, month_of
 from meterbot.rules.pace import PACE_WINDOWS, cap_eta, pace
+from meterbot.rules.pace_alerts import DAY
 from meterbot.store import Connection, alert_actions, batches, deliveries, event_log, history, rule_memories
 
 
@@ -123,9 +124,13 @@ def _with_pace(event: Event, samples: Sequence[Sample], now: datetime) -> Event:
         return event
     used, cap = fact_money(event.facts["used"]), fact_money(event.facts["cap"])
     # A batch may contain later readings, but an event must not depend on how readings were batched.
-    speed = pace([sample for sample in samples if sample.at <= event.at], now)
+    earlier = [sample for sample in samples if sample.at <= event.at]
+    speed, by_day = (
+        pace(earlier, now),
+        pace(earlier, now, (DAY,)),
+    )  # answers tell the cap by the day's pace, too
     period = event.facts["period"]
     ends = month_end(period[:7] if isinstance(period, str) else calendar_month(now))
-    eta = None if used is None else cap_eta(used, cap, speed, now, ends)
+    eta = None if used is None else cap_eta(used, cap, by_day, now, ends)
     known = {"pace": money_fact(None if speed is None else speed.per_hour), "cap_eta": instant(eta)}
     return replace(event, facts={**event.facts, **known})

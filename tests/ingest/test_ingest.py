@@ -15,8 +15,10 @@ from sqlalchemy import delete
 from sqlalchemy import event as listening
 from structlog.testing import capture_logs
 
+from meterbot.commands.readings import current_outlooks, current_report
 from meterbot.commands.reports import team_report
 from meterbot.core.deliveries import Delivery, DeliveryKind, Destination
+from meterbot.core.inline import plain
 from meterbot.core.messages import Message, Posted
 from meterbot.core.models import (
     Counter,
@@ -29,6 +31,7 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money, of_major
 from meterbot.core.operators import Rows
+from meterbot.core.text import moment
 from meterbot.delivery.alerts.message import post, renderer
 from meterbot.delivery.needless import needless
 from meterbot.delivery.redaction import Redaction
@@ -448,12 +451,18 @@ async def test_a_muted_event_is_recorded_and_not_told(store: Store) -> None:
 
 async def test_a_crossed_threshold_tells_the_pace_and_when_the_cap_falls(store: Store) -> None:
     door = Door(store)
-    for minute in range(30):
-        await door.take(snapshot(str(minute), later(minutes=minute)))
+    for hour in range(12):
+        await door.take(snapshot(str(hour), later(hours=2 * hour)))
+    for minute in (10, 20, 30):
+        await door.take(snapshot(str(11 + minute), later(hours=22, minutes=minute)))
     levels = [one for one in await door.waiting() if one.event.kind is EventKind.THRESHOLD_CROSSED]
-    assert levels
-    text = post(levels[-1].content, {}, UTC).text
-    assert "At $60.00/h the cap is reached around " in text
+    text = plain(post(levels[-1].content, {}, UTC).text)
+    report = await current_report(store, [seat()], later(hours=22, minutes=30))
+    (outlook,) = (await current_outlooks(store, report)).seats
+    assert outlook.cap_at is not None
+    assert text.endswith(
+        f"At the pace of the last 24 hours, the cap is reached around {moment(outlook.cap_at, UTC)}."
+    )
 
 
 async def test_no_cap_is_said_to_fall_after_the_counter_starts_again(store: Store) -> None:

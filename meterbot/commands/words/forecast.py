@@ -145,9 +145,15 @@ def _near(one: SeatOutlook, view: View) -> list[tuple[datetime, str]]:
 
 
 def _filling(one: SeatOutlook, view: View) -> list[tuple[datetime, str]]:
-    cap_at = [] if one.cap_at is None else [(one.cap_at, "at the last day's pace it reaches its cap")]
-    full = [(at, f"the {window_label(window)} window is full") for window, at in one.full]
+    cap_at = (
+        [] if one.cap_at is None else [(one.cap_at, "at the pace of the last 24 hours, it reaches its cap")]
+    )
+    full = [(at, f"the {_window(window)} will be full") for window, at in one.full]
     return [(at, f"{what} {_around(at, view)}") for at, what in [*cap_at, *full]]
+
+
+def _window(name: str) -> str:
+    return "7-day window (all models)" if name == "seven_day" else f"{window_label(name)} window"
 
 
 def _around(at: datetime, view: View) -> str:

@@ -141,14 +141,11 @@ class EventFacts:
         )
 
     def pace(self) -> tuple[str, ...]:
-        """`At $1.20/h the cap is reached around Thu Apr 30 18:30.`"""
-        pace, at = self.money("pace"), self.until("cap_eta")
-        if pace is None:
-            return ()
-        speed = f"{show(pace, grouped=True)}/h"
-        if at is not None:
-            return (f"At {speed} the cap is reached around {at}.",)
-        return (f"Pace: {speed}.",)
+        """`Pace: $1.20/h.` `At the pace of the last 24 hours, the cap is reached around Thu Apr 30 18:30.`"""
+        pace, at = self.shown("pace"), self.until("cap_eta")
+        now = (f"Pace: {pace}/h.",) if pace else ()
+        cap = (f"At the pace of the last 24 hours, the cap is reached around {at}.",) if at else ()
+        return (*now, *cap)
 
     def remedy(self, situation: Situation) -> str:
         """What to do, by the seat's plan."""

@@ -103,8 +103,8 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     earlier = replace(samples("ana", "49.70")[-1], at=NOW - timedelta(hours=10))
     said = outlooks(report, [earlier, *samples("ana", "49.90", "0.05")], hours("ana"))
     text = whole(forecast_answer(replace(view, report=report), said))
-    assert "ana: the 5-hour window is full around Thu Apr 30 11:00" in text
-    assert "ana: at the last day's pace it reaches its cap around Thu Apr 30 15:00" in text
+    assert "ana: the 5-hour window will be full around Thu Apr 30 11:00" in text
+    assert "ana: at the pace of the last 24 hours, it reaches its cap around Thu Apr 30 15:00" in text
     assert "ana   $49.90  about $50.48  $50.00     $0.38" in text
     assert (
         "$49.90 spent so far, $0.38/h now. Without caps, the month would end at about $50.48, if the daily spend stays the same."
@@ -120,6 +120,20 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     )
 
 
+@pytest.mark.parametrize("hours_later", [0, 3, 6, 12])
+def test_a_caps_date_does_not_move_while_nothing_new_is_read(hours_later: int) -> None:
+    """40 of 50 dollars, a dollar an hour: ten hours after the reading."""
+    read_at = NOW - 10 * DAY  # the month does not end before
+    points = [
+        replace(one, at=read_at - timedelta(hours=2 * number))
+        for number, one in enumerate(samples("ana", str(40 - 2 * number))[-1] for number in range(13))
+    ]
+    one = reading(replace(snapshot(extra_usage=extra("40.00", "50.00")), fetched_at=read_at), ago=10 * DAY)
+    report = team_report([one], {"ana": state()}, [seat()], read_at + timedelta(hours=hours_later))
+    (outlook,) = outlooks(report, sorted(points, key=lambda point: point.at), []).seats
+    assert outlook.cap_at == (read_at + timedelta(hours=10) if hours_later < 10 else None)
+
+
 def test_of_many_that_fill_up_the_soonest_are_listed_and_the_others_counted() -> None:
     view, found = asked()
     windows = ("five_hour", "seven_day", "seven_day_opus")
@@ -132,7 +146,7 @@ def test_of_many_that_fill_up_the_soonest_are_listed_and_the_others_counted() ->
     )
     (section,) = forecast_answer(view, replace(found, seats=seats)).sections
     last = found.seats[-1].row.seat.name
-    assert plain(section.lines[0]) == f"{last}: the 7-day Opus window is full around Fri May 1 10:00"
+    assert plain(section.lines[0]) == f"{last}: the 7-day Opus window will be full around Fri May 1 10:00"
     assert [line.partition(":")[0] for line in section.lines[:3]] == [last] * 3
     assert section.lines[6:] == ("and 3 more",)
 

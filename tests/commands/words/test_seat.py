@@ -179,7 +179,7 @@ def test_a_seat_says_when_its_cap_and_its_windows_are_full() -> None:
     shown = view(replace(one, known=replace(one.known, trail=trail)))
     heading = outlooks(shown.report, [], [])
     text = body(seat_detail(shown, ["ana"], ("me",), heading))
-    assert "The 5-hour window is full around Thu Apr 30 12:40." in text
+    assert "The 5-hour window will be full around Thu Apr 30 12:40." in text
 
 
 def test_a_seat_names_its_plan_and_says_where_its_price_is_from() -> None:

@@ -86,7 +86,9 @@ def at_pace(per_hour: str, eta: datetime | None) -> Event:
 
 def test_the_pace_and_when_the_cap_is_reached_are_said_where_they_are_known() -> None:
     text = plain(alert(at_pace("1.20", NOW + timedelta(hours=6, minutes=30)), seat(), BERLIN).text)
-    assert text.endswith("At $1.20/h the cap is reached around Thu Apr 30 18:30.")
+    assert text.endswith(
+        "Pace: $1.20/h.\nAt the pace of the last 24 hours, the cap is reached around Thu Apr 30 18:30."
+    )
     for eta in (NOW, None):  # what would have happened already, and what will not
         assert alert(at_pace("1.20", eta), seat(), BERLIN).text.endswith("Pace: $1.20/h.")
     assert "/h" not in alert(event(EventKind.THRESHOLD_CROSSED), seat(), BERLIN).text
