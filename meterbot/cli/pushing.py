@@ -16,6 +16,14 @@ from meterbot.cli.root import cli, refuse
 
 PROGRAM = [sys.executable, "-m", "meterbot", "push"]
 _UNITS = {"s": 1, "m": 60, "h": 3600}
+_CONFLICTS = (
+    ("--every", "--dry-run"),
+    ("--every", "--settings"),
+    ("--every", "an action"),
+    ("--from", "--settings"),
+    ("--from", "an action"),
+    ("--dry-run", "an action"),
+)
 
 
 @cli.command("push")
@@ -55,13 +63,19 @@ def push(
     from meterbot.agent.storage import Problem
     from meterbot.app.agent_script import agent_script
 
+    given: dict[str, object] = {
+        "--every": every,
+        "--from": source != "claude-code",
+        "--dry-run": dry_run,
+        "--email": email,
+    }
+    given |= {"--settings": settings, "an action": action}
+    _refuse_conflicts({name for name, value in given.items() if value}, action or [])
     network.VERSION = agent_script().version
     words = [*(action or [])]
     words += ["--dry-run"] if dry_run else []
     words += ["--settings", settings] if settings else []
     seconds = None if every is None else _seconds(every)
-    if words and (seconds is not None or (source != "claude-code" and words != ["--dry-run"])):
-        refuse("--every and --from are for sending: not with install, uninstall, join or --settings")
     try:
         if source != "claude-code":
             status = _from_file(source, seconds, email=email, dry_run=dry_run)
@@ -80,6 +94,19 @@ def push(
     raise typer.Exit(status)
 
 
+def _refuse_conflicts(given: set[str], action: list[str]) -> None:
+    """Ends with status 2 where options contradict each other."""
+    if action not in ([], ["install"], ["uninstall"]) and (action[0] != "join" or len(action) != 3):
+        refuse("say install, uninstall or join URL CODE, or none of them to read and send")
+    for one, other in _CONFLICTS:
+        if {one, other} <= given:
+            refuse(f"{one} cannot be used with {action[0] if other == 'an action' else other}")
+    if "--settings" in given and action == ["install"]:
+        refuse("--settings cannot be used with install, which writes the settings")
+    if "--email" in given and "--from" not in given:
+        refuse("--email is for --from: Claude Code's numbers have no e-mail address")
+
+
 def _seconds(text: str) -> int:
     from meterbot.commands.seat_admin import LONGEST_PUSH, SHORTEST_PUSH
 
@@ -90,8 +117,8 @@ def _seconds(text: str) -> int:
     return seconds
 
 
-def _send(reading: Callable[[], str], every: int | None) -> int:
-    """Sends once, or until it is stopped. The exit status."""
+def _send(reading: Callable[[], str], every: int | None, pause: Callable[[], float] | None = None) -> int:
+    """Sends once, or every so many seconds until it is stopped; sooner where `pause` is shorter. The exit status."""
     from meterbot.agent.main import RUN_SECONDS, destination
     from meterbot.agent.storage import Problem
 
@@ -112,13 +139,15 @@ def _send(reading: Callable[[], str], every: int | None) -> int:
         if every is None:
             return 0
         said = outcome
-        time.sleep(every * (1 + 0.2 * random.random()))  # noqa: S311 - to spread the load
+        wait = min(every, pause()) if pause else every
+        time.sleep(wait * (1 + 0.2 * random.random()))  # noqa: S311 - to spread the load
 
 
 def _from_claude_code(every: int) -> int:
     from meterbot.agent.main import Agent, send, state_file
 
-    return _send(lambda: Agent(state_file(), every).once(send), every)
+    agent = Agent(state_file(), every)
+    return _send(lambda: agent.once(send), every, agent.pause)
 
 
 def _from_file(source: str, every: int | None, *, email: bool, dry_run: bool) -> int:

@@ -53,16 +53,22 @@ def push_command(token: str, interval: float, url: str) -> str:
     """The line for the seat's machine; it sends every `interval` seconds, within the agent's limits."""
     seconds = int(min(max(interval, SHORTEST_PUSH), LONGEST_PUSH))
     every = f"{seconds}s" if seconds % 60 else f"{seconds // 60}m"
-    return f"METERBOT_URL={shlex.quote(url)} METERBOT_PUSH_TOKEN={token} meterbot push --every {every}"
+    return f"{_settings(token, url)} meterbot push --every {every}"
+
+
+def _settings(token: str, url: str) -> str:
+    return f"METERBOT_URL={shlex.quote(url)} METERBOT_PUSH_TOKEN={token}"
 
 
 def push_instructions(seat: str, token: str, interval: float, url: str) -> str:
     """What to do on the seat's machine, once."""
     line = push_command(token, interval, url)
     return (
-        f"Run this on {seat}'s machine, where meterbot must be installed too. It sends until you press\n"
-        "Ctrl-C; `push install` instead of `push` makes that machine's scheduler do it. The token is shown only once:\n\n"
-        f"    {line}\n"
+        f"Run one of these on {seat}'s machine, where meterbot must be installed too. The token is shown only once.\n"
+        "The first sends until you press Ctrl-C:\n\n"
+        f"    {line}\n\n"
+        "The second lets that machine's scheduler send every 15 minutes:\n\n"
+        f"    {_settings(token, url)} meterbot push install\n"
     )
 
 

