@@ -94,7 +94,17 @@ def test_blocks_and_renewals_are_marked() -> None:
 def test_a_renewal_of_which_nothing_is_known_is_not_marked() -> None:
     days = only(days_of(view(), [hour(NOW - 40 * DAY, "5"), hour(NOW - DAY, "1")], 90))
     assert [day for _, day in days.renewals] == [date(2026, 4, 30), date(2026, 3, 31)]
-    assert "Plan renewals: ana on Tue Mar 31 and Thu Apr 30." in body(history_answer(view(), (days,), 90, ()))
+    (section,) = history_answer(view(), (replace(days, known=days.days[0]),), 90, ()).sections
+    assert (section.heading, section.lines) == ("Plan renewals", ("ana on Tue Mar 31 and Thu Apr 30",))
+
+
+def test_of_many_renewals_the_first_are_listed_and_the_other_seats_counted() -> None:
+    """120 seats on 30 days."""
+    renewals = tuple((f"developer-{number:03}", date(2026, 4, 1 + number % 30)) for number in range(120))
+    days = replace(only(days_of(view(), [hour(NOW - DAY, "1")], 30)), renewals=renewals)
+    lines = history_answer(view(), (days,), 30, ()).sections[-1].lines
+    first = "developer-000, developer-030, developer-060 and developer-090 on Wed Apr 1"
+    assert (lines[0], lines[-1], len(lines)) == (first, "and 88 more seats", 9)
 
 
 def test_a_seat_that_was_read_only_before_these_days_has_none() -> None:
@@ -208,7 +218,7 @@ def test_the_table_the_charts_and_the_text_say_the_same() -> None:
     assert month.summary == "$7.50 this month, the cap is $100.00."
     text = body(message)
     assert "Blocked: ana for about 20h." in text
-    assert "Plan renewals: ana and bo on Thu Apr 30." in text
+    assert "ana and bo on Thu Apr 30" in text
 
 
 @pytest.mark.parametrize(

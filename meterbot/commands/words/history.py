@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -27,12 +27,12 @@ from meterbot.core.messages import (
 )
 from meterbot.core.models import Counter
 from meterbot.core.money import of_major, rounded, show
-from meterbot.core.text import amounts_text, day_text, listed, moment, one_line, span, stopped
+from meterbot.core.text import amounts_text, count, day_text, listed, moment, one_line, span, stopped
 from meterbot.rules.hours import Hour
 
 SPANS = {"7d": 7, "30d": 30, "90d": 90}
 _USAGE = "Ask “history 30d”, with 7d, 30d or 90d, and optionally “me” or a seat after it."
-_MOST_BUCKETS, _MOST_NAMES = 20, 5
+_MOST_BUCKETS, _MOST_NAMES, _MOST_RENEWALS = 20, 5, 8
 _NAME = 20
 
 
@@ -91,13 +91,16 @@ def history_answer(view: View, found: Sequence[DailySpend], number: int, seats: 
     rows = [row for row in view.report.rows if not seats or row.seat.name in seats]
     told = [fact for days in found for fact in _facts(days)]
     facts = tuple(dict.fromkeys(filter(None, [*told, not_in_sums(rows)])))
+    renewals = Section(
+        _renewal_lines({one: None for days in found for one in days.renewals}), "Plan renewals"
+    )
     return Message(
         title=f"{title}: {total}",
         fallback=f"{title}: {' '.join(_summary(days) for days in found)}",
         text="\n".join(_summary(days) for days in found),
         tables=tuple(_table(days) for days in found),
         charts=(_spend_chart(found[0]), *_month_charts(found[0])),
-        sections=(Section(facts),) if facts else (),
+        sections=tuple(section for section in (Section(facts), renewals) if section.lines),
         actions=actions,
         footer=f"Days in {view.tz}. As of {moment(view.report.as_of, view.tz)}",
     )
@@ -210,8 +213,6 @@ def _facts(days: DailySpend) -> list[str]:
         facts.append("One other seat is left out: a sum of one seat would be that seat's own number.")
     if days.blocked:
         facts.append(f"Blocked: {_blocked_text(days)}.")
-    if days.renewals:
-        facts.append(f"Plan renewals: {_renewals_text(days.renewals)}.")
     if days.known > days.days[0]:
         facts.append(f"Nothing is known before {day_text(days.known)}.")
     return facts
@@ -228,12 +229,14 @@ def _blocked_text(days: DailySpend) -> str:
     return listed([f"{name} for about {span(length)}" for name, length in lengths.items()])
 
 
-def _renewals_text(renewals: Sequence[tuple[str, date]]) -> str:
-    """`ana and bo on Wed Apr 15, cleo on Mon Apr 20`"""
+def _renewal_lines(renewals: Iterable[tuple[str, date]]) -> tuple[str, ...]:
+    """`ana and bo on Wed Apr 15`, then `cleo on Mon Apr 20`; the soonest, and how many seats follow."""
     days: dict[str, list[str]] = {}
     for name, day in sorted(renewals, key=lambda one: one[1]):
         days.setdefault(name, []).append(day_text(day))
     same: dict[str, list[str]] = {}
     for name, on in days.items():
         same.setdefault(listed(on), []).append(name)
-    return ", ".join(f"{listed(names, _MOST_NAMES)} on {on}" for on, names in same.items())
+    lines = [f"{listed(names, _MOST_NAMES)} on {on}" for on, names in same.items()]
+    more = sum(len(names) for names in [*same.values()][_MOST_RENEWALS:])
+    return (*lines[:_MOST_RENEWALS], *([f"and {count(more, 'more seat')}"] if more else []))
