@@ -4,7 +4,7 @@ from meterbot.core.models import Health
 
 _REMEDIES = {
     Health.OK: "Nothing to do.",
-    Health.STALE: "meterbot has not read this seat for three intervals: look in its log for the reason.",
+    Health.STALE: "Nothing was read for three intervals: look in meterbot's log for the reason.",
     Health.SESSION_EXPIRED: "Sign in again and give meterbot the new credential.",
     Health.CHALLENGED: "claude.ai asks this machine to prove it is a browser: let the seat's own machine push instead.",
     Health.RATE_LIMITED: "Nothing to do: meterbot waits and asks again. Other programs may share the same limit.",

@@ -114,7 +114,7 @@ def _buttons(content: PostContent, *, settled: bool) -> tuple[Action, ...]:
 def _several(content: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Message:
     """Unrelated events in one post, a line each. The title counts what the post lists."""
     open_ = [event for event in content.events if event.key not in content.endings and event.resolves is None]
-    if renewing := all(event.kind is EventKind.RENEWAL_NEAR for event in content.events):
+    if all(event.kind is EventKind.RENEWAL_NEAR for event in content.events):
         text = renewals([EventFacts(each, _seat_of(each, seats), tz) for each in content.events])
         lines = []
     else:
@@ -124,8 +124,7 @@ def _several(content: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Me
         lines = [_entry(event, content, seats, tz, dated=common is None) for event in content.events]
         if common is not None and heading != AT_ONCE:
             text = replace(text, action=f"All at {common}.")
-    together = text.title if renewing else f"{text.title} {AT_ONCE}"
-    title = together if heading == AT_ONCE else f"{heading}: {text.title}"
+    title = text.title if heading == AT_ONCE else f"{heading}: {text.title}"
     listed = [f"{field.name} {field.value}." for field in text.fields]
     return Message(
         title=title,
@@ -154,13 +153,17 @@ def _common_owner(events: Sequence[Event], seats: Seats) -> dict[str, str]:
 def _entry(event: Event, content: PostContent, seats: Seats, tz: tzinfo, *, dated: bool = True) -> str:
     """`Tue Apr 21 15:30: ana passed 80% of the cap: $40.00 of $50.00 (80%).`"""
     ending = content.endings.get(event.key)
-    over = ""
-    if ending is not None:
-        text = alerts.text_of(ending, _seat_of(ending, seats), tz)
-        changes = (stopped(text.title),) if ending.kind is EventKind.METERING_CHANGED else text.details
-        over = " ".join([f" Resolved {when(ending.at, tz)}.", *changes])
+    over = "" if ending is None else f" {_end(ending, _seat_of(ending, seats), tz)}"
     at = f"{when(event.at, tz)}: " if dated else ""
     return f"{at}{alerts.sentence(event, _seat_of(event, seats), tz)}{over}"
+
+
+def _end(ending: Event, seat: Seat | None, tz: tzinfo) -> str:
+    """`Resolved Tue Apr 21 16:00: the cap was raised from $50.00 to $100.00.`"""
+    text, resolved = alerts.text_of(ending, seat, tz), f"Resolved {when(ending.at, tz)}"
+    if ending.kind is EventKind.METERING_CHANGED:
+        return f"{resolved}: {stopped(text.title.removeprefix(f'{EventFacts(ending, seat, tz).who}: '))}"
+    return " ".join([f"{resolved}.", *text.details])
 
 
 def _worst(severities: Iterable[Severity]) -> Severity:

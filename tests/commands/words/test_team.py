@@ -83,8 +83,7 @@ fay               –       –  –                not metered
 gus         unknown       –  –                never seen
 
 Not read (3):
-dee: stale since Thu Apr 30 09:00. meterbot has not read this seat for three intervals: look in its log for the \
-reason.
+dee: stale since Thu Apr 30 09:00. Nothing was read for three intervals: look in meterbot's log for the reason.
 eve: session expired since Thu Apr 30 09:00. Sign in to claude.ai and replace the seat's session key.
 gus: never seen. Nothing has been read yet: wait for the first reading, or check the seat's configuration.
 

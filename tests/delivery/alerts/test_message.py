@@ -154,7 +154,7 @@ def test_a_person_who_acts_cannot_fill_the_card_with_a_name() -> None:
 
 def test_several_in_one_message_have_a_line_each() -> None:
     message = shown(BLOCKED, FULL, level("90%", 120), heading=AT_ONCE)
-    assert message.title == "3 alerts at once"
+    assert message.title == "3 alerts"
     assert message.severity is Severity.CRITICAL
     (section,) = message.sections
     assert section.heading is None
@@ -163,7 +163,7 @@ def test_several_in_one_message_have_a_line_each() -> None:
         "Thu Apr 30 12:00: bo: the 5-hour window is full.",
         "Thu Apr 30 14:00: ana passed 90% of the cap: $42.00 of $50.00 (84%).",
     )
-    assert message.fallback == f"3 alerts at once. {' '.join(section.lines)}"
+    assert message.fallback == f"3 alerts. {' '.join(section.lines)}"
     assert pressed(message) == ["ack:ref1", "snooze:ref1", "mute:ref1", "why:ref1"]
 
 
@@ -183,6 +183,13 @@ def test_several_that_are_over_are_good_news_for_nobody_in_particular() -> None:
     assert message.owner == {}
     assert plain(message.text) == "All at Thu Apr 30 12:00.\nAcknowledged for ana by bo, Thu Apr 30 12:00."
     assert pressed(message) == ["why:ref1"]
+
+
+def test_an_alert_that_a_raised_cap_resolves_says_so_without_its_seats_name_again() -> None:
+    raised = event(EventKind.METERING_CHANGED, at=BLOCKED.at)
+    message = shown(BLOCKED, FULL, ended={BLOCKED.key: raised}, heading=AT_ONCE)
+    line = plain(message.sections[0].lines[0])
+    assert line.endswith("Resolved Thu Apr 30 12:00: the cap was raised from $50.00 to $100.00.")
 
 
 def test_several_are_as_loud_as_what_is_still_open() -> None:
