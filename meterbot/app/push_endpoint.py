@@ -114,10 +114,13 @@ class PushEndpoint:
     def _answer(self, seat: str, receipt: PushReceipt) -> web.Response:
         if receipt.refused is not None:
             log.warning("a push was refused", seat=seat, why=receipt.refused)
-            remedy = (
-                "sign in to the seat's own account on this machine; if the seat is meant to be another account from "
-                f"now on, the operator runs `meterbot seat forget {seat} --account`"
+            other = (
+                "if both seats are meant to have this account, the operator removes one of them"
+                if receipt.held
+                else "if the seat is meant to be another account from now on, the operator runs "
+                f"`meterbot seat forget {seat} --account`"
             )
+            remedy = f"sign in to the seat's own account on this machine; {other}"
             return _Refusal(409, receipt.refused, remedy, seat=seat).response()
         status = "stored" if receipt.new else "unchanged"
         counts = {"stored": receipt.new, "unchanged": receipt.unchanged}

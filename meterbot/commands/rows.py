@@ -221,18 +221,22 @@ def beside_last_month(used: str, earlier: Iterable[Money], now: datetime) -> str
 
 def missing_lines(missing: Iterable[MissingSeat], tz: tzinfo, *, brief: bool = False) -> list[str]:
     """What is wrong with each missing seat and what to do; seats with the same trouble share a line. `brief`: without
-    details and the next attempt, and without the beginning where seats of one line differ in it."""
+    the next attempt, without details other than which field has changed its form, and without the beginning where seats
+    of one line differ in it."""
     groups: dict[str, list[MissingSeat]] = {}
     for gone in missing:
-        key = replace(gone, since=None, detail=None, next_due=None) if brief else gone
+        key = replace(_briefly(gone), since=None) if brief else gone
         groups.setdefault(health_sentence(key, tz), []).append(gone)
     lines = []
     for text, group in groups.items():
         names = listed([one_line(gone.seat, NAME_COLUMNS) for gone in group], 5)
         together = brief and len({gone.since for gone in group}) == 1
-        since = replace(group[0], detail=None, next_due=None)
-        lines.append(f"{names}: {health_sentence(since, tz) if together else text}".rstrip())
+        lines.append(f"{names}: {health_sentence(_briefly(group[0]), tz) if together else text}".rstrip())
     return lines
+
+
+def _briefly(gone: MissingSeat) -> MissingSeat:
+    return replace(gone, detail=gone.detail if gone.health is Health.DRIFTED else None, next_due=None)
 
 
 def health_sentence(gone: MissingSeat, tz: tzinfo) -> str:

@@ -27,7 +27,8 @@ _SOMEBODY = "its owner or an operator"
 _OPEN = frozenset(
     {EventKind.SOURCE_DOWN, EventKind.SOURCE_UP, EventKind.IDENTITY_CHANGED, EventKind.SESSION_EXPIRING}
 )
-"""These name a seat, and none of its numbers."""
+"""These name a seat for everyone; of its numbers, they have at most `_LAST_AMOUNT`."""
+_LAST_AMOUNT = frozenset({"last_used", "last_used_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,12 @@ class Redaction:
 
     def may_see(self, event: Event, seat: Seat | None, destination: Destination) -> bool:
         """Whether the readers of a destination may know the seat of the event, and its numbers."""
-        if self.rows == "named" or event.seat is None or event.kind in _OPEN or _holds_back(event):
+        if event.kind in _OPEN or _holds_back(event):
+            return True
+        return self._may_see_numbers(event, seat, destination)
+
+    def _may_see_numbers(self, event: Event, seat: Seat | None, destination: Destination) -> bool:
+        if self.rows == "named" or event.seat is None:
             return True
         reader = _reader(destination)
         return reader is not None and self.person_may_see(event.seat, seat, destination.chat, reader)
@@ -92,7 +98,11 @@ class Redaction:
         if events == content.events:
             return content
         endings = {key: self.redact_event(each, seats, destination) for key, each in content.endings.items()}
-        hidden = {new.key for old, new in zip(content.events, events, strict=True) if new != old}
+        hidden = {
+            new.key
+            for old, new in zip(content.events, events, strict=True)
+            if new != old and old.kind not in _OPEN
+        }
         actions = [action for action in content.actions if action.alert not in hidden]
         if self.rows == "anonymous":
             actions = [
@@ -103,7 +113,10 @@ class Redaction:
 
     def redact_event(self, event: Event, seats: Mapping[str, Seat], destination: Destination) -> Event:
         """The event as the readers of a destination may see it. It keeps its key, so that its message is found again."""
-        if self.may_see(event, seats.get(event.seat or ""), destination):
+        seat = seats.get(event.seat or "")
+        if event.kind in _OPEN and not self._may_see_numbers(event, seat, destination):
+            return replace(event, facts=_without(event, _LAST_AMOUNT))
+        if self.may_see(event, seat, destination):
             return event
         if event.kind is EventKind.PULL_REQUEST_MERGED:
             # Its author is public on GitHub.
@@ -112,9 +125,12 @@ class Redaction:
         if self.rows == "anonymous":
             # The day of a charge identifies the seat to people who know that day: then no amount may be beside it.
             identifying = _AMOUNTS if event.kind in _DATED else _MEMBER
-            facts = {fact: value for fact, value in event.facts.items() if fact not in identifying}
-            return replace(event, seat=A_SEAT.name, facts=facts)
+            return replace(event, seat=A_SEAT.name, facts=_without(event, identifying))
         return replace(event, seat=NO_OWNER.name, severity=Severity.INFO, facts={}, level=None, reason="")
+
+
+def _without(event: Event, hidden: frozenset[str]) -> dict[str, object]:
+    return {fact: value for fact, value in event.facts.items() if fact not in hidden}
 
 
 def _holds_back(event: Event) -> bool:

@@ -129,7 +129,9 @@ class Changes:
     def watch_source(self, seat: Seat, now: datetime) -> None:
         """Once per seat, after all its readings, because what lies between them is over already."""
         before = self._source_memory(seat.name)
-        memory, events = rules.watch_source(before, self.source(seat.name), seat, self._settings, now)
+        known = [one for (name, _), one in self.latest.items() if name == seat.name]
+        state = self.source(seat.name)
+        memory, events = rules.watch_source(before, state, seat, self._settings, now, known=known)
         self._set_source_memory(seat.name, memory)
         self.events += events
 

@@ -43,6 +43,9 @@ UNSTORABLE = "what was read could not be stored; the log says more"
 log = get_logger(__name__)
 
 
+_HELD = "another owner's seat already reports this account"
+
+
 @dataclass(frozen=True, slots=True)
 class PushReceipt:
     """The result of a push: how many snapshots were new, how many old or repeated. `refused`: why none was stored."""
@@ -50,6 +53,8 @@ class PushReceipt:
     new: int = 0
     unchanged: int = 0
     refused: str | None = None
+    held: bool = False
+    """It was refused because another owner's seat has the account."""
     spent: str | None = None
     """The sent amounts, for the person at the machine."""
 
@@ -141,13 +146,13 @@ class Ingest:
             log.warning(
                 "a push names an account that another owner's seat reports", seat=seat, holder=holder.name
             )
-            refused = "another owner's seat already reports this account"
+            refused = _HELD
         if refused is not None:
             wanted = [Snapshot(seat, configured.source, now, Health.REFUSED, detail=refused)]
         self._apply(connection, changes, wanted, now)
         events = self._recorder.record(connection, changes, now)
         if refused is not None:
-            return PushReceipt(refused=refused), events
+            return PushReceipt(refused=refused, held=refused == _HELD), events
         return PushReceipt(len(changes.news), len(wanted) - len(changes.news)), events
 
     def _other_owner(self, connection: Connection, seat: Seat, pushed: Sequence[Snapshot]) -> Seat | None:

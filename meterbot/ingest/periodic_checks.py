@@ -84,7 +84,10 @@ class PeriodicChecks:
         sources |= source_states.lock_sources(connection, names)
         memories = [*map(source_memory_name, names), *map(seat_settings.name_of, names), DESTINATION_MEMORY]
         changes = Changes(
-            self._settings, sources=sources, memories=rule_memories.read_memories(connection, memories)
+            self._settings,
+            sources=sources,
+            memories=rule_memories.read_memories(connection, memories),
+            latest=counter_states.read_latest(connection, [seat.name for seat in waiting]),
         )
         for seat in waiting:
             changes.check_age(seat, now)

@@ -53,7 +53,7 @@ always there, null when not known.
 | `renewal_near` | date, days, level, also, billing_interval, changes_to, configured, known_at (of an earlier reading; null: read now), post_at (null: at once), used, previous_final |
 | `subscription_changed` | changes: list of {what: `status`, `ends_on`, `changes_to` or `paused_until`; from, to} |
 | `period_closed` | period, final, final_at, previous_final, used (already spent in the new period) |
-| `source_down` | health, since, detail, remedy, last_ok_at |
+| `source_down` | health, since, detail, remedy, last_ok_at, last_used (the last good amount, if it is the only one), last_used_at |
 | `source_up` | down_since |
 | `destination_down` | chat, channel, reason, since, refused (a person has to change something) |
 | `destination_up` | chat, channel |

@@ -19,7 +19,10 @@ _REMEDIES_OF_SOURCE = {
         "push",
         Health.STALE,
     ): "Start `meterbot push` on the seat's machine, or wait until that machine is awake.",
-    ("push", Health.NEVER_SEEN): "Run `meterbot push` on the seat's machine with the seat's push token.",
+    ("push", Health.NEVER_SEEN): (
+        "Its owner asks /claude-spend join and runs that line on the seat's machine, or runs `meterbot push` there with "
+        "the push token."
+    ),
     ("push", Health.SESSION_EXPIRED): "Sign in to Claude Code again on the seat's machine.",
     ("push", Health.UNREACHABLE): "Run `meterbot push` on the seat's machine: it says what it cannot read.",
     (
@@ -29,7 +32,10 @@ _REMEDIES_OF_SOURCE = {
     (
         "push",
         Health.REFUSED,
-    ): "Push from the seat's own account; if it is meant to be another one now: `meterbot seat forget NAME --account`.",
+    ): (
+        "Sign in to the seat's own account on its machine. If the seat has a new account, the operator runs "
+        "`meterbot seat forget --account` for it; if two seats have one account, the operator removes one of them."
+    ),
     ("claude_ai", Health.SESSION_EXPIRED): "Sign in to claude.ai and replace the seat's session key.",
     (
         "claude_code",

@@ -1,22 +1,29 @@
 """Whether a seat's source is down, or works again."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meterbot.core.models import Event, EventKind, Health, Seat, Severity, SourceState
-from meterbot.rules.fact_json import instant
+from meterbot.core.models import Event, EventKind, Health, LastKnown, Seat, Severity, SourceState
+from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.memory import SourceMemory
 from meterbot.rules.remedies import remedy
 from meterbot.rules.settings import RuleSettings
 
 
 def watch_source(
-    memory: SourceMemory, state: SourceState, seat: Seat, settings: RuleSettings, now: datetime
+    memory: SourceMemory,
+    state: SourceState,
+    seat: Seat,
+    settings: RuleSettings,
+    now: datetime,
+    *,
+    known: Iterable[LastKnown] = (),
 ) -> tuple[SourceMemory, tuple[Event, ...]]:
     """One alert per outage that lasts longer than the grace time, ended by a healthy reading.
 
     A change from one failure to another is the same outage. Waiting for the first reading is none. Called when the
-    state changes and as time passes.
+    state changes and as time passes. `known`: what is known of each of the seat's counters.
     """
     if state.health is Health.NEVER_SEEN:
         return memory, ()
@@ -29,7 +36,7 @@ def watch_source(
     memory = replace(memory, unhealthy_since=since)
     if memory.down is not None or not _is_late(state, seat, now - since, settings, now):
         return memory, ()
-    event = _down(state, seat, since, now)
+    event = _down(state, seat, since, now, known)
     return replace(memory, down=event.key), settings.enabled(event)
 
 
@@ -42,7 +49,9 @@ def _is_late(
     return lasted > settings.source_grace
 
 
-def _down(state: SourceState, seat: Seat, since: datetime, now: datetime) -> Event:
+def _down(
+    state: SourceState, seat: Seat, since: datetime, now: datetime, known: Iterable[LastKnown]
+) -> Event:
     advice = remedy(state.health, seat.source)
     return Event(
         key=f"source_down:{seat.name}:{instant(since)}",
@@ -57,8 +66,22 @@ def _down(state: SourceState, seat: Seat, since: datetime, now: datetime) -> Eve
             "detail": state.detail,
             "remedy": advice,
             "last_ok_at": instant(state.last_ok_at),
+            **_last_amount(known),
         },
     )
+
+
+def _last_amount(known: Iterable[LastKnown]) -> dict[str, object]:
+    """The last good amount and when it was read. Of several organizations no single amount is the seat's."""
+    read = [
+        (one.extra_usage_at, extra.used)
+        for one in known
+        if (extra := one.snapshot.extra_usage) is not None
+        and extra.used is not None
+        and one.extra_usage_at is not None
+    ]
+    at, used = read[0] if len(read) == 1 else (None, None)
+    return {"last_used": money_fact(used), "last_used_at": instant(at)}
 
 
 def _up(memory: SourceMemory, seat: Seat, now: datetime) -> Event | None:

@@ -418,6 +418,16 @@ async def test_an_account_among_others_costs_the_whole_push(door: Door) -> None:
     assert row.known.extra_usage_at == NOW
 
 
+async def test_an_account_that_another_seat_has_is_409_and_says_what_helps(door: Door) -> None:
+    account = "11111111-2222-4333-8444-555555555555"
+    assert (await door.send(body(account_uuid=account))).status == 202
+    told = await door.send(body(account_uuid=account), token=TOKENS["cy"])
+    assert told.status == 409
+    assert told.body["remedy"].startswith("sign in to the seat's own account on this machine; ")
+    assert "the operator removes one of them" in told.body["remedy"]
+    assert "forget" not in told.body["remedy"]
+
+
 async def test_only_the_configured_organizations_are_taken(door: Door) -> None:
     told = await door.send(body(org_uuid=OTHER_ORG), token=TOKENS["cy"])
     assert told.status == 409

@@ -17,6 +17,7 @@ from meterbot.core.models import (
     Subscription,
 )
 from meterbot.core.org_spend import OrgLimits, PersonLimit
+from meterbot.rules import remedy
 from tests.teams import (
     NOW,
     Reading,
@@ -169,7 +170,7 @@ def test_the_team_has_the_pinned_shape() -> None:
                 "seat": "cy",
                 "health": "never_seen",
                 "since": None,
-                "remedy": "Run `meterbot push` on the seat's machine with the seat's push token.",
+                "remedy": remedy(Health.NEVER_SEEN, "push"),
             },
         ],
         "unknown": ["cy"],

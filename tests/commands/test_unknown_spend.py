@@ -191,3 +191,10 @@ def test_no_answer_shows_the_credits_of_a_seat_that_its_reader_may_not_see() -> 
     rich = reading(snapshot("ana", extra_usage=extra(balance=Balance(money("1234.50")))))
     report = team_report([rich], {"ana": state("ana")}, [seat("ana")], NOW)
     assert "1,234.50" not in plain(str(team(View(report, rows="self", public=True))))
+
+
+def test_a_seat_that_is_not_read_names_the_field_that_has_changed_its_form() -> None:
+    why = "an answer has changed its form (usage.limits: expected a list, got a string)"
+    states = {"ana": state("ana", Health.DRIFTED, detail=why)}
+    missing, *_ = team(View(team_report([reading()], states, [seat()], NOW))).sections
+    assert why in plain(missing.lines[0])

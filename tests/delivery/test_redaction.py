@@ -25,7 +25,7 @@ from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.planner import Planner, delivery_id
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
-from tests.delivery.alerts.events import FACTS, OF_NO_SEAT, event, usd
+from tests.delivery.alerts.events import FACTS, OF_NO_SEAT, changed, event, usd
 from tests.teams import NOW, seat
 
 SLACK, DISCORD, CONSOLE = (
@@ -158,6 +158,14 @@ def test_who_acknowledged_would_tell_whose_it_is() -> None:
 def test_which_source_does_not_deliver_is_for_everyone(rows: Rows) -> None:
     assert said(rows, event(EventKind.SOURCE_DOWN)).title.startswith("ana cannot be read")
     assert Redaction(rows).destinations(event(EventKind.SOURCE_DOWN), ANA, [SLACK]) == [SLACK]
+
+
+@pytest.mark.parametrize("rows", ["anonymous", "self"])
+def test_the_last_amount_of_a_source_that_does_not_deliver_is_for_its_owner(rows: Rows) -> None:
+    down = changed(EventKind.SOURCE_DOWN, last_used=usd("17.20"), last_used_at="2026-04-30T09:29:00Z")
+    assert "$17.20" not in payloads(said(rows, down))
+    assert "$17.20" in payloads(said(rows, down, place=Destination("slack", "@UANA")))
+    assert "$17.20" in payloads(said("named", down))
 
 
 @pytest.mark.parametrize("rows", ["anonymous", "self"])

@@ -39,7 +39,7 @@ from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.periodic_checks import PeriodicChecks
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import Budget, RuleSettings
+from meterbot.rules import Budget, RuleSettings, fact_money
 from meterbot.store import (
     Store,
     counter_states,
@@ -545,6 +545,10 @@ async def test_a_silent_source_becomes_stale_and_then_down_by_waiting_alone(stor
     assert (state.health, state.since) == (Health.STALE, later(minutes=3))
     (down,) = await door.checks(later(minutes=34))
     assert down.kind is EventKind.SOURCE_DOWN
+    assert (fact_money(down.facts["last_used"]), down.facts["last_used_at"]) == (
+        of_major(Decimal(1), "USD"),
+        "2026-04-15T10:00:00Z",
+    )
     assert await door.checks(later(minutes=35)) == []
     woken = door.woken
     assert await door.take(snapshot("1", later(minutes=36))) == ["source_up"]

@@ -11,11 +11,13 @@ from meterbot.rules import (
     SourceMemory,
     dump,
     load,
+    merge,
+    money_fact,
     remedy,
     watch_identity,
     watch_source,
 )
-from tests.rules.builders import MINUTE, NOON, kinds, snapshot
+from tests.rules.builders import MINUTE, NOON, extra, kinds, snapshot
 
 SEAT = Seat("ana", "claude_ai")
 SETTINGS = RuleSettings(source_grace=timedelta(minutes=30))
@@ -62,6 +64,19 @@ def test_a_push_that_is_refused_is_reported_after_the_grace_time() -> None:
     state = SourceState("bo", Health.DRIFTED, NOON, last_ok_at=NOON)
     _, events = watch_source(SourceMemory(), state, Seat("bo", "push"), SETTINGS, NOON + 31 * MINUTE)
     assert kinds([*events]) == [DOWN]
+
+
+def test_an_outage_has_the_last_good_amount_unless_the_seat_has_several() -> None:
+    state, seat = SourceState("ana", Health.DRIFTED, NOON), Seat("ana", "claude_ai")
+    known = merge(None, snapshot(metered=extra("17.20")), NOON)
+    assert known is not None
+    late = NOON + 31 * MINUTE
+    _, (one,) = watch_source(SourceMemory(), state, seat, SETTINGS, late, known=[known])
+    _, (two,) = watch_source(SourceMemory(), state, seat, SETTINGS, late, known=[known, known])
+    assert known.snapshot.extra_usage is not None
+    assert one.facts["last_used"] == money_fact(known.snapshot.extra_usage.used)
+    assert one.facts["last_used_at"] == "2026-04-15T12:00:00Z"
+    assert (two.facts["last_used"], two.facts["last_used_at"]) == (None, None)
 
 
 def test_changing_from_one_ailment_to_another_is_one_stretch() -> None:

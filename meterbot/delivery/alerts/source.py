@@ -22,16 +22,23 @@ def source_down(facts: EventFacts) -> AlertText:
     cause = _CAUSES.get(facts.text("health") or "")
     last, since = facts.when("last_ok_at"), facts.when("since")
     known = f"The last good reading is from {last}." if last else "There is no reading yet."
+    drifted = facts.text("health") == Health.DRIFTED
+    detail = in_sentences(facts.text("detail"))
     evidence = (
-        *in_sentences(facts.text("detail")),
+        *(() if drifted else detail),
         *((f"It has been unreadable since {since}.",) if since else ()),
     )
     return AlertText(
         f"{facts.who} cannot be read{f': {cause}' if cause else ''}",
         " ".join(in_sentences(facts.text("remedy"))),
-        (known,),
+        (*(detail if drifted else ()), known, *_last_amount(facts)),
         evidence=evidence,
     )
+
+
+def _last_amount(facts: EventFacts) -> tuple[str, ...]:
+    used, at = facts.shown("last_used"), facts.when("last_used_at")
+    return () if used is None or at is None else (f"The last known extra usage is {used}, read {at}.",)
 
 
 def source_up(facts: EventFacts) -> AlertText:

@@ -3,7 +3,7 @@ import pytest
 from meterbot.core.inline import plain
 from meterbot.core.models import EventKind, Health
 from meterbot.delivery.alerts import text_of
-from tests.delivery.alerts.events import BERLIN, changed, said
+from tests.delivery.alerts.events import BERLIN, changed, said, usd
 from tests.teams import seat
 
 
@@ -16,6 +16,21 @@ def test_a_source_that_is_down_says_why_what_to_do_and_how_old_the_numbers_are()
     assert [plain(line) for line in evidence] == [
         "The cookie is not accepted.",
         "It has been unreadable since Thu Apr 30 11:30.",
+    ]
+
+
+def test_a_drifted_source_names_the_field_and_the_last_good_amount() -> None:
+    message = said(
+        EventKind.SOURCE_DOWN,
+        health="drifted",
+        detail="an answer has changed its form (usage.limits: expected a list, got a string)",
+        last_used=usd("17.20"),
+        last_used_at="2026-04-30T09:29:00Z",
+    )
+    assert plain(message.text).splitlines()[1:] == [
+        "An answer has changed its form (usage.limits: expected a list, got a string).",
+        "The last good reading is from Thu Apr 30 11:29.",
+        "The last known extra usage is $17.20, read Thu Apr 30 11:29.",
     ]
 
 
