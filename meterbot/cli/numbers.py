@@ -45,7 +45,7 @@ def snapshot(
     from meterbot.commands import report_json, seat_lines
 
     settings = configured(context, config)
-    seats = done(seat_reads.seats_at_hand(settings))
+    seats = done(seat_reads.seats_at_hand(settings, seat or []))
     if unknown := [name for name in seat or [] if name not in seats]:
         refuse(f"no such seat: {', '.join(unknown)} (there are {', '.join(sorted(seats))})")
     log_setup.set_up()

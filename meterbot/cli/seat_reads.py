@@ -47,13 +47,17 @@ class Renewed:
         self.key, self.ends_at, self.at = key, ends_at, now
 
 
-async def seats_at_hand(config: Config) -> SeatDirectory:
-    """The configured seats and, if the database can be read, the invited ones."""
+async def seats_at_hand(config: Config, wanted: Sequence[str] = ()) -> SeatDirectory:
+    """The configured seats and, if the database can be read, the invited ones. Raises `StartError` if it cannot be read
+    and a `wanted` seat is not configured."""
+    configured = config.seat_list()
     try:
         invited = await peek_invited(config.database_url.get_secret_value())
     except StartError:
+        if set(wanted) - {seat.name for seat in configured}:
+            raise
         invited = []
-    return SeatDirectory(config.seat_list(), invited)
+    return SeatDirectory(configured, invited)
 
 
 async def read_seats(

@@ -346,6 +346,15 @@ async def test_an_unknown_seat_is_bad_usage(claude: ClaudeAi, tmp_path: Path) ->
     assert claude.requests == []
 
 
+async def test_a_seat_that_may_be_in_a_database_that_cannot_be_read_is_not_called_unknown(
+    claude: ClaudeAi, tmp_path: Path
+) -> None:
+    (tmp_path / "meterbot.db").write_bytes(b"no database " * 99)
+    said = await process.meterbot("snapshot", "cleo", environ=environ(claude), cwd=tmp_path)
+    assert (said.status, said.stdout, "no such seat" in said.stderr) == (2, "", False)
+    assert "file is not a database" in said.stderr
+
+
 # --- run ------------------------------------------------------------------------------------------------------------
 
 
