@@ -107,7 +107,6 @@ async def assembled(
         chats = build_chats(
             config, clock, *notes_of(store), on_quit=on_quit, terminal=terminal, gateway=gateway
         )
-        await end_invitations(config, store)
         bot = _connected(
             config,
             clock,
@@ -131,6 +130,9 @@ async def assembled(
         for chat in chats.values():
             closing.push_async_callback(chat.close)
         await start_chats(chats.values(), bot.commands)
+        await end_invitations(
+            config, store
+        )  # only now: a bot that cannot start changes nothing for the others
         yield bot
 
 
@@ -141,7 +143,8 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
     routes = [route for chat in bot.chats.values() for route in _routes(chat)]
     proxies = http.trusted_proxies
     routes += PushEndpoint(bot.receiver, bot.clock.now, proxies).routes()
-    routes += JoinEndpoint(bot.store, http.public_url, bot.clock.now, proxies).routes()
+    joining = JoinEndpoint(bot.store, http.public_url, bot.clock.now, bot.receiver.accepts_now, proxies)
+    routes += joining.routes()
     if config.github is not None:
         secrets_ = config.github.webhook_secret.values
         routes += GitHubEndpoint(bot.pull_requests, read_hook, secrets_, bot.clock.now, proxies).routes()

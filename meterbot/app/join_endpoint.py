@@ -5,7 +5,7 @@ chats fetch the links that they show.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from aiohttp import web
@@ -37,13 +37,19 @@ log = get_logger(__name__)
 
 
 class JoinEndpoint:
-    """`url` is where machines reach this bot; without one nobody can join. An address may use 20 wrong codes, and two
-    a minute after that."""
+    """`url` is where machines reach this bot; without one nobody can join. `accepts` says whether a seat accepts pushes.
+    An address may use 20 wrong codes, and two a minute after that."""
 
     def __init__(
-        self, store: Store, url: str | None, now: Callable[[], datetime], trusted_proxies: Networks = ()
+        self,
+        store: Store,
+        url: str | None,
+        now: Callable[[], datetime],
+        accepts: Callable[[str], Awaitable[bool]],
+        trusted_proxies: Networks = (),
     ) -> None:
         self._store = store
+        self._accepts = accepts
         self._url = (url or "").rstrip("/")
         self._now = now
         self._trusted_proxies = trusted_proxies
@@ -74,7 +80,7 @@ class JoinEndpoint:
         in_browser = "text/html" in request.headers.get("Accept", "")
         if (wait := self._wait(request)) is not None:
             return wait if in_browser else _said_by_python(_TOO_MANY.format(wait.headers["Retry-After"]))
-        seat = await seat_of_code(self._store, code[:_LONGEST_CODE], self._now())
+        seat = await self._seat_of(code)
         if seat is None:
             self._count(request)
         if in_browser:
@@ -92,7 +98,9 @@ class JoinEndpoint:
         if (wait := self._wait(request)) is not None:
             return wait
         code = request.match_info["code"]
-        traded = await trade_code(self._store, code[:_LONGEST_CODE], self._now())
+        traded = None
+        if await self._seat_of(code) is not None:
+            traded = await trade_code(self._store, code[:_LONGEST_CODE], self._now())
         if traded is None:
             self._count(request)
             log.warning("a request to join was refused")
@@ -100,6 +108,11 @@ class JoinEndpoint:
         seat, token = traded
         log.info("a push token was made", seat=seat)
         return web.json_response({"seat": seat, "token": token}, headers=_PRIVATE)
+
+    async def _seat_of(self, code: str) -> str | None:
+        """The seat of a valid code, if it still accepts pushes."""
+        seat = await seat_of_code(self._store, code[:_LONGEST_CODE], self._now())
+        return seat if seat is not None and await self._accepts(seat) else None
 
     def _wait(self, request: web.Request) -> web.Response | None:
         """The refusal of an address that tried too many wrong codes."""

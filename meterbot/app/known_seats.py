@@ -14,4 +14,4 @@ async def known_seats(config: Config, store: Store) -> SeatDirectory:
 async def end_invitations(config: Config, store: Store) -> None:
     """Removes the invitations of seats that are in the configuration now: without their entry there, they are gone."""
     names = [seat.name for seat in config.seat_list()]
-    await store.run(lambda tx: [invited_seats.remove(tx, name) for name in names])
+    await store.run(lambda tx: invited_seats.remove(tx, names))

@@ -17,6 +17,7 @@ from meterbot.app.build_sources import token_digests
 from meterbot.app.config import Config
 from meterbot.app.known_seats import known_seats
 from meterbot.chat import Chat
+from meterbot.commands import invitations
 from meterbot.commands.invitations import Invitations, Invited, seat_for
 from meterbot.commands.join_lines import unix_line
 from meterbot.commands.seat_admin import SeatInfo, make_token, overview
@@ -132,9 +133,9 @@ async def invited(config: Config) -> list[InvitedSeat]:
 
 
 async def remove_invitation(url: SecretStr, seat: str) -> bool:
-    """Removes an invited seat and keeps its numbers. False when it was not invited."""
+    """Removes an invited seat and its token, and keeps its numbers. False when it was not invited."""
     async with opened_at(url) as store:
-        return await store.run(lambda tx: invited_seats.remove(tx, seat))
+        return await store.run(lambda tx: invitations.remove_invitation(tx, seat))
 
 
 async def forget_seat(url: SecretStr, seat: str) -> Forgotten:

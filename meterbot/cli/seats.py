@@ -172,7 +172,7 @@ def seat_forget(
     ] = False,
     invitation: Annotated[
         bool,
-        typer.Option("--invitation", help="Remove only the invited seat; its numbers and its token stay."),
+        typer.Option("--invitation", help="Remove the invited seat and its token; its numbers stay."),
     ] = False,
 ) -> None:
     """Delete everything that is stored about a seat.

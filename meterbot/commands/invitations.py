@@ -13,8 +13,18 @@ from meterbot.core.seats import SeatDirectory
 from meterbot.core.text import listed, one_line
 from meterbot.delivery.notices import owner_destination, queue_notice
 from meterbot.delivery.redaction import Redaction
+from meterbot.ingest.ingest import forget_account
 from meterbot.ingest.pushes import PUSH
-from meterbot.store import Connection, Store, invited_seats, locks
+from meterbot.store import (
+    Connection,
+    Store,
+    invited_seats,
+    join_codes,
+    locks,
+    notes,
+    push_tokens,
+    seat_agents,
+)
 from meterbot.store.invited_seats import InvitedSeat
 
 LATE_AFTER = timedelta(days=3)
@@ -112,6 +122,8 @@ class Invitations:
             if seat.owner != self.seats[seat.name].owner:
                 raise NotInvitedError(f"{seat.name} is in the configuration: change its owner there.")
         elif known is None or not known.owner:
+            if known is None:
+                _end_access(connection, seat.name)
             at = now if known is None else known.invited_at
             invited_seats.write(connection, InvitedSeat(seat.name, seat.owner, at))
         elif seat.owner != known.owner:
@@ -133,6 +145,24 @@ class Invitations:
             now=now,
         )
         return Invited(seat, destination.chat, again=not new)
+
+
+def remove_invitation(connection: Connection, seat: str) -> bool:
+    """Removes an invited seat, and what lets its person's machine send. Its numbers stay. False if it was not
+    invited."""
+    removed = invited_seats.remove(connection, [seat])
+    if removed:
+        _end_access(connection, seat)
+    return removed
+
+
+def _end_access(connection: Connection, seat: str) -> None:
+    """The seat may get another person: the first one's token, code, approval and account count no more."""
+    push_tokens.revoke(connection, seat)
+    join_codes.remove(connection, seat)
+    notes.remove(connection, f"join:{seat}")
+    seat_agents.remove(connection, seat)
+    forget_account(connection, seat)
 
 
 def _message(seat: Seat) -> Message:

@@ -69,6 +69,11 @@ class PushReceiver:
         """Whether this seat accepts pushes."""
         return seat in self.seats and self.seats[seat].source == PUSH
 
+    async def accepts_now(self, seat: str) -> bool:
+        """The same, after a look at what another process invited or removed."""
+        self.seats.set_invited([each.seat for each in await self.store.read(invited_seats.read)])
+        return self.accepts(seat)
+
     async def receive(self, seat: str, document: bytes, now: datetime) -> PushReceipt:
         """Stores what a seat's machine sent. Raises `UnusablePushError` or what the store raises; then nothing was stored.
 

@@ -1,5 +1,6 @@
 """Seats that an operator invited: their own machines push, and they need no entry in the configuration."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -36,6 +37,8 @@ def write(connection: Connection, seat: InvitedSeat) -> None:
     upsert(connection, invited_seats, [asdict(seat)])
 
 
-def remove(connection: Connection, name: str) -> bool:
-    """Whether there was one. What is stored of its numbers stays."""
-    return connection.execute(delete(invited_seats).where(invited_seats.c.name == name)).rowcount > 0
+def remove(connection: Connection, names: Iterable[str]) -> bool:
+    """Removes invitations, and nothing else of these seats. Whether there was one."""
+    return (
+        connection.execute(delete(invited_seats).where(invited_seats.c.name.in_(sorted(names)))).rowcount > 0
+    )

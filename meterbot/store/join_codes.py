@@ -14,6 +14,10 @@ def write(connection: Connection, sha256: str, seat: str, now: datetime, expires
     connection.execute(insert(join_codes).values(sha256=sha256, seat=seat, expires_at=expires_at))
 
 
+def remove(connection: Connection, seat: str) -> None:
+    connection.execute(delete(join_codes).where(join_codes.c.seat == seat))
+
+
 def read(connection: Connection, sha256: str, now: datetime) -> str | None:
     """The seat of a valid code."""
     good = (join_codes.c.sha256 == sha256) & (join_codes.c.expires_at > now)

@@ -3,7 +3,7 @@
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from meterbot.store import tables
 from meterbot.store.statements import insert_new, upsert
@@ -18,6 +18,10 @@ def read(connection: Connection, name: str) -> str | None:
 
 def write(connection: Connection, name: str, value: str) -> None:
     upsert(connection, tables.notes, [{"name": name, "value": value}])
+
+
+def remove(connection: Connection, name: str) -> None:
+    connection.execute(delete(tables.notes).where(_notes.name == name))
 
 
 def confirm_clock(connection: Connection, now: datetime) -> None:

@@ -20,6 +20,7 @@ from meterbot.app.join_endpoint import EXPIRED
 from meterbot.app.run import Bot
 from meterbot.commands.invitations import new_seat
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
+from meterbot.ingest.join_codes import make_code
 from meterbot.store import push_tokens, seat_agents
 from qa.e2e.test_handing_in import House, command_on_slack, document, opened
 from tests.agent.pythons import OLDEST, THIS
@@ -192,6 +193,11 @@ async def test_a_code_works_once_and_for_its_own_seat(site: Site) -> None:
             assert (gone.status, "SystemExit" in await gone.text()) == (200, True)
         async with session.get(address, headers={"Accept": "text/html"}) as page:
             assert (page.status, "no longer valid" in await page.text()) == (404, True)
+        bot = site.house.bot
+        for seat in ("nobody", "cy"):  # a seat that was removed, and one that the bot reads itself
+            code = await make_code(bot.store, seat, bot.clock.now())
+            async with session.post(f"{site.url}/join/{code}") as refused:
+                assert refused.status == 404
     assert [one.seat for one in await site.house.bot.store.read(push_tokens.read)] == ["ana"]
     assert told["token"] not in site.house.seen_by_others()
     assert address.rpartition("/")[2] not in site.house.seen_by_others()

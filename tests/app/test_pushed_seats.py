@@ -1,6 +1,7 @@
 """A seat that pushes, in the running bot: it alerts and sums like any other."""
 
 import io
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from meterbot.app import log_setup
 from meterbot.app.build import assembled
@@ -18,8 +20,10 @@ from meterbot.cli.answers import team_report_with_outlooks
 from meterbot.cli.operations import invite, make_push_token, seat_overview, stored_settings
 from meterbot.cli.seat_reads import read_seats, seats_at_hand
 from meterbot.core.clock import ManualClock
+from meterbot.core.errors import UnavailableError
 from meterbot.core.models import Health
 from meterbot.core.money import plain
+from meterbot.store.database import peek_invited
 from tests.app.config.writing import loaded
 from tests.app.test_push_endpoint import JSON, NOW, ORG, body
 from tests.e2e import process
@@ -129,3 +133,17 @@ async def test_a_bot_that_cannot_hear_its_seats_says_so(tmp_path: Path) -> None:
     log_setup.set_up(stream)
     async with assembled(configured(tmp_path), ManualClock(NOW), terminal=(None, io.StringIO())):
         assert "nobody can push" in stream.getvalue()
+
+
+async def test_a_bot_that_cannot_start_ends_no_invitation(tmp_path: Path) -> None:
+    before = loaded(TOML.format(folder=tmp_path, http="").replace('"bo"', '"zed"'), {})
+    await invite(before, {"bo": None}, NOW)
+    url = before.database_url
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = configured(tmp_path, f'[http]\nbind = "127.0.0.1:{taken.getsockname()[1]}"')
+        with pytest.raises(UnavailableError):
+            async with assembled(config, ManualClock(NOW), terminal=(None, io.StringIO())):
+                pass
+    assert [seat.name for seat in await peek_invited(url.get_secret_value())] == ["bo"]
+    async with assembled(configured(tmp_path), ManualClock(NOW), terminal=(None, io.StringIO())):
+        assert await peek_invited(url.get_secret_value()) == []

@@ -24,6 +24,7 @@ from meterbot.commands.invitations import (
     join_status,
     new_seat,
     owner_of,
+    remove_invitation,
 )
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Seat
@@ -31,11 +32,21 @@ from meterbot.core.operators import Operators
 from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.join_codes import make_code, trade_code
 from meterbot.ingest.pushes import PushReceiver, digest
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
 from meterbot.sources.pushed import snapshots_of
-from meterbot.store import PushToken, Store, forgetting, invited_seats, push_tokens, tables
+from meterbot.store import (
+    PushToken,
+    Store,
+    forgetting,
+    invited_seats,
+    notes,
+    push_tokens,
+    seat_agents,
+    tables,
+)
 from meterbot.store.database import open_store
 from meterbot.store.invited_seats import InvitedSeat
 from tests.teams import NOW, seat
@@ -106,7 +117,7 @@ async def test_a_seat_that_another_process_invited_may_push_at_once(database_url
         await inviting(other).invite([BO], NOW)
         await other.run(lambda tx: push_tokens.write(tx, PushToken("bo", digest("t"), NOW)))
         assert await receiver.seat_of("t") == "bo"
-        await other.run(lambda tx: invited_seats.remove(tx, "bo"))
+        await other.run(lambda tx: invited_seats.remove(tx, ["bo"]))
         assert await receiver.seat_of("t") is None
     finally:
         await store.close()
@@ -139,9 +150,53 @@ async def test_another_person_of_the_same_seat_gets_a_message_of_their_own_on_th
     store: Store,
 ) -> None:
     await inviting(store).invite([BO], NOW)
-    await store.run(lambda tx: invited_seats.remove(tx, "bo"))
+    await store.run(lambda tx: invited_seats.remove(tx, ["bo"]))
     (again,) = await inviting(store).invite([new_seat("bo", {"slack": "U999"})], NOW)
     assert (again.chat, again.again) == ("slack", False)
+
+
+@pytest.mark.parametrize("removed", [True, False], ids=["removed", "gone from the configuration"])
+async def test_the_first_person_of_a_seat_cannot_write_it_once_it_is_another_s(
+    store: Store, *, removed: bool
+) -> None:
+    if removed:
+        await inviting(store).invite([BO], NOW)
+    directory = SeatDirectory([] if removed else [seat("bo", "push")])
+    ingest = Ingest(store, Recorder(directory, [], RuleSettings()), lambda: None)
+    receiver = PushReceiver(directory, {}, store, ingest, snapshots_of)
+    _, token = await trade_code(store, await make_code(store, "bo", NOW), NOW) or ("", "")
+    code = await make_code(store, "bo", NOW)
+    await store.run(lambda tx: seat_agents.write(tx, "bo", "1"))
+    await store.run(lambda tx: notes.write(tx, "join:bo", "approved"))
+    assert await receiver.seat_of(token) == "bo"
+    if removed:
+        assert await store.run(lambda tx: remove_invitation(tx, "bo"))
+        assert not await store.run(lambda tx: remove_invitation(tx, "bo"))
+        assert await receiver.accepts_now("bo") is False
+    receiver = replace(receiver, seats=SeatDirectory([]))
+    await inviting(store).invite([new_seat("bo", {"slack": "UOTHER"})], NOW)
+    assert await receiver.accepts_now("bo")
+    assert await receiver.seat_of(token) is None
+    assert await trade_code(store, code, NOW) is None
+    assert await store.read(seat_agents.read) == {}
+    assert await store.read(lambda c: notes.read(c, "join:bo")) is None
+    status = await join_status(store, [BO], {each.seat for each in await store.read(push_tokens.read)}, NOW)
+    assert status.waiting == ("bo",)
+
+
+async def test_a_reminder_leaves_the_seat_s_machine_connected(store: Store) -> None:
+    await inviting(store).invite([BO], NOW)
+    await store.run(lambda tx: push_tokens.write(tx, PushToken("bo", digest("t"), NOW)))
+    await inviting(store).invite([BO], NOW + timedelta(days=4))
+    assert [each.seat for each in await store.read(push_tokens.read)] == ["bo"]
+
+
+async def test_a_seat_that_moves_into_the_configuration_keeps_its_machine(store: Store) -> None:
+    config = load_text('[[seats]]\nname = "bo"\nsource = "push"\n', "config.toml", {}, Path())
+    await inviting(store).invite([BO], NOW)
+    await store.run(lambda tx: push_tokens.write(tx, PushToken("bo", digest("t"), NOW)))
+    await end_invitations(config, store)
+    assert [each.seat for each in await store.read(push_tokens.read)] == ["bo"]
 
 
 NAMES = st.from_regex("[a-z0-9._-]{1,64}", fullmatch=True)
