@@ -63,6 +63,7 @@ def spend_json(
         "seats_total": report.seats,
         "seats_current": report.current,
         "totals": [_total_json(total, outlooks) for total in report.totals],
+        "plan_fees_unknown": list(report.unpriced),
         "seats": [_row_json(row, report.as_of, tz, emails=emails) for row in report.rows],
         "missing": [
             {

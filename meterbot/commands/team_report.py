@@ -79,6 +79,7 @@ class Total:
     used: Money | None
     cap: Money | None
     plan_fees: Money | None
+    """The known prices alone: `TeamReport.unpriced` names the seats without one."""
     uncapped: tuple[str, ...] = ()
     cap_unknown: tuple[str, ...] = ()
 
@@ -116,10 +117,15 @@ class TeamReport:
     current: int
     split: frozenset[str] = field(init=False, compare=False)
     """Seats with several rows."""
+    unpriced: tuple[str, ...] = field(init=False, compare=False)
+    """The seats whose plan's price is not known, so that the plan fees are without it."""
 
     def __post_init__(self) -> None:
         rows = collections.Counter(row.seat.name for row in self.rows)
         object.__setattr__(self, "split", frozenset(name for name, number in rows.items() if number > 1))
+        priced = {row.seat.name for row in self.rows if row.seat.plan_price is not None or row.seat.beside}
+        paid = {name for group in self.duplicates if not priced.isdisjoint(group) for name in group}
+        object.__setattr__(self, "unpriced", tuple(sorted(rows.keys() - priced - paid)))
 
 
 def plan_troubles(rows: Iterable[SeatRow]) -> list[str]:

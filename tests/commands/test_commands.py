@@ -376,8 +376,8 @@ async def test_history_has_charts_and_the_same_numbers_in_words(store: Store) ->
     await store.run(lambda c: batches.write(c, Batch(samples=points)))
     answer = await ask(commands(store), "history 7d share")
     assert answer.public
-    assert answer.message.title == "The team's extra usage, the last 7 days: $4.00"
-    assert answer.message.text.startswith("$4.00 spent: bo $4.00.")
+    assert answer.message.title == "The team's extra usage since Tue Apr 28: $4.00"
+    assert answer.message.text.startswith("$4.00 spent since Tue Apr 28: bo $4.00.")
     assert len(answer.message.charts) == 2
 
 

@@ -118,9 +118,16 @@ def test_two_currencies_are_two_answers() -> None:
     found = days_of(view("ana", "bo"), [hour(NOW - HOUR, "4"), euros], 7)
     assert [str(one.total) for one in found] == [str(money("3", "EUR")), str(money("4"))]
     message = history_answer(view("ana", "bo"), found, 7, ())
-    assert message.title == "The team's extra usage, the last 7 days: €3.00 + $4.00"
+    assert message.title == "The team's extra usage since Thu Apr 30: €3.00 + $4.00"
     assert [table.caption for table in message.tables] == ["Spent per day, EUR", "Spent per day, USD"]
     assert {chart.unit for chart in message.charts} == {"EUR"}
+
+
+def test_days_that_are_all_known_are_named_by_their_number() -> None:
+    found = days_of(view("ana"), [hour(NOW - back * 24 * HOUR, "1") for back in range(9)], 7)
+    message = history_answer(view("ana"), found, 7, ())
+    assert message.title == "The team's extra usage, the last 7 days: $7.00"
+    assert message.text.startswith("$7.00 spent: ")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 200), st.integers(0, 999)), max_size=30))

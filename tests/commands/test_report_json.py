@@ -173,6 +173,7 @@ def test_the_team_has_the_pinned_shape() -> None:
                 "remedy": remedy(Health.NEVER_SEEN, "push"),
             },
         ],
+        "plan_fees_unknown": ["cy"],
         "unknown": ["cy"],
         "duplicates": [["ana", "ana-work"]],
     }

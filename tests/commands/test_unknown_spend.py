@@ -15,6 +15,7 @@ from meterbot.commands.reports import team_report
 from meterbot.commands.seat_lines import seat_lines
 from meterbot.commands.words.forecast import forecast_answer
 from meterbot.commands.words.history import history_answer
+from meterbot.commands.words.renewals import renewals
 from meterbot.commands.words.seat import seat_detail
 from meterbot.commands.words.team import team
 from meterbot.core.deliveries import Destination
@@ -198,3 +199,16 @@ def test_a_seat_that_is_not_read_names_the_field_that_has_changed_its_form() -> 
     states = {"ana": state("ana", Health.DRIFTED, detail=why)}
     missing, *_ = team(View(team_report([reading()], states, [seat()], NOW))).sections
     assert why in plain(missing.lines[0])
+
+
+def test_plan_fees_name_the_seats_whose_price_is_not_known() -> None:
+    seats = [seat("ana"), replace(seat("cleo"), plan_price=None)]
+    readings = [reading(), reading(snapshot("cleo"))]
+    view = View(team_report(readings, {}, seats, NOW))
+    assert "Plan fees on top: $200.00 (without cleo: its price is not known)" in team(view).text
+    assert "Plan fees: $200.00 (without cleo: its price is not known)" in renewals(view).text
+    assert spend_json(view.report, UTC)["plan_fees_unknown"] == ["cleo"]
+    hidden = replace(view, rows="anonymous", own=frozenset({"ana"}))
+    assert "(without 1 seat: its price is not known)" in team(hidden).text
+    known = View(team_report(readings[:1], {}, seats[:1], NOW))
+    assert "without" not in team(known).text

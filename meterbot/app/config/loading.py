@@ -22,6 +22,14 @@ from meterbot.core import secret
 _NEVER_WRITTEN = "never written in this file"
 
 
+def _instead(path: toml_positions.Path) -> str:
+    """The keys that name where the secret of a seat is."""
+    key = path[-1] if path else None
+    if not any(key in model.secrets() for model in SOURCES.values()):
+        return ""
+    return f": name its variable with {key}_env, or its file with {key}_file"
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigText:
     """A configuration's text. `label` names it in problems, relative paths start at `directory`, `path` is its file if
@@ -210,7 +218,7 @@ class _Loader:
             said = self._problems.get(path)
             if secret.looks_secret(text) and not (said and _NEVER_WRITTEN in said.sentence):
                 self._problems.pop(path, None)
-                self._refuse(path, f"holds a secret, which is {_NEVER_WRITTEN}")
+                self._refuse(path, f"holds a secret, which is {_NEVER_WRITTEN}{_instead(path)}")
 
     def _refuse_double_names(self) -> None:
         seats = self._document.get("seats")

@@ -81,7 +81,7 @@ async def _hours(context: CommandContext, counters: frozenset[Counter], since: d
 def history_answer(view: View, found: Sequence[DailySpend], number: int, seats: Sequence[str]) -> Message:
     """The last days of these seats, or without any of the team: a table for each currency, and charts of the currency
     with the most seats (Slack draws two in a message)."""
-    title = _title(view, number, seats)
+    title = _title(view, number, seats, found)
     words = ("history", f"{number}d", *(seats if len(seats) < 2 else ("me",)))
     actions = () if view.public else buttons(*words)
     if not found:
@@ -106,11 +106,14 @@ def history_answer(view: View, found: Sequence[DailySpend], number: int, seats: 
     )
 
 
-def _title(view: View, number: int, seats: Sequence[str]) -> str:
+def _title(view: View, number: int, seats: Sequence[str], found: Sequence[DailySpend]) -> str:
     names = listed([one_line(seat, 40) for seat in seats], 3)
     whose = f"Extra usage of {names}" if seats else "The team's extra usage"
     if not seats and view.rows != "named":
         whose = "Extra usage"
+    known = min((days.known for days in found), default=None)
+    if known is not None and known > found[0].days[0]:
+        return f"{whose} since {day_text(known)}"
     return f"{whose}, the last {number} days"
 
 
@@ -119,7 +122,8 @@ def _summary(days: DailySpend) -> str:
     parts = [f"{one_line(one.label, _NAME)} {show(one.total, grouped=True)}" for one in days.series]
     most, day = max(zip(days.each, days.days, strict=True), key=lambda pair: pair[0])
     peak = f" Most on {day_text(day)}: {_amount(most, days)}." if most > 0 else ""
-    return f"{show(days.total, grouped=True)} spent: {listed(parts)}.{peak}"
+    since = f" since {day_text(days.known)}" if days.known > days.days[0] else ""
+    return f"{show(days.total, grouped=True)} spent{since}: {listed(parts)}.{peak}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from meterbot.commands.rows import (
     upcoming,
 )
 from meterbot.commands.team_report import SeatRow, TeamReport
+from meterbot.commands.words.team import unpriced_text
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import by_counter
 from meterbot.core.money import show, totals
@@ -53,7 +54,7 @@ def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
     text = [f"Next charge on {line}" for line in charge_lines(charges, view)[:1]] or [
         "No next charge is known."
     ]
-    text += [f"Plan fees: {amounts_text(fees)}"] if fees else []
+    text += [f"Plan fees: {amounts_text(fees)}{unpriced_text(view)}"] if fees else []
     text += _team_so_far(report, hourly)
     ends = tuple(f"{one_line(name, 60)}: {day_text(on)}" for on, name in endings[:_MOST_LINES])
     unknowns = tuple(_unknown_renewals(unknown, view))

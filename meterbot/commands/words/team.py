@@ -52,7 +52,7 @@ def team(view: View) -> Message:
         title=title,
         fallback=_fallback(report, title, blocked),
         severity=severity,
-        text="\n".join([*_blocked_lines(blocked, view), *_total_lines(report)]),
+        text="\n".join([*_blocked_lines(blocked, view), *_total_lines(view)]),
         tables=seats_table(view),
         sections=(*_api_organizations(view), *_missing(view), *_next_charges(view), *_duplicates(view)),
         actions=() if view.public else buttons("team"),
@@ -95,14 +95,25 @@ def _why_uncapped(total: Total) -> str:
     return f" (no cap for the team: {', '.join(causes)})" if causes else ""
 
 
-def _total_lines(report: TeamReport) -> list[str]:
+def unpriced_text(view: View) -> str:
+    """` (without cleo: its price is not known)`, behind the plan fees; empty when every price is known."""
+    names = view.report.unpriced
+    if not names:
+        return ""
+    seen = all(map(view.may_see, names))
+    who = listed([one_line(name, NAME_COLUMNS) for name in names], 3) if seen else count(len(names), "seat")
+    return f" (without {who}: {'its price is' if len(names) == 1 else 'their prices are'} not known)"
+
+
+def _total_lines(view: View) -> list[str]:
+    report = view.report
     if not report.rows:
         return ["No seats are configured."]
     lines = [total_line(total) for total in report.totals] or ["No amount is known yet."]
     fees = [total.plan_fees for total in report.totals if total.plan_fees is not None]
     if fees:
         prices = " (at list prices)" if any(row.seat.list_price for row in report.rows) else ""
-        lines.append(f"Plan fees on top: {amounts_text(fees)}{prices}")
+        lines.append(f"Plan fees on top: {amounts_text(fees)}{prices}{unpriced_text(view)}")
     return [*lines, _coverage(report)]
 
 

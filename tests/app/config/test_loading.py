@@ -511,7 +511,11 @@ def test_no_secret_is_shown_by_a_configuration() -> None:
             "is not set",
         ),
         (f'[slack]\nchannel = "{SIGNING_SECRET}"\n{ANA}', "id of a channel"),
-        (f'timezone = "{SESSION_KEY}"\n{ANA}', "holds a secret"),
+        (f'timezone = "{SESSION_KEY}"\n{ANA}', "holds a secret, which is never written in this file"),
+        (
+            f'[[seats]]\nname = "ana"\nsource = "push"\nsession_key = "{SESSION_KEY}"',
+            "name its variable with session_key_env, or its file with session_key_file",
+        ),
         (f'{ANA}organizations = ["{SESSION_KEY}"]', "holds a secret"),
         (f'{ANA}owner = {{ slack = "{APP_TOKEN}" }}', "holds a secret"),
         (f'"{SESSION_KEY}" = 1\n{ANA}', "is not a known key"),
