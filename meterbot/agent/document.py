@@ -18,7 +18,7 @@ ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 CURRENCY = re.compile(r"[A-Za-z]{3}")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .+_-]{0,39}")  # a model or a product, which may have several words
-SECRET = re.compile(r"sk-|gh[a-z]_|github_pat_|glpat-|AKIA|mbpush_|xox[a-z]-|xapp-|eyJ")
+SECRET = re.compile(r"\bsk-|\bgh[a-z]_|github_pat_|glpat-|AKIA|mbpush_|xox[a-z]-|xapp-|\beyJ")
 
 # Objects, and lists of objects.
 OBJECTS = re.compile(

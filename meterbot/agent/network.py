@@ -51,15 +51,10 @@ def base_address(text: str, name: str) -> str:
     return text.rstrip("/")
 
 
-def host_of(url: str) -> str:
-    """The host in a `base_address`."""
-    address = ADDRESS.match(url)
-    return address[2] if address else ""
-
-
 def exchange(method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
     """The answer to one request to a `base_address`. Raises `Problem` if none comes in time."""
-    host = host_of(url)
+    address = ADDRESS.match(url)
+    host = address[2] if address else ""
     ours = {"User-Agent": f"meterbot-agent/{VERSION}", "Accept": "application/json"}
     request = urllib.request.Request(url, body, {**ours, **headers}, method=method)  # noqa: S310 - see base_address
     opener = urllib.request.build_opener(

@@ -363,9 +363,10 @@ async def test_the_token_goes_to_no_unencrypted_relay(home: Home) -> None:
         await read(home)
 
 
-async def test_no_variable_sends_the_token_to_another_machine(home: Home) -> None:
+@pytest.mark.parametrize("url", ["https://relay.example.com", "https://api.anthropic.com.example.com"])
+async def test_no_variable_sends_the_token_to_another_machine(home: Home, url: str) -> None:
     home.sign_in()
-    home.env["METERBOT_ANTHROPIC_API"] = "https://relay.example.com"
+    home.env["METERBOT_ANTHROPIC_API"] = url
     with pytest.raises(Problem, match="METERBOT_ANTHROPIC_API must be on this machine"):
         await read(home)
 

@@ -119,6 +119,7 @@ def test_a_list_is_cut_item_by_item() -> None:
         {"model": {"id": None, "display_name": "Sonnet 5"}, "surface": None},
         {"model": None, "surface": {"display_name": "Claude Design"}},
         {"model": None, "surface": "cowork"},
+        {"model": None, "surface": {"display_name": "Desk-top"}},
     ],
     ids=str,
 )
