@@ -133,7 +133,7 @@ async def test_by_flags_with_a_seat_that_pushes(tmp_path: Path) -> None:
         assert config.discord is not None
         assert str(config.discord.guild_id) == three.discord.guild_id
         assert f"client_id={three.discord.application_id}" in ended.stdout
-        (token,) = re.findall(r"METERBOT_PUSH_TOKEN=(mbpush_\S+)", ended.stdout)
+        (token,) = set(re.findall(r"METERBOT_PUSH_TOKEN=(mbpush_\S+)", ended.stdout))
         assert token not in text_of(tmp_path)
         assert three.on_discord() == ["Test: alerts arrive here"]
         listed = await process.meterbot("seat", "list", "--json", environ=environ, cwd=tmp_path)
