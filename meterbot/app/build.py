@@ -158,7 +158,8 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
     except OSError as error:
         where = " and ".join(map(str, http.addresses))
         kind = UnavailableError if error.errno == errno.EADDRINUSE else StartError
-        raise kind(f"cannot listen on {where}: {error.strerror or error}") from None
+        step = "stop the program that uses it, or change bind in [http] (or PORT)"
+        raise kind(f"cannot listen on {where}: {error.strerror or error}. Next: {step}") from None
 
 
 def _connected(

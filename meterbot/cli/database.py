@@ -1,5 +1,6 @@
 """`meterbot db`: upgrade, back up and restore the database."""
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -102,9 +103,14 @@ def failed_items(
     log_setup.set_up()
     if retry is not None:
         number = done(operations.retry_failed(url, None if retry == "all" else retry))
-        print(f"taken up again: {number}")
+        if not number and retry != "all":
+            print(f"there is no failed item {retry}: `meterbot failed` lists them", file=sys.stderr)
+        else:
+            print(f"taken up again: {number}")
         raise typer.Exit(0 if number else 1)
     messages, pulls = done(operations.failed_items(url))
+    if not messages and not pulls:
+        print("nothing failed")
     for each in messages:
         print(
             f"{each.id}  {each.created_at:%Y-%m-%d %H:%M} UTC  {each.chat} {each.channel}  {each.event}: {each.reason}"

@@ -49,12 +49,15 @@ def secret_key(
 
 @cli.command()
 def healthcheck(
+    context: typer.Context,
     url: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="The address to request. Default: /healthz on this machine, at PORT or 8080."
+            metavar="URL",
+            help="The address to request. Default: /healthz on this machine, at PORT, [http] bind or 8080.",
         ),
     ] = None,
+    config: ConfigPath = None,
 ) -> None:
     """Check that a running bot is alive, for containers.
 
@@ -63,7 +66,7 @@ def healthcheck(
     from urllib.error import HTTPError
     from urllib.request import ProxyHandler, build_opener
 
-    asked = url or f"http://127.0.0.1:{os.environ.get('PORT') or 8080}/healthz"
+    asked = url or f"http://{_own_address(config or context.find_root().obj)}/healthz"
     if not asked.startswith(("http://", "https://")):
         refuse("--url must start with http:// or https://")
     try:
@@ -82,6 +85,24 @@ def healthcheck(
         )
     print(f"{asked} {why}", file=sys.stderr)
     raise typer.Exit(1)
+
+
+def _own_address(path: str | None) -> str:
+    """Where a bot with this configuration listens on this machine."""
+    from meterbot.app.config import ConfigError, bind_address
+
+    if port := os.environ.get("PORT"):
+        return f"127.0.0.1:{port}"
+    try:
+        bind = bind_address(path, os.environ, Path.cwd())
+    except ConfigError as error:
+        if path is not None:
+            refuse(str(error))
+        bind = None  # in a container, the bot's configuration need not be where this command runs
+    if bind is None:
+        return "127.0.0.1:8080"
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind.host, bind.host)  # noqa: S104 - not bound
+    return f"[{host}]:{bind.port}" if ":" in host else f"{host}:{bind.port}"
 
 
 @cli.command("systemd")

@@ -101,6 +101,7 @@ def seat_invite(
     from meterbot.app import log_setup
     from meterbot.cli import operations
     from meterbot.commands.invitations import NotInvitedError, owner_of
+    from meterbot.commands.seat_admin import only_here
 
     settings = configured(context, config)
     log_setup.set_up()
@@ -120,6 +121,8 @@ def seat_invite(
             print(
                 f"It works once, within ten minutes:\n\n    {done(operations.join_line(settings, each.seat.name, url, now))}\n"
             )
+            if warning := only_here(url):
+                print(warning, file=sys.stderr)
         elif each.needs_line:
             print(f"Set [http] public_url to get a line for {each.seat.name}.", file=sys.stderr)
 

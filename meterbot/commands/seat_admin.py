@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from meterbot.commands.reports import team_report
 from meterbot.core.models import Health, Seat
@@ -62,14 +64,32 @@ def _settings(token: str, url: str) -> str:
 
 def push_instructions(seat: str, token: str, interval: float, url: str) -> str:
     """What to do on the seat's machine, once."""
-    line = push_command(token, interval, url)
+    line, warning = push_command(token, interval, url), only_here(url)
     return (
         f"Run one of these on {seat}'s machine, where meterbot must be installed too. The token is shown only once.\n"
         "The first sends until you press Ctrl-C:\n\n"
         f"    {line}\n\n"
         "The second lets that machine's scheduler send every 15 minutes:\n\n"
-        f"    {_settings(token, url)} meterbot push install\n"
+        f"    {_settings(token, url)} meterbot push install\n" + (f"\n{warning}\n" if warning else "")
     )
+
+
+def only_here(url: str) -> str:
+    """The warning for a line with this address; empty if other machines may reach it."""
+    if not is_loopback(url):
+        return ""
+    return (
+        f"{url} works on this machine only. For another person's machine, set public_url in [http] to an https:// "
+        "address of this bot and make the line again."
+    )
+
+
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def toml_block(seat: str) -> str:
@@ -154,11 +174,12 @@ def forgotten_text(seat: str, forgotten: Forgotten) -> str:
         "its stored session" if forgotten.sessions else "",
         count(forgotten.pull_requests, "pull request") if forgotten.pull_requests else "",
         "its current numbers and health" if forgotten.others else "",
+        "its invitation" if forgotten.invitations else "",
     ]
     text = f"deleted for {seat}: {listed([part for part in parts if part])}"
     if forgotten.shared:
         text += f"\nkept: {count(forgotten.shared, 'counter')} that another seat reads too"
-    return (
-        f"{text}\nWhat was posted in a chat stays there. While {seat} is in the configuration, its next reading is "
-        "stored again."
-    )
+    text += "\nWhat was posted in a chat stays there."
+    if forgotten.invitations:
+        return f"{text} Unless it is in the configuration, it is no seat any more: meterbot seat invite {seat} invites it again."
+    return f"{text} While {seat} is in the configuration, its next reading is stored again."

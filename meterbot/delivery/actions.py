@@ -220,6 +220,9 @@ class AlertActions:
         if len(starting) > 1:
             return notice("Which seat?", f"Several begin with “{words[1]}”: {listed(starting)}.")
         near = get_close_matches(words[1], self._seats, n=1)
+        kinds = get_close_matches(words[1], KIND_WORDS.values(), n=1) if words[0] == "mute" else []
+        if kinds and not near:
+            return notice(_GONE.title, f"Name the seat first, as in “mute ana {kinds[0]}”.")
         return notice(_GONE.title, f"Did you mean “{words[0]} {near[0]}”?") if near else _GONE
 
     def _admits(self, question: Question, seat: str | None) -> bool:
@@ -262,7 +265,7 @@ class AlertActions:
         )
         text = (
             f"Alerts of {one_line(who, 60)} up to this severity are held back until then. You can also type a "
-            "time, such as 30m, 2h or 2d."
+            "time, such as 30m, 2h or 2d, and at most 366d."
         )
         if how_long == "renewal":
             text = f"The renewal of {one_line(who, 60)} is not known. {text}"

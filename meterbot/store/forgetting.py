@@ -40,8 +40,8 @@ def forget(connection: Connection, seat: str) -> Forgotten:
         delete(tables.notes).where(tables.notes.c.name == f"join:{seat}"),
         delete(tables.join_codes).where(tables.join_codes.c.seat == seat),
         delete(tables.seat_agents).where(tables.seat_agents.c.seat == seat),
-        delete(tables.invited_seats).where(tables.invited_seats.c.name == seat),
     ]
+    invited = delete(tables.invited_seats).where(tables.invited_seats.c.name == seat)
     return Forgotten(
         others=sum([_deleted(connection, statement) for statement in others]),
         counters=_deleted(connection, delete(tables.counters).where(_counters.id.in_(sorted(own)))),
@@ -52,6 +52,7 @@ def forget(connection: Connection, seat: str) -> Forgotten:
         sessions=_deleted(connection, delete(tables.sessions).where(tables.sessions.c.seat == seat)),
         pull_requests=pull_requests.forget(connection, seat),
         shared=len(shared),
+        invitations=_deleted(connection, invited),
     )
 
 

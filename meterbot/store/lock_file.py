@@ -27,7 +27,10 @@ def hold(url: URL) -> TextIOWrapper | None:
     try:
         file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")  # noqa: SIM115, PTH123 - held until closed
     except OSError as error:
-        raise StartError(f"cannot open the database {database}: {error.strerror} ({path})") from None
+        raise StartError(
+            f"cannot open the database {database}: {error.strerror} ({path}). Let the user that runs meterbot write to "
+            "that directory, or name another file in database_url"
+        ) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -131,9 +131,11 @@ class Forgotten:
     others: int = 0
     """A counter's current row, its source's health, and the rules' memory."""
     shared: int = 0
+    invitations: int = 0
 
     def __bool__(self) -> bool:
-        return any((self.counters, self.events, self.tokens, self.sessions, self.pull_requests, self.others))
+        parts = self.counters, self.events, self.tokens, self.sessions, self.pull_requests, self.others
+        return any((*parts, self.invitations))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,3 +79,4 @@ async def test_a_port_that_is_taken_is_tried_again_and_a_foreign_address_is_a_mi
         (tmp_path / "config.toml").write_text(text)
         ended = await process.meterbot("run", cwd=tmp_path)
     assert (ended.status, "cannot listen on" in ended.stderr) == (status, True)
+    assert "change bind in [http]" in ended.stderr

@@ -43,3 +43,12 @@ async def test_what_cannot_be_done_is_a_sentence_and_status_2(tmp_path: Path) ->
         assert why in ended.stderr
         assert "Traceback" not in ended.stderr
         assert "planted" not in ended.stderr
+
+
+def test_failed_items_say_that_there_are_none_and_which_is_unknown(tmp_path: Path) -> None:
+    environ = {"DATABASE_URL": f"sqlite:///{tmp_path}/meterbot.db", "METERBOT_CONFIG_TOML": None}
+    listed = CliRunner().invoke(cli, ["failed"], env=environ)
+    assert (listed.exit_code, listed.stdout) == (0, "nothing failed\n")
+    tried = CliRunner().invoke(cli, ["failed", "--retry", "nope"], env=environ)
+    assert (tried.exit_code, tried.stdout) == (1, "")
+    assert "there is no failed item nope" in tried.stderr

@@ -352,7 +352,7 @@ async def test_whatever_is_typed_is_answered(store: Store, words: list[str]) -> 
         ("history 90d bo", "Extra usage of bo, the last 90 days"),
         ("history bo 7d", "Extra usage of bo, the last 7 days"),
         ("history 8d", "Which days?"),
-        ("history bo 30", "Which days?"),
+        ("history bo 30", "Extra usage of bo, the last 30 days"),
         ("history cleo", "No seat is called “cleo”."),
         ("history 7d 30d", "Which days?"),
         ("forecast", "Where April is heading"),

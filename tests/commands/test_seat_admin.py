@@ -13,6 +13,7 @@ from meterbot.commands.seat_admin import (
     overview,
     overview_text,
     push_command,
+    push_instructions,
     toml_block,
 )
 from meterbot.core.models import Health, Seat, SourceState
@@ -155,4 +156,16 @@ def test_what_was_deleted_is_said_part_by_part() -> None:
         "kept: 1 counter that another seat reads too",
         "What was posted in a chat stays there. While bo is in the configuration, its next reading is stored again.",
     ]
+    assert forgotten_text("bo", Forgotten(invitations=1)).splitlines() == [
+        "deleted for bo: its invitation",
+        "What was posted in a chat stays there. Unless it is in the configuration, it is no seat any more: meterbot seat invite bo invites it again.",
+    ]
     assert forgotten_text("bo", Forgotten(tokens=1)).startswith("deleted for bo: its push token\n")
+
+
+def test_a_line_that_works_on_this_machine_only_says_so() -> None:
+    here = push_instructions("bo", "token", 900.0, "http://127.0.0.1:8080")
+    assert "http://127.0.0.1:8080 works on this machine only." in here
+    assert "works on this machine only" not in push_instructions(
+        "bo", "token", 900.0, "https://bot.example.com"
+    )

@@ -368,6 +368,8 @@ async def test_a_typo_is_answered_with_the_nearest_seat_in_one_line(store: Store
     said = await room.do("why", "anna")
     assert (said.title, said.text) == ("No such alert", "Did you mean “why ana”?")
     assert (await room.do("why", "a")).title != "No such alert"
+    said = await room.do("mute", "renewls")
+    assert (said.title, said.text) == ("No such alert", "Name the seat first, as in “mute ana renewals”.")
     assert (
         await room.do("why", "x7")
     ).text == "Name a seat, as in “why ana”, or press the button below the alert."
@@ -391,6 +393,7 @@ async def test_a_renewal_that_nobody_knows_is_no_time(room: Room, wall: Wall) ->
     ):
         said = await room.do("snooze", post.delivery, how_long)
         assert (said.title, said.text.startswith(why)) == ("Snooze for how long?", True)
+        assert "at most 366d" in said.text
     assert await room.store.read(lambda c: alert_actions.holding(c, room.clock.now())) == []
 
 

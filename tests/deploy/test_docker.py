@@ -98,12 +98,17 @@ async def test_the_health_check_asks_the_bot_on_its_port(tmp_path: Path) -> None
         # The environment's proxy is not asked about this machine.
         environ = {"PORT": str(port), "HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
         well = await process.meterbot("healthcheck", environ=environ, cwd=tmp_path)
+        (tmp_path / "config.toml").write_text(
+            f'[http]\nbind = "0.0.0.0:{port}"\n[slack]\nchannel = "C0TEAM"\n[[seats]]\nname = "ana"\nsource = "push"\n'
+        )
+        configured = await process.meterbot("healthcheck", cwd=tmp_path)
         named = await process.meterbot(
             "healthcheck", "--url", f"http://127.0.0.1:{port}/elsewhere", cwd=tmp_path
         )
     finally:
         await listener.close()
     assert (well.status, well.stdout, well.stderr) == (0, "alive\n", "")
+    assert (configured.status, configured.stdout, configured.stderr) == (0, "alive\n", "")
     assert (named.status, named.stderr) == (1, f"http://127.0.0.1:{port}/elsewhere answers HTTP 404\n")
 
 

@@ -18,6 +18,7 @@ from meterbot.app.config.config import Config
 from meterbot.app.config.infrastructure import EndpointsConfig
 from meterbot.app.config.loading import (
     ConfigText,
+    bind_address,
     find,
     load,
     load_database_url,
@@ -57,6 +58,7 @@ __all__ = [
     "Secret",
     "SlackConfig",
     "Vault",
+    "bind_address",
     "find",
     "load",
     "load_database_url",

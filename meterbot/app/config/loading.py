@@ -12,11 +12,12 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from meterbot.app.config import toml_positions
 from meterbot.app.config.config import Config
+from meterbot.app.config.infrastructure import HttpConfig
 from meterbot.app.config.problems import ConfigError, Problem, path_of, sentence, written
 from meterbot.app.config.seats import SOURCES, BaseSeat
 from meterbot.app.config.secrets import Secret, Table, Vault, Wanted
 from meterbot.app.config.toml_positions import Position
-from meterbot.app.config.types import database_url
+from meterbot.app.config.types import Bind, database_url
 from meterbot.core import secret
 
 _NEVER_WRITTEN = "never written in this file"
@@ -109,6 +110,19 @@ def secrets_named(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -
         for each in wanted
         if each.needed or each.env or each.file or (renews and each.credential == "secret_key")
     ]
+
+
+def bind_address(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Bind | None:
+    """`[http] bind`, without the configuration's secrets; None where it is not set. Raises `ConfigError`."""
+    http = _document(find(path_arg, environ, cwd)).get("http")
+    if not isinstance(http, dict) or "bind" not in http:
+        return None
+    try:
+        return HttpConfig.model_validate({"bind": http["bind"]}).bind
+    except ValidationError as error:
+        raise ConfigError(
+            Problem("configuration", "http.bind", sentence(error.errors()[0], HttpConfig))
+        ) from None
 
 
 def secret_files(config: Config) -> list[Path]:

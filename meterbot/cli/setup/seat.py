@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from meterbot.cli.setup.context import SetupContext
 from meterbot.cli.setup.draft import DraftTable, Value
 from meterbot.cli.setup.prompts import Flags, RefusedError
 from meterbot.cli.setup.secrets import KeptSecret, SecretSpec, failures_of, problem_of
+from meterbot.commands.seat_admin import is_loopback
 from meterbot.core import cipher
 from meterbot.core.findings import Check
 from meterbot.core.plans import LIST_PRICES
@@ -126,13 +126,7 @@ def new_push_token() -> tuple[str, str]:
 
 def _encrypted_or_here(url: str) -> str:
     """The agent sends its token over http only to its own machine."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    try:
-        here = ip_address(host).is_loopback
-    except ValueError:
-        here = host == "localhost"
-    if parts.scheme != "https" and not here:
+    if urlsplit(url).scheme != "https" and not is_loopback(url):
         raise ValueError("must begin with https://, because the seats' machines send their tokens there")
     return url
 

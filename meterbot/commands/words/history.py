@@ -37,9 +37,10 @@ _NAME = 20
 
 
 async def answer(context: CommandContext, request: Request) -> Answer:
-    """`history [7d|30d|90d] [seat|me]`, in either order."""
-    spans = [SPANS[word] for word in request.arguments if word in SPANS] or [SPANS["30d"]]
-    name = " ".join(word for word in request.arguments if word not in SPANS)
+    """`history [7d|30d|90d] [seat|me]`, in either order; `30` is 30 days."""
+    words = [f"{word}d" if f"{word}d" in SPANS else word for word in request.arguments]
+    spans = [SPANS[word] for word in words if word in SPANS] or [SPANS["30d"]]
+    name = " ".join(word for word in words if word not in SPANS)
     if len(spans) > 1 or re.fullmatch(r"(.* )?\d+d?", name):
         return Answer(notice("Which days?", _USAGE), request.public)
     question = request.question
