@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -103,6 +104,10 @@ def ask_seat(context: SetupContext, flags: Flags, name: str, there: Existing, re
 
 
 def _check_sign_in(context: SetupContext, read: Callable[[], list[Check]]) -> None:
+    while not Path(_SIGN_IN).expanduser().exists():
+        context.prompter.reject("Claude Code is not signed in here: run `claude` and type /login")
+        if not context.prompter.confirm("Look again, once you are signed in?"):
+            raise RefusedError("nothing was written")
     if failures := failures_of(read()):
         context.prompter.reject(problem_of(failures))
         if not context.prompter.confirm("Keep it anyway?"):
