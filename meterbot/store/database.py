@@ -155,6 +155,9 @@ def _seen(connection: Connection) -> Glance:
     return replace(seen, sources=source_states.read_sources(connection)) if found == seen.newest else seen
 
 
+_START_IT = "Start PostgreSQL, or correct DATABASE_URL or database_url"
+
+
 async def _upgrade(engine: Engine, url: URL) -> None:
     failure = None
     waiting = asyncio.get_running_loop().call_later(
@@ -166,7 +169,8 @@ async def _upgrade(engine: Engine, url: URL) -> None:
     try:
         await asyncio.to_thread(_migrate, engine, url)
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
-        failure = start_error(error, f"cannot open the database {place_of(url)}")
+        step = "`meterbot check` says what to do" if url.get_backend_name() == "sqlite" else _START_IT
+        failure = start_error(error, f"cannot open the database {place_of(url)}", step)
     finally:
         waiting.cancel()
     if failure is not None:

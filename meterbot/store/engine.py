@@ -177,6 +177,8 @@ def may_pass(error: BaseException) -> bool:
     return state.startswith(_PASSING_STATES) if state else not any(words in text for words in _LASTING)
 
 
-def start_error(error: BaseException, sentence: str) -> StartError:
-    """`sentence` as the error of a start, caused by `error`."""
-    return (UnavailableError if may_pass(error) else StartError)(f"{sentence}: {failure_of(error)}")
+def start_error(error: BaseException, sentence: str, step: str = "") -> StartError:
+    """`sentence` as the error of a start, caused by `error`. `step`: what to do next, in a sentence."""
+    return (UnavailableError if may_pass(error) else StartError)(
+        f"{sentence}: {failure_of(error)}{step and f'. {step}'}"
+    )

@@ -59,6 +59,7 @@ async def test_a_database_that_is_down_is_tried_again_and_a_wrong_path_is_a_mist
     (tmp_path / "config.toml").write_text(text)
     ended = await process.meterbot("run", cwd=tmp_path)
     assert (ended.status, "cannot open the database" in ended.stderr) == (status, True), ended.stderr
+    assert "database_url" in ended.stderr
 
 
 async def test_a_second_bot_on_a_file_exits_1_since_the_first_may_be_about_to_end(tmp_path: Path) -> None:

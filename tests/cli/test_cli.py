@@ -183,6 +183,7 @@ async def test_a_database_that_cannot_be_opened_is_a_sentence_without_its_passwo
     said = await process.meterbot("db", "upgrade", environ=environ, cwd=tmp_path)
     assert (said.status, said.stdout) == (1, "")
     assert said.stderr.startswith("meterbot: cannot open the database postgresql://127.0.0.1/x: ")
+    assert said.stderr.endswith(". Start PostgreSQL, or correct DATABASE_URL or database_url\n")
     assert len(said.stderr.splitlines()) == 1
     assert "planted-password" not in said.stderr
 
