@@ -136,21 +136,25 @@ class Postgres:
             return await _number(connection, _WAITING)
 
     async def trouble(self, fault: Fault, world: World) -> None:
+        if fault.kind == "server crashed":
+            # One process that dies takes all with it: the server starts again and recovers.
+            async with self._connected("postgres") as connection:
+                os.kill(connection.info.backend_pid, signal.SIGKILL)
+            return
+        if fault.kind == "database down":
+            await self._admit("false")
+        await _even_if_it_crashes(self._cut_connections)
+        if fault.kind == "database down":
+            await world.sleep(fault.number)
+            await self._admit("true")
+
+    async def _cut_connections(self) -> None:
         # From another database: nobody can close the one that they are connected to.
         async with self._connected("postgres") as connection:
             name = str(parse_url(self.url).database)
-            others = f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"  # noqa: S608 - our own name
-            if fault.kind == "server crashed":
-                # One process that dies takes all with it: the server starts again and recovers.
-                os.kill(connection.info.backend_pid, signal.SIGKILL)
-            elif fault.kind == "connections cut":
-                await connection.execute(others)
-            else:
-                await self._admit("false")
-                await connection.execute(others)
-                await world.sleep(fault.number)
-        if fault.kind == "database down":
-            await self._admit("true")
+            await connection.execute(
+                f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"  # noqa: S608 - our own name
+            )
 
     async def run(self, work: Callable[[Connection], T], world: World) -> T:
         return await _run(self.url, work, world)

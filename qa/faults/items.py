@@ -184,9 +184,13 @@ class Item:
                 self.problems.append(f"a message failed on {row.chat} because {row.trouble!r}")
 
     async def _see_note(self, words: str) -> None:
-        answer = await self.stage.ask("/readyz")
-        if words not in answer:
-            self.problems.append(f"/readyz does not say {words!r}: {answer}")
+        world = self.stage.world
+        until = world.now + round(_WAIT_SECONDS * 1e6)
+        while words not in (answer := await self.stage.ask("/readyz")):
+            if world.now >= until:
+                self.problems.append(f"/readyz does not say {words!r}: {answer}")
+                return
+            await world.sleep(30)
 
     async def _until(self, otherwise: str, condition: Callable[[Connection], bool]) -> None:
         world = self.stage.world
