@@ -160,7 +160,7 @@ def _end_access(connection: Connection, seat: str) -> None:
     """The seat may get another person: the first one's token, code, approval and account count no more."""
     push_tokens.revoke(connection, seat)
     join_codes.remove(connection, seat)
-    notes.remove(connection, f"join:{seat}")
+    notes.remove(connection, notes.approval_of(seat))
     seat_agents.remove(connection, seat)
     forget_account(connection, seat)
 

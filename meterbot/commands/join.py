@@ -203,7 +203,7 @@ class JoinCommand:
 
     async def _held(self, seat: Seat, now: datetime) -> _Request | None:
         """The request for a seat, unless it is too old."""
-        stored = await self._store.read(lambda c: notes.read(c, _note(seat)))
+        stored = await self._store.read(lambda c: notes.read(c, notes.approval_of(seat.name)))
         note = json.loads(stored or "null")
         if note is None:
             return None
@@ -212,7 +212,7 @@ class JoinCommand:
 
     async def _hold(self, seat: Seat, request: _Request | None) -> None:
         note = None if request is None else {**asdict(request), "at": request.at.isoformat()}
-        await self._store.run(lambda tx: notes.write(tx, _note(seat), json.dumps(note)))
+        await self._store.run(lambda tx: notes.write(tx, notes.approval_of(seat.name), json.dumps(note)))
 
 
 def _line_message(seat: str, url: str, code: str, digest: str) -> Message:
@@ -239,7 +239,3 @@ def _line_message(seat: str, url: str, code: str, digest: str) -> Message:
 
 def _line(heading: str, line: str) -> Section:
     return Section((line,), heading, fixed=True, verbatim=True)
-
-
-def _note(seat: Seat) -> str:
-    return f"join:{seat.name}"

@@ -125,10 +125,8 @@ def _with_pace(event: Event, samples: Sequence[Sample], now: datetime) -> Event:
     used, cap = fact_money(event.facts["used"]), fact_money(event.facts["cap"])
     # A batch may contain later readings, but an event must not depend on how readings were batched.
     earlier = [sample for sample in samples if sample.at <= event.at]
-    speed, by_day = (
-        pace(earlier, now),
-        pace(earlier, now, (DAY,)),
-    )  # answers tell the cap by the day's pace, too
+    speed = pace(earlier, now)
+    by_day = pace(earlier, now, (DAY,))  # The answers use the last day's pace for the cap, too.
     period = event.facts["period"]
     ends = month_end(period[:7] if isinstance(period, str) else calendar_month(now))
     eta = None if used is None else cap_eta(used, cap, by_day, now, ends)

@@ -67,7 +67,7 @@ The team's `period_closed`, of no counter, has instead: period, totals, previous
 started again yet), blocked_hours, fees, seat_days, covered_days (of them those without extra usage).
 
 Whatever a reading of a counter brings also has `plan`, as the account says it, and `readings`: a list of {at, used},
-the one before and the one that brought it. To `threshold_crossed` and `budget_crossed` `ingest` adds `pace` (per hour) and `cap_eta` where they are known.
+the one before and the one that brought it. To `threshold_crossed` `ingest` adds `pace` (per hour) and `cap_eta` where they are known.
 An event that says a change of settings as well has the `changes` of `metering_changed`, which it mutes.
 `full_windows` and `windows` are lists of {window, utilization (text), resets_at}. `percent` is text, not rounded.
 A `threshold_crossed` of the limit of an API organization's member has `member`, an id, and `member_name`

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Delete, Table, delete, func, select
 
 from meterbot.core.models import Counter
 from meterbot.rules.memory import balance_memory_name
-from meterbot.store import alert_actions, deliveries, event_log, pull_requests, source_states, tables
+from meterbot.store import alert_actions, deliveries, event_log, notes, pull_requests, source_states, tables
 from meterbot.store.counter_states import ids
 from meterbot.store.leases import lease_of
 from meterbot.store.statements import is_wanted, select_in
@@ -37,7 +37,7 @@ def forget(connection: Connection, seat: str) -> Forgotten:
         delete(tables.latest).where(_latest.seat == seat),
         delete(tables.sources).where(tables.sources.c.seat == seat),
         delete(tables.memories).where(tables.memories.c.name.in_(memories)),
-        delete(tables.notes).where(tables.notes.c.name == f"join:{seat}"),
+        delete(tables.notes).where(tables.notes.c.name == notes.approval_of(seat)),
         delete(tables.join_codes).where(tables.join_codes.c.seat == seat),
         delete(tables.seat_agents).where(tables.seat_agents.c.seat == seat),
     ]

@@ -12,6 +12,11 @@ _SALT, _CLOCK = "salt", "clock_confirmed_at"
 _notes = tables.notes.c
 
 
+def approval_of(seat: str) -> str:
+    """The name of the note about a request, or an approval, to join this seat."""
+    return f"join:{seat}"
+
+
 def read(connection: Connection, name: str) -> str | None:
     return connection.scalar(select(_notes.value).where(_notes.name == name))
 
