@@ -17,7 +17,7 @@ BY_FILE = --dist loadfile --no-loadscope-reorder
 help:
 	@echo 'make demo     show the whole bot with simulated services: no account, no token (ARGS="--once" plays one month at once)'
 	@echo 'make test     everything that must hold: lint, format, types, imports, words, tests'
-	@echo 'make quick    lint, types and the unit tests on SQLite, in a minute'
+	@echo 'make quick    lint, types and the unit tests of most packages, in a minute'
 	@echo 'make check    make test without the tests'
 	@echo 'make format   format the code'
 	@echo 'make faults   a thousand random schedules of kills, outages and broken databases (RUNS=10000, ARGS="--database postgresql")'
