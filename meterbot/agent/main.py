@@ -215,14 +215,17 @@ def install(program: list[str]) -> None:
 
 def uninstall(program: list[str]) -> None:
     """Stops the scheduled runs and deletes settings, state and script. Raises `Problem`."""
-    stop(schedule(program))
-    for path in (settings_file(), state_file(), state_file().with_suffix(".lock")):
-        path.unlink(missing_ok=True)
+    try:
+        stop(schedule(program))
+    finally:  # the token goes even where the scheduler cannot be asked
+        for path in (settings_file(), state_file(), state_file().with_suffix(".lock")):
+            path.unlink(missing_ok=True)
     script = folder() / "meterbot-agent.py"
     ours = Path(program[-1]).resolve() == script.resolve()
-    if ours and not any(folder().glob("settings*.json")):  # another sign-in's runs may need it
+    deleted = ours and not any(folder().glob("settings*.json"))  # another sign-in's runs may need it
+    if deleted:
         script.unlink(missing_ok=True)
-    print("stopped, and deleted: settings and state" + ("" if script.exists() else ", and the script"))
+    print("stopped, and deleted: settings and state" + (", and the script" if deleted else ""))
 
 
 def main(arguments: list[str], program: list[str]) -> int:

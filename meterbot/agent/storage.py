@@ -36,11 +36,13 @@ def parse_json(text: bytes) -> Any:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty where there is none."""
+    """The object in a JSON file; empty where there is none. Raises `Problem` if the file cannot be read."""
     try:
         value = parse_json(path.read_bytes())
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         value = None
+    except OSError as failure:
+        raise Problem(f"cannot read {path}: {failure.strerror}") from None
     return value if isinstance(value, dict) else {}
 
 

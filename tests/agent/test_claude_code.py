@@ -484,3 +484,9 @@ async def test_numbers_are_not_sent_as_those_of_an_account_that_is_only_noted(
     assert reading["usage"]["extra_usage"]["used_credits"] == 9900
     assert (reading["org_uuid"], reading["account_uuid"]) == (ORG, ACCOUNT)
     assert routes(anthropic) == ["profile"]
+
+
+async def test_a_sign_in_that_cannot_be_read_is_not_called_a_missing_one(home: Home) -> None:
+    (home.path / ".claude/.credentials.json").mkdir(parents=True)  # nobody can read a folder as a file
+    with pytest.raises(Problem, match=r"cannot read .*\.credentials\.json: "):
+        await read(home)

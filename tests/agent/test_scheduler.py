@@ -235,6 +235,25 @@ def test_uninstalling_deletes_all_of_it_and_nothing_else(home: Home) -> None:
     assert list(home.files()) == [other]
 
 
+def test_uninstalling_deletes_the_token_even_where_the_crontab_cannot_be_read(home: Home) -> None:
+    recording(home, "systemctl", status=1)
+    crontab(home, "")
+    main.install(COMMAND)
+    assert settings_file().exists()
+    program(home.path / "bin", "crontab", "import sys\nsys.exit('you are not allowed to use this program')")
+    with pytest.raises(Problem, match="the crontab cannot be read: you are not allowed"):
+        main.uninstall(COMMAND)
+    assert not settings_file().exists()
+
+
+def test_uninstalling_says_of_a_script_only_what_it_did(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording(home, "systemctl")
+    main.uninstall([sys.executable, "-m", "meterbot", "push"])
+    assert capsys.readouterr().out == "stopped, and deleted: settings and state\n"
+
+
 def test_uninstalling_leaves_a_script_that_another_sign_in_or_installation_uses(home: Home) -> None:
     recording(home, "systemctl")
     script = home.path / ".local/share/meterbot/meterbot-agent.py"
