@@ -94,9 +94,11 @@ class Changes:
             self._drop_other_counters(seat, [self.with_account(seat, snapshot) for snapshot in news])
             self._update_source(seat, worst(news), now)
 
-    def displace(self, counter: Counter, seats: Iterable[str]) -> None:
-        """Forgets what these seats sent of a counter that is not theirs: values, history and rows. The caller deletes
-        its events."""
+    def displace(self, counter: Counter, seats: Iterable[str], *, balance: bool) -> None:
+        """Forgets what these seats sent of a counter that is not theirs: values, history and rows. The caller has deleted
+        its events, with `balance` also what was remembered of the organization's."""
+        if balance:
+            self.memories.pop(balance_memory_name(counter.org), None)
         self.states.pop(counter, None)
         self._counter_memories.pop(counter, None)
         self.set_back[counter] = _LONG_AGO

@@ -179,8 +179,8 @@ class Ingest:
                 log.warning(
                     "a push had claimed the account of another seat", seat=seat.name, claimed_by=names
                 )
-                changes.displace(counter, names)
-                forgetting.forget_claim(connection, counter, names)
+                balance = forgetting.forget_claim(connection, counter, names)
+                changes.displace(counter, names, balance=balance)
 
     def _store_events(
         self, connection: Connection, find: Callable[[Connection], Sequence[Event]], now: datetime

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Delete, Table, delete, func, select
 
-from meterbot.core.models import Counter
+from meterbot.core.models import Counter, EventKind
 from meterbot.rules.memory import balance_memory_name
 from meterbot.store import alert_actions, deliveries, event_log, notes, pull_requests, source_states, tables
 from meterbot.store.counter_states import ids
@@ -63,12 +63,18 @@ def forget_events(connection: Connection, event_keys: Iterable[str]) -> int:
     return event_log.delete_events(connection, set(event_keys) - kept)
 
 
-def forget_claim(connection: Connection, counter: Counter, seats: Iterable[str]) -> None:
+def forget_claim(connection: Connection, counter: Counter, seats: Iterable[str]) -> bool:
     """Deletes the events of a counter that these seats only claimed, and their deliveries: the same alerts of the seat
-    that it belongs to would have the same keys."""
+    that it belongs to would have the same keys. Returns whether the organization's balance was reported among them; what
+    is remembered of that goes, too."""
     query = select(tables.events.c.event).where(tables.events.c.seat.in_(sorted(seats)))
-    claimed = [event.key for event in connection.scalars(query) if event.counter == counter]
-    event_log.delete_events(connection, claimed)
+    claimed = [event for event in connection.scalars(query) if event.counter == counter]
+    event_log.delete_events(connection, [event.key for event in claimed])
+    balance = any(event.facts.get("shared") for event in claimed if event.kind is EventKind.BALANCE_LOW)
+    if balance:
+        name = balance_memory_name(counter.org)
+        connection.execute(delete(tables.memories).where(tables.memories.c.name == name))
+    return balance
 
 
 def _counters_of(connection: Connection, seat: str) -> tuple[set[int], set[int]]:

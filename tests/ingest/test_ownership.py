@@ -83,10 +83,12 @@ async def test_an_account_that_was_only_claimed_goes_to_the_seat_that_proves_it(
         assert await team.push("bo", snapshot("2", NOW + timedelta(minutes=9), of="bo")) is not None
 
 
-def with_credits(shot: Snapshot, cents: int) -> Snapshot:
+def with_credits(shot: Snapshot, cents: int, *, shared: bool = False) -> Snapshot:
     extra = shot.extra_usage
     assert extra is not None
-    return replace(shot, extra_usage=replace(extra, balance=Balance(Money(Decimal(cents), "USD", 2))))
+    return replace(
+        shot, extra_usage=replace(extra, balance=Balance(Money(Decimal(cents), "USD", 2), shared=shared))
+    )
 
 
 async def test_what_a_claim_told_of_a_seat_is_told_again_when_it_is_true(store: Store) -> None:
@@ -103,6 +105,18 @@ async def test_what_a_claim_told_of_a_seat_is_told_again_when_it_is_true(store: 
     told = await door.take(with_credits(snapshot("42", NOW + timedelta(minutes=10)), 400))
     assert sorted(told) == ["balance_low", "threshold_crossed"]
     assert {event.seat for event in await store.read(lambda c: event_log.read_events(c, NOW))} == {"ana"}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+async def test_low_credits_that_a_claim_reported_are_reported_when_the_seat_proves_them(
+    store: Store, *, shared: bool
+) -> None:
+    door = Door(store, COOKIE, BO, rules=RuleSettings(balance_levels=(parse_threshold("$20"),)))
+    claim = with_credits(snapshot("10", of="bo"), 400, shared=shared)
+    await door.ingest.store_push("bo", [claim], claim.fetched_at)
+    own = with_credits(snapshot("1", NOW + timedelta(minutes=5)), 400, shared=shared)
+    assert "balance_low" in await door.take(own)
+    assert "balance_low" not in await door.take(replace(own, fetched_at=NOW + timedelta(minutes=6)))
 
 
 async def test_two_seats_of_one_person_may_report_one_account(tmp_path: Path) -> None:
