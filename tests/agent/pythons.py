@@ -8,13 +8,13 @@ import pytest
 
 from tests.missing import judged_by
 
-_PYENV = Path.home() / ".pyenv/versions"
-
 
 def _found(version: str) -> str | None:
-    # pyenv's own python3.8 on the path runs only where it is the chosen version.
-    installed = sorted(_PYENV.glob(f"{version}.*/bin/python3"))
-    return str(installed[-1]) if installed else shutil.which(f"python{version}")
+    on_path = shutil.which(f"python{version}")
+    # A python3.8 on the path that is pyenv's is a script in its `shims`, and runs only where it is the chosen version.
+    pyenvs = [Path.home() / ".pyenv", *([] if on_path is None else [Path(on_path).parents[1]])]
+    installed = sorted(path for pyenv in pyenvs for path in pyenv.glob(f"versions/{version}.*/bin/python3"))
+    return str(installed[-1]) if installed else on_path
 
 
 def _needed(version: str) -> object:
