@@ -19,8 +19,7 @@ from meterbot.core.models import Balance, Counter, EventKind, ExtraUsage, Health
 from meterbot.core.money import Money
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import CounterMemory, RuleSettings, load, parse_threshold
-from meterbot.rules.memory import CapAlert
+from meterbot.rules import RuleSettings, parse_threshold
 from meterbot.store import Batch, CounterState, Latest, counter_states, event_log, tables
 from meterbot.store.database import open_store, upgrade
 from meterbot.store.engine import for_writing, make_engine
@@ -131,22 +130,6 @@ def _write_old_balance_memories(connection: Connection) -> None:
     connection.execute(delete(tables.memories).where(tables.memories.c.name.startswith("balance:")))
     connection.execute(update(tables.events).values(key=tables.events.c.key + ":" + NOW.isoformat()))
     connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0017'"))  # noqa: S608 - our own name
-
-
-async def test_the_alert_that_a_raised_cap_ends_is_still_known(database_url: str) -> None:
-    counter = Counter("acc", "org")
-    known = LastKnown(Snapshot("ana", "claude_ai", NOW, Health.OK, "acc", None, "org"))
-    memory = json.dumps({"cap_alert": {"key": "the newest", "level": "80%"}})
-    store = await open_store(database_url)
-    await write(store, Batch(states={counter: CounterState(known, memory)}))
-    set_back = text(f"UPDATE {VERSION_TABLE} SET version_num = '0018'")  # noqa: S608 - our own name
-    await store.run(lambda c: c.execute(set_back))
-    await store.close()
-    await upgrade(database_url)
-    store = await open_store(database_url)
-    (state,) = (await store.read(lambda c: counter_states.read_states(c, [counter]))).values()
-    assert load(CounterMemory, state.memory).cap_alerts == (CapAlert("the newest", "80%"),)
-    await store.close()
 
 
 async def test_opening_again_changes_nothing(database_url: str) -> None:
