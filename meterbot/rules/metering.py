@@ -8,18 +8,21 @@ from meterbot.core.money import Money
 from meterbot.rules.clean_reading import CleanReading
 from meterbot.rules.fact_json import fact_money, money_fact
 from meterbot.rules.levels import raised, reached
-from meterbot.rules.memory import Cap, CounterMemory
+from meterbot.rules.memory import Cap, CapAlert, CounterMemory
 from meterbot.rules.settings import parse_threshold
+
+_NOT_POSTED = "this kind of event is not posted"
 
 
 def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """Extra usage was switched on, off or paused; the cap was raised, lowered, set or removed; the currency changed.
 
     A block switches extra usage off by itself, and is reported as a block, so only states without a block are
-    compared.
+    compared. A raised cap ends the alerts about the old one, also in silence if changes are not posted. It ends the
+    episode of the forecast, too, so a cap that was raised by too little is followed by a new forecast.
     """
+    before = memory
     changes = []
-    memory, ended = _ended_alerts(memory, reading)
     if reading.switched is not None and reading.used is not None:
         changes.append(_change("currency", reading.switched, reading.used.currency))
     old_cap, new_cap = memory.cap, reading.cap
@@ -35,6 +38,7 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
         changes.append(_change("metering", old, memory.metering))
     if not changes:
         return memory, []
+    still, ended = _cap_alerts(before, reading)
     raw = None if reading.extra is None else reading.extra.reason
     event = reading.event(
         EventKind.METERING_CHANGED,
@@ -42,6 +46,7 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
         reason="; ".join(_said(change) for change in changes),
         severity=Severity.WARNING if memory.metering == "paused" != old else Severity.INFO,
         resolves=ended[-1] if ended else None,
+        muted_by=None if EventKind.METERING_CHANGED in reading.settings.kinds else _NOT_POSTED,
         facts={
             "changes": changes,
             "used": money_fact(reading.used),
@@ -54,21 +59,20 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
         replace(event, key=f"{event.key}:{number}", resolves=alert, muted_by=event.key)
         for number, alert in enumerate(ended[:-1], 1)
     ]
-    return memory, [event, *others]
+    return replace(memory, cap_alerts=still), [event, *others]
 
 
-def _ended_alerts(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[str]]:
-    """The keys of the alerts about the old cap that a raised one has ended, the oldest first."""
+def _cap_alerts(memory: CounterMemory, reading: CleanReading) -> tuple[tuple[CapAlert, ...], list[str]]:
+    """The alerts about the cap that stay open, and the keys of those that a raised one ends, the oldest first."""
     used = reading.used or memory.used
     if used is None or not raised(memory.cap, reading.cap):
-        return memory, []
+        return memory.cap_alerts, []
     still = tuple(
         alert
         for alert in memory.cap_alerts
         if alert.level is not None and reached(parse_threshold(alert.level), used, reading.limit)
     )
-    ended = [alert.key for alert in memory.cap_alerts if alert not in still]
-    return replace(memory, cap_alerts=still) if ended else memory, ended
+    return still, [alert.key for alert in memory.cap_alerts if alert not in still]
 
 
 def _metering(memory: CounterMemory, reading: CleanReading) -> CounterMemory:

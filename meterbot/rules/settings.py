@@ -98,5 +98,10 @@ class RuleSettings:
     kinds: frozenset[EventKind] = POSTED_BY_DEFAULT
 
     def enabled(self, *events: Event | None) -> tuple[Event, ...]:
-        """The events whose kind is posted at all."""
-        return tuple(event for event in events if event is not None and event.kind in self.kinds)
+        """The events whose kind is posted at all, and those that end an alert in silence."""
+        return tuple(
+            event
+            for event in events
+            if event is not None
+            and (event.kind in self.kinds or (event.resolves is not None and event.muted_by is not None))
+        )

@@ -1,6 +1,7 @@
 import pytest
 
 from meterbot.core.models import Event, EventKind, ExtraUsage, ReasonClass
+from meterbot.rules import RuleSettings
 from tests.rules.builders import (
     MINUTE,
     NOON,
@@ -91,3 +92,13 @@ def test_a_raised_cap_leaves_the_alerts_whose_level_is_still_reached_open() -> N
     lower, higher = (only(watch.uses(used), CROSSED) for used in ("41", "48"))
     assert [event.resolves for event in watch.uses("48", "55")] == [higher.key]
     assert [event.resolves for event in watch.uses("48", "100")] == [lower.key]
+
+
+def test_a_raised_cap_ends_its_alerts_in_silence_if_changes_are_not_posted() -> None:
+    watch = Watch(RuleSettings(kinds=RuleSettings().kinds - {CHANGED}))
+    watch.uses("10")
+    alerts = [only(watch.uses(used), CROSSED).key for used in ("41", "48")]
+    ended = watch.uses("48", "100")
+    assert {event.resolves for event in ended} == set(alerts)
+    assert all(event.muted_by is not None for event in ended)
+    assert watch.uses("48", "200") == []
