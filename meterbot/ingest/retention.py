@@ -47,21 +47,21 @@ class Retention:
             return  # the clock is behind, so no age is certain
         while await self._store.run(lambda tx: rollup.roll_up(tx, now)):
             pass
-        stretches = 0
+        days = 0
         for before, step in ((now - self._changes, _HOUR), (now - self._hours, _DAY)):
-            stretches += await self._thin(before, step)
+            days += await self._thin(before, step)
         events = await self._forget_events(now)
         self._last = now
-        if stretches or events:
-            log.debug("old history was condensed", stretches=stretches, events=events)
+        if days or events:
+            log.debug("old history was condensed", days=days, events=events)
 
     async def _thin(self, before: datetime, step: timedelta) -> int:
         """How many days of the history were thinned."""
         days = 0
         while (span := await self._store.read(lambda c: thinning.next_span(c, before, step))) is not None:
             for counters in span.parts:
-                await self._store.run(partial(thinning.thin, stretch=span, counters=counters, step=step))
-            await self._store.run(partial(thinning.remember, stretch=span, step=step))
+                await self._store.run(partial(thinning.thin, span=span, counters=counters, step=step))
+            await self._store.run(partial(thinning.remember, span=span, step=step))
             days += 1
         return days
 

@@ -118,11 +118,11 @@ def next_span(connection: Connection, before: datetime, step: timedelta) -> Thin
     return ThinningSpan(start, {row.counter: row.samples for row in connection.execute(inside)})
 
 
-def thin(connection: Connection, stretch: ThinningSpan, counters: Sequence[int], step: timedelta) -> None:
-    """Deletes these counters' superfluous samples in the stretch."""
-    of = {"start": stretch.start, "end": stretch.end, "counters": counters}
+def thin(connection: Connection, span: ThinningSpan, counters: Sequence[int], step: timedelta) -> None:
+    """Deletes these counters' superfluous samples in the span."""
+    of = {"start": span.start, "end": span.end, "counters": counters}
     names = {number: Counter("", str(number)) for number in counters}
-    earlier = select_in(connection, LAST_BEFORE, counters, since=stretch.start)
+    earlier = select_in(connection, LAST_BEFORE, counters, since=span.start)
     before = {row.counter: sample_of(row, names[row.counter]) for row in earlier}
     gone = []
     for number, rows in groupby(connection.execute(_INSIDE, of), key=lambda row: row.counter):
@@ -135,9 +135,9 @@ def thin(connection: Connection, stretch: ThinningSpan, counters: Sequence[int],
         connection.execute(_DELETE, gone)
 
 
-def remember(connection: Connection, stretch: ThinningSpan, step: timedelta) -> None:
-    """Records that the stretch is thinned, so the next one follows it."""
-    upsert(connection, tables.notes, [{"name": _note(step), "value": stretch.end.isoformat()}])
+def remember(connection: Connection, span: ThinningSpan, step: timedelta) -> None:
+    """Records that the span is thinned, so the next one follows it."""
+    upsert(connection, tables.notes, [{"name": _note(step), "value": span.end.isoformat()}])
 
 
 def _note(step: timedelta) -> str:

@@ -117,7 +117,7 @@ async def thinned_once(store: Store, before: datetime, step: timedelta) -> bool:
     if span is None:
         return False
     for counters in span.parts:
-        await store.run(partial(thinning.thin, stretch=span, counters=counters, step=step))
+        await store.run(partial(thinning.thin, span=span, counters=counters, step=step))
     await store.run(lambda c: thinning.remember(c, span, step))
     return True
 
