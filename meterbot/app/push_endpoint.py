@@ -116,7 +116,7 @@ class PushEndpoint:
             log.warning("a push was refused", seat=seat, why=receipt.refused)
             other = (
                 "if both seats are meant to have this account, the operator removes one of them"
-                if receipt.held
+                if receipt.taken
                 else "if the seat is meant to be another account from now on, the operator runs "
                 f"`meterbot seat forget {seat} --account`"
             )

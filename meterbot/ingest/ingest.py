@@ -43,9 +43,6 @@ UNSTORABLE = "what was read could not be stored; the log says more"
 log = get_logger(__name__)
 
 
-_HELD = "another owner's seat already reports this account"
-
-
 @dataclass(frozen=True, slots=True)
 class PushReceipt:
     """The result of a push: how many snapshots were new, how many old or repeated. `refused`: why none was stored."""
@@ -53,7 +50,7 @@ class PushReceipt:
     new: int = 0
     unchanged: int = 0
     refused: str | None = None
-    held: bool = False
+    taken: bool = False
     """It was refused because another owner's seat has the account."""
     spent: str | None = None
     """The sent amounts, for the person at the machine."""
@@ -142,17 +139,18 @@ class Ingest:
         refused = _refusal(changes.stranger(configured, wanted), any_wanted=bool(wanted))
         # A push that names no account counts for the seat's last known one.
         named = [changes.with_account(configured, one) for one in wanted]
-        if refused is None and (holder := self._other_owner(connection, configured, named)) is not None:
+        holder = self._other_owner(connection, configured, named) if refused is None else None
+        if holder is not None:
             log.warning(
                 "a push names an account that another owner's seat reports", seat=seat, holder=holder.name
             )
-            refused = _HELD
+            refused = "another owner's seat already reports this account"
         if refused is not None:
             wanted = [Snapshot(seat, configured.source, now, Health.REFUSED, detail=refused)]
         self._apply(connection, changes, wanted, now)
         events = self._recorder.record(connection, changes, now)
         if refused is not None:
-            return PushReceipt(refused=refused, held=refused == _HELD), events
+            return PushReceipt(refused=refused, taken=holder is not None), events
         return PushReceipt(len(changes.news), len(wanted) - len(changes.news)), events
 
     def _other_owner(self, connection: Connection, seat: Seat, pushed: Sequence[Snapshot]) -> Seat | None:
