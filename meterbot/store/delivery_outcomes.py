@@ -1,5 +1,6 @@
 """Records the result of a claimed message, and frees its channel's queue."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -186,15 +187,15 @@ def _hand_over_thread(connection: Connection, event: str, chat: str, channel: st
 
 
 def fail_unreadable(connection: Connection, chat: str) -> int:
-    """Fails the chat's waiting messages that this version cannot read; returns how many. Only where each can be read by
-    itself, those whose post cannot be read."""
+    """Fails the chat's waiting messages that this version cannot read; returns how many. If all of
+    them are readable, fails those whose post is not."""
     event, message = (type_coerce(column, Text) for column in (tables.events.c.event, _rows.message))
     waiting = select(
         _rows.sequence, _rows.channel, _rows.event, _rows.about, event.label("text"), message.label("words")
     ).join_from(tables.deliveries, tables.events, tables.events.c.key == _rows.event)
     rows = connection.execute(waiting.where(_rows.chat == chat, WAITING)).all()
     unreadable = [row.sequence for row in rows if not _is_readable(row)]
-    unreadable = unreadable or [row.sequence for row in rows if not _has_readable_post(connection, chat, row)]
+    unreadable = unreadable or _with_unreadable_post(connection, chat, rows)
     failed = update(tables.deliveries).where(_rows.sequence.in_(unreadable), WAITING)
     reason = "this version of meterbot cannot read what is stored of it"
     values = {"state": DeliveryState.FAILED, "claimable_at": None, "claimed_by": None, "trouble": reason}
@@ -205,9 +206,17 @@ def _is_readable(row: Row[Any]) -> bool:
     return is_readable(Event, row.text) and (row.words is None or is_readable(Message, row.words))
 
 
-def _has_readable_post(connection: Connection, chat: str, row: Row[Any]) -> bool:
+def _with_unreadable_post(connection: Connection, chat: str, rows: Sequence[Row[Any]]) -> list[int]:
+    posts = {(row.about or row.event, row.channel) for row in rows}
+    unreadable = {
+        post for post in posts if not _is_readable_post(connection, post[0], Destination(chat, post[1]))
+    }
+    return [row.sequence for row in rows if (row.about or row.event, row.channel) in unreadable]
+
+
+def _is_readable_post(connection: Connection, event: str, destination: Destination) -> bool:
     try:
-        post_contents.of_event(connection, row.about or row.event, Destination(chat, row.channel))
+        post_contents.of_event(connection, event, destination)
     except ValueError:
         return False
     return True

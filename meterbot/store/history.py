@@ -1,7 +1,7 @@
 """Spend over time: which samples are kept, and how they are found."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,12 +73,7 @@ def keep(tail: Tail | None, sample: Sample) -> tuple[Tail, list[Sample]]:
 
 def _is_as(one: Sample, other: Sample) -> bool:
     """Apart from their times."""
-    return (one.used, one.cap, one.blocked, one.counted_from) == (
-        other.used,
-        other.cap,
-        other.blocked,
-        other.counted_from,
-    )
+    return replace(one, at=other.at) == other
 
 
 def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sample]) -> None:
