@@ -187,11 +187,10 @@ class ClaudeAiSource:
             balance=due,
             usage_is_total=organization.uuid in self._usage_is_total,
         )
-        if found.metering.usage_is_total is not None:
-            change = (
-                self._usage_is_total.add if found.metering.usage_is_total else self._usage_is_total.discard
-            )
-            change(organization.uuid)
+        if found.metering.usage_is_total:
+            self._usage_is_total.add(organization.uuid)
+        elif found.metering.usage_is_total is not None:
+            self._usage_is_total.discard(organization.uuid)
         if due and found.trouble is None:
             self._balance_asked_at[organization.uuid] = now
         self._unknown_keys.note(found.unknown_keys)

@@ -71,9 +71,10 @@ def metering_of(
         None if row is None else overage_statement(row, notes),
     )
     scales = _Scales(statements)
-    differ = _note_differences(statements, scales, notes)
-    found = differ if team else None
-    # Money that was spent between the two requests looks like a total, too, until the two agree again.
+    _note_differences(statements, scales, notes)
+    compared = _is_total(statements, scales)
+    found = compared if team else None
+    # Spend between the two requests makes them differ as well; the next agreeing reading corrects it.
     total = team and (usage_is_total if found is None else found)
     if total:
         statements, extra = [each for each in statements if each.place == "overage"], None
@@ -87,7 +88,7 @@ def metering_of(
         row,
         notes,
         why_known=overage is not Missing.FAILED,
-        differ=bool(differ) or total,
+        differ=bool(compared) or total,
         team=team,
     )
     unsure = "currency" in result.assumed and any(path.endswith("currency") for path in notes.rejected)
@@ -201,45 +202,89 @@ class _Scales:
 # Where the places differ.
 
 
-def _note_differences(statements: Sequence[Statement], scales: _Scales, notes: DriftNotes) -> bool | None:
-    """Notes where two places differ. True if `/usage` and the row differ in the amount used, False if they agree in
-    the cap and in money that was used, else None: everybody's total may also be 0, or one member's."""
-    usage = [each for each in statements if each.place != "overage" and each.says_something]
-    row = next((each for each in statements if each.place == "overage"), None)
-    for one, other in pairwise(usage):
-        _differ("cap", (one.place, scales.money(one.cap)), (other.place, scales.money(other.cap)), notes)
-        _differ("used", (one.place, scales.money(one.used)), (other.place, scales.money(other.used)), notes)
-    if row is None:
-        return None
+@dataclass(frozen=True, slots=True)
+class _Amounts:
+    """`cap` None with `cap_stated` True: there is no cap."""
+
+    used: Money | None
+    cap: Money | None
+    cap_stated: bool
+
+
+def _of_usage(statements: Sequence[Statement]) -> list[Statement]:
+    return [each for each in statements if each.place != "overage" and each.says_something]
+
+
+def _of_row(statements: Sequence[Statement]) -> Statement | None:
+    return next((each for each in statements if each.place == "overage"), None)
+
+
+def _first_amounts(usage: Sequence[Statement], scales: _Scales) -> _Amounts:
     used = next((each for each in usage if each.used is not None), None)
     cap = next((each for each in usage if each.cap is not None or each.unlimited), None)
-    usage_cap, row_cap = None if cap is None else scales.money(cap.cap), scales.money(row.cap)
-    if cap is not None and usage_cap is None and row_cap is not None:
+    return _Amounts(
+        None if used is None else scales.money(used.used),
+        None if cap is None else scales.money(cap.cap),
+        cap_stated=cap is not None,
+    )
+
+
+def _note_differences(statements: Sequence[Statement], scales: _Scales, notes: DriftNotes) -> None:
+    """Notes where two places differ."""
+    usage, row = _of_usage(statements), _of_row(statements)
+    for one, other in pairwise(usage):
+        _note_difference(
+            "cap", (one.place, scales.money(one.cap)), (other.place, scales.money(other.cap)), notes
+        )
+        _note_difference(
+            "used", (one.place, scales.money(one.used)), (other.place, scales.money(other.used)), notes
+        )
+    if row is None:
+        return
+    first, row_cap = _first_amounts(usage, scales), scales.money(row.cap)
+    if first.cap_stated and first.cap is None and row_cap is not None:
         notes.add(f"cap: usage none, overage {plain(row_cap)}")
-    elif cap is not None:
-        _differ("cap", ("usage", usage_cap), ("overage", row_cap), notes)
-    here, there = None if used is None else scales.money(used.used), scales.money(row.used)
-    if _differ("used", ("usage", here), ("overage", there), notes):
+    elif first.cap_stated:
+        _note_difference("cap", ("usage", first.cap), ("overage", row_cap), notes)
+    _note_difference("used", ("usage", first.used), ("overage", scales.money(row.used)), notes)
+
+
+def _is_total(statements: Sequence[Statement], scales: _Scales) -> bool | None:
+    """Whether `/usage` may have the organization's amounts: True if it and the row differ in the amount used, False if
+    they agree in the cap and in money that was used. None if neither is shown: an amount of 0 is the same for the
+    member and the organization."""
+    row = _of_row(statements)
+    if row is None:
+        return None
+    usage, used = _first_amounts(_of_usage(statements), scales), scales.money(row.used)
+    if usage.used is None or used is None:
+        return None
+    if _difference("used", ("usage", usage.used), ("overage", used)) is not None:
         return True
-    return False if here and there and here.minor > 0 and usage_cap == row_cap else None
+    return False if usage.used.minor > 0 and usage.cap == scales.money(row.cap) else None
 
 
-def _differ(
+def _note_difference(
     what: str, one: tuple[str, Money | None], other: tuple[str, Money | None], notes: DriftNotes
-) -> bool:
-    """Notes a difference. Less than one minor unit in `used` is rounding: some places have fractions."""
+) -> None:
     (here, a), (there, b) = one, other
     if a is None or b is None:
-        return False
+        return
+    difference = _difference(what, (here, a), (there, b))
+    if difference is not None:
+        notes.add(difference)
+
+
+def _difference(what: str, one: tuple[str, Money], other: tuple[str, Money]) -> str | None:
+    """Less than one minor unit in `used` is rounding: some places have fractions."""
+    (here, a), (there, b) = one, other
     if a.currency != b.currency:
-        notes.add(f"currency: {here} {a.currency}, {there} {b.currency}")
-        return True
+        return f"currency: {here} {a.currency}, {there} {b.currency}"
     gap = abs(a.major - b.major)
     rounding = Decimal(1).scaleb(-min(a.exponent, b.exponent)) if what == "used" else Decimal(0)
     if gap == 0 or gap < rounding:
-        return False
-    notes.add(f"{what}: {here} {plain(a)}, {there} {plain(b)}")
-    return True
+        return None
+    return f"{what}: {here} {plain(a)}, {there} {plain(b)}"
 
 
 def _compare_flag(used: Money, cap: Money, notes: DriftNotes) -> None:
