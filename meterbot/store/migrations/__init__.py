@@ -1,10 +1,11 @@
 """The database's schema, step by step. alembic is imported only if there is a step: loading it is a fifth of the
 start."""
 
+import json
 from functools import cache
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
@@ -54,6 +55,11 @@ def make(connection: Connection) -> None:
     tables.metadata.create_all(connection, checkfirst=False)
     _version.create(connection)
     connection.execute(insert(_version).values(version_num=newest_schema()))
+
+
+def stored_json(values: dict[str, Any]) -> str:
+    """What a step writes into a JSON column."""
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
 def bring_up_to_date(connection: Connection) -> None:

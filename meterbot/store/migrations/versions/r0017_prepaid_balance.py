@@ -6,6 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from meterbot.store.migrations import stored_json
+
 revision = "0017"
 down_revision = "0016"
 
@@ -17,13 +19,13 @@ def upgrade() -> None:
     for name, keys in _TABLES:
         table = sa.table(name, *map(sa.column, keys), sa.column("known"))
         for row in connection.execute(sa.select(table)).all():
-            known = with_balance(row.known)
+            known = _with_balance(row.known)
             if known != row.known:
                 itself = [table.c[key] == getattr(row, key) for key in keys]
                 connection.execute(sa.update(table).where(*itself).values(known=known))
 
 
-def with_balance(known: str) -> str:
+def _with_balance(known: str) -> str:
     """The same with `{"amount": …}` for a balance that was a bare amount."""
     values: Any = json.loads(known)
     extra = values["snapshot"].get("extra_usage") or {}
@@ -31,4 +33,4 @@ def with_balance(known: str) -> str:
     if not balance or "amount" in balance:
         return known
     extra["balance"] = {"amount": balance}
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return stored_json(values)

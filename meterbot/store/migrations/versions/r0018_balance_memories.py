@@ -6,6 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from meterbot.store.migrations import stored_json
+
 revision = "0018"
 down_revision = "0017"
 
@@ -23,10 +25,10 @@ def upgrade() -> None:
             continue
         memory["balance"] = balance = {"levels": memory.pop(_OLD_KEY)}
         changed = sa.update(_STATES).where(_STATES.c.counter == row.counter)
-        connection.execute(changed.values(memory=_text(memory)))
+        connection.execute(changed.values(memory=stored_json(memory)))
         snapshot = json.loads(row.known)["snapshot"]
         if ((snapshot.get("extra_usage") or {}).get("balance") or {}).get("shared"):
-            shared[f"balance:{snapshot['org_uuid']}"] = _text(balance)
+            shared[f"balance:{snapshot['org_uuid']}"] = stored_json(balance)
     present = set(connection.scalars(sa.select(_MEMORIES.c.name)))
     new = [{"name": name, "memory": memory} for name, memory in shared.items() if name not in present]
     if new:
@@ -36,7 +38,3 @@ def upgrade() -> None:
 def _oldest_first(rows: Any) -> list[Any]:
     """Of the members of an organization, the one that was read last knows best what was posted."""
     return sorted(rows, key=lambda row: str(json.loads(row.known)["snapshot"]["fetched_at"]))
-
-
-def _text(values: dict[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
