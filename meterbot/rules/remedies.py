@@ -20,8 +20,8 @@ _REMEDIES_OF_SOURCE = {
         Health.STALE,
     ): "Start `meterbot push` on the seat's machine, or wait until that machine is awake.",
     ("push", Health.NEVER_SEEN): (
-        "Its owner asks /claude-spend join and runs that line on the seat's machine, or runs `meterbot push` there with "
-        "the push token."
+        "The owner runs `/claude-spend join` in chat and then the line it shows on the seat's machine, or "
+        "`meterbot push` there with the push token."
     ),
     ("push", Health.SESSION_EXPIRED): "Sign in to Claude Code again on the seat's machine.",
     ("push", Health.UNREACHABLE): "Run `meterbot push` on the seat's machine: it says what it cannot read.",

@@ -99,7 +99,9 @@ def reading(status: int, headers: Mapping[str, str], body: bytes, now: datetime)
     wait = retry_after(headers.get("retry-after"), now)
     if _is_challenge(headers, body):
         raise SourceError(
-            Cause.CHALLENGED, f"a check for browsers was answered in place of the numbers ({status})", wait
+            Cause.CHALLENGED,
+            f"the server answered with a browser check instead of the numbers ({status})",
+            wait,
         )
     if 300 <= status < 400:
         raise _redirected(status, headers.get("location", ""))

@@ -441,10 +441,10 @@ EXPECTED: dict[str, Expected | NotRead] = {
         health=Health.CHALLENGED,
         subscription_read=False,
         errors=(
-            "overage: a check for browsers was answered in place of the numbers (403)",
+            "overage: the server answered with a browser check instead of the numbers (403)",
             "extra usage: nothing that was read says how much was used",
         ),
-        detail="a check for browsers was answered in place of the numbers (403)",
+        detail="the server answered with a browser check instead of the numbers (403)",
         paths=("account", "usage", "overage"),
     ),
     "overage_list_page": NotRead(),
