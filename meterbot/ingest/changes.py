@@ -230,7 +230,8 @@ class Changes:
         health, since, last_ok_at = said.health, now, old.last_ok_at
         if health is Health.OK:
             last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
-            # A machine that was offline sends its older readings. That one of ours is stored late is not the seat's fault.
+            # A machine that was offline sends its older readings. Only for pushes: if meterbot stores its own reading
+            # late, the seat is not stale.
             if seat.source == _PUSHED and now - last_ok_at > seat.stale_after:
                 health, since = Health.STALE, last_ok_at + seat.stale_after
         self.sources[seat.name] = replace(

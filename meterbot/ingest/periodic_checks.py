@@ -73,7 +73,7 @@ class PeriodicChecks:
     ) -> list[Event]:
         locks.names(connection, [DESTINATION_MEMORY])
         patience = min((seat.stale_after for seat in self._seats.values()), default=timedelta(0))
-        sources = source_states.read_not_well(connection, now - patience, now)
+        sources = source_states.read_failing_or_silent(connection, now - patience, now)
         waiting = [
             seat
             for seat in self._seats.values()

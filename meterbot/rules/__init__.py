@@ -1,23 +1,27 @@
 """What happened between two readings: pure functions of what was known, the new facts, the settings and now.
 
-    merge(known, snapshot, now) -> LastKnown | None                                 None: it changes nothing
-    watch_counter(memory, known, snapshot, settings, now) -> CounterUpdate            per (account, org)
-    record_late(memory, known, snapshot, settings, now) -> CounterUpdate                the same, long after: without events
-    needs_samples(memory, settings, now) -> bool, needs_hours(...)              after a rise: what its pace is measured with
-    watch_pace(memory, rise, settings, now) -> (CounterMemory, events)          per rise
-    watch_source(memory, state, seat, settings, now) -> (SourceMemory, events)  per seat; also as time passes
-    watch_identity(memory, snapshot, settings, now) -> (SourceMemory, events)   per seat
-    stranger(memory, snapshots) -> str | None                                   is one of them another account's?
-    watch_session(memory, end, seat, settings, now) -> (SourceMemory, events)  per seat; as time passes
-    watch_destinations(memory, problems, settings, now) -> (DestinationMemory, events)  as time passes
-    watch_team(memory, readings, settings, now) -> (TeamMemory, events)         the team's sum
-    team_share(counter, memory, fresh=...) -> TeamShare                           what a counter adds to that sum
-    month_to_report(reported, now) -> str | None, is_settled(month, memories, now), month_report(month, accounts, now, named=...)
-    without_amounts(extra) -> ExtraUsage                                       what a month leaves to the next
+    merge(known, snapshot, now) -> LastKnown | None                                        None: it changes nothing
+    watch_counter(memory, known, snapshot, settings, now) -> CounterUpdate                 per (account, org)
+    record_late(memory, known, snapshot, settings, now) -> CounterUpdate                   long after: without events
+    needs_samples(memory, settings, now) -> bool, needs_hours(...)                         for the pace after a rise
+    watch_pace(memory, rise, settings, now) -> (CounterMemory, events)                     per rise
+    watch_source(memory, state, seat, settings, now, known=...) -> (SourceMemory, events)  per seat; as time passes
+    watch_identity(memory, snapshot, settings, now) -> (SourceMemory, events)              per seat
+    stranger(memory, snapshots) -> str | None                                              is one another account's?
+    watch_session(memory, end, seat, settings, now) -> (SourceMemory, events)              per seat; as time passes
+    watch_destinations(memory, problems, settings, now) -> (DestinationMemory, events)     as time passes
+    watch_team(memory, readings, settings, now) -> (TeamMemory, events)                    the team's sum
+    team_share(counter, memory, fresh=...) -> TeamShare                                    what it adds to that sum
+    month_to_report(reported, now) -> str | None
+    is_settled(month, memories, now) -> bool
+    month_report(month, accounts, now, named=...) -> Event | None
+    without_amounts(extra) -> ExtraUsage                                                   what the next month keeps
     remedy(health, source) -> str
-    can_be_forgotten(event, counter, source, team, now) -> bool                          may it be forgotten?
-    dump(memory) -> str / load(CounterMemory | SourceMemory | TeamMemory, text | None) -> memory
+    can_be_forgotten(event, counter, source, team, now) -> bool
+    dump(memory) -> str, load(kind, text | None) -> memory
 
+A memory is a `CounterMemory`, a `BalanceMemory` (of an organization), a `SourceMemory` (of a seat), a `TeamMemory` or a
+`DestinationMemory`. `watch_source` looks in `known` for the last good amount.
 `load(CounterMemory, None)` is the memory of a counter never seen.
 
 A fact fires only when everything it rests on was read in this very snapshot: a value that was rejected, not read or

@@ -20,7 +20,7 @@ def watch_balance(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
     """The balance fell below a level, or to 0. Each level is reported once until credits are bought; of several, only the
     lowest. With auto-reload only 0 counts. A seat that is blocked because of its balance gets no second alert.
 
-    The caller passes the organization's memory with each of its seats that share the balance, so that one of them reports it."""
+    For a shared balance the caller passes the organization's memory, so only one seat reports it."""
     balance = None if reading.extra is None else reading.extra.balance
     if balance is None:
         return memory, []
@@ -64,14 +64,14 @@ def _low(
     block = block_in(reading)
     next_prompt = _next_prompt(reading, balance)
     # Seats that read a shared balance at the same time make the same key, and the store keeps one of their events.
-    whose = reading.counter.org if balance.shared else str(reading.counter)
+    owner_key = reading.counter.org if balance.shared else str(reading.counter)
     since = "" if last.changed_at is None else f":{instant(last.changed_at)}"
     event = reading.event(
         EventKind.BALANCE_LOW,
         reason=f"{money.show(balance.amount)} of prepaid credits are left, the level is {new[0]}",
         severity=Severity.CRITICAL if next_prompt == "refused" else Severity.WARNING,
         level=new[0],
-        muted_by=muted_by_block(memory, reading) if _says_it(block, balance) else None,
+        muted_by=muted_by_block(memory, reading) if _block_says_the_same(block, balance) else None,
         initial=not memory.extra_seen,
         facts={
             "balance": money_fact(balance.amount),
@@ -82,10 +82,10 @@ def _low(
             "full_windows": window_facts(reading.full_windows),
         },
     )
-    return replace(event, key=f"{event.kind.value}:{whose}:{new[0]}{since}")
+    return replace(event, key=f"{event.kind.value}:{owner_key}:{new[0]}{since}")
 
 
-def _says_it(block: Block | None, balance: Balance) -> bool:
+def _block_says_the_same(block: Block | None, balance: Balance) -> bool:
     """The alert about a block of the seat says what this one would. Of a shared balance only a block by that balance does."""
     reason = None if block is None else block.reason
     return reason == "balance" if balance.shared else reason != "cap"

@@ -183,7 +183,7 @@ def _completed(extra: ExtraUsage, last: ExtraUsage, at: datetime) -> ExtraUsage:
 
 
 def explained(extra: ExtraUsage, other: ExtraUsage) -> ExtraUsage:
-    """Completed with why the other says that it is blocked."""
+    """Takes the reason of a block from `other` where this one has none."""
     return replace(
         extra,
         why_known=True,

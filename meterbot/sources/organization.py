@@ -50,7 +50,7 @@ class OrganizationAnswers:
         return self.trouble is not None and self.trouble.cause in {*_OF_THE_SESSION, Cause.UNREACHABLE}
 
     def snapshot(self, seat: Seat, now: datetime) -> Snapshot:
-        """What was read at `now`, without whose it is."""
+        """The snapshot of `now` without account and organization."""
         trouble = self.trouble
         return Snapshot(
             seat=seat.name,

@@ -60,8 +60,8 @@ def _postgresql_engine(url: URL) -> Engine:
 
 
 def _end_read_only(context: ExceptionContext) -> None:
-    """A provider whose disk is full makes the database read-only by a default that every connection keeps from its begin:
-    only a new one notices that there is room again."""
+    """A provider whose disk is full sets a read-only default that a connection reads when it opens; only a new connection
+    sees that there is room again."""
     if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
         context.is_disconnect = True
 

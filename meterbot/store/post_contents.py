@@ -58,6 +58,7 @@ def read(connection: Connection, post: Row[Any]) -> PostContent:
     endings = connection.execute(_ENDINGS, {"keys": [*ended]}).all() if ended else []
     return PostContent(
         ref=post.id,
+        # What ends an alert is shown beside that alert, and only if it is posted by itself also as an event.
         events=tuple(
             row.event
             for row in rows.values()

@@ -44,8 +44,8 @@ def _by_seat(rows: Iterable[Row[Any]]) -> dict[str, SourceState]:
     }
 
 
-def read_not_well(connection: Connection, since: datetime, now: datetime) -> dict[str, SourceState]:
-    """Of the seats that fail, were last read well before `since`, or have an instant after `now`."""
+def read_failing_or_silent(connection: Connection, since: datetime, now: datetime) -> dict[str, SourceState]:
+    """Of the seats that fail, whose last good reading is older than `since`, or that have an instant after `now`."""
     failing = _SOURCES.health.not_in([Health.OK.value, Health.NEVER_SEEN.value])
     ahead = or_(_SOURCES.since > now, _SOURCES.last_ok_at > now)
     return _by_seat(connection.execute(_ALL.where(or_(failing, _SOURCES.last_ok_at < since, ahead))))

@@ -50,7 +50,7 @@ async def test_every_source_that_time_may_change_is_read(store: Store) -> None:
         if last_ok_at is None or health is not Health.NEVER_SEEN
     ]
     await store.run(lambda c: source_states.write_sources(c, states))
-    read = await store.read(lambda c: source_states.read_not_well(c, NOW - ANA.stale_after, NOW))
+    read = await store.read(lambda c: source_states.read_failing_or_silent(c, NOW - ANA.stale_after, NOW))
     assert read == {state.seat: state for state in states if may_change(state, ANA, NOW)}
     healthy = await store.read(source_states.read_healthy)
     assert healthy == {state.seat for state in states if state.health is Health.OK}
