@@ -15,6 +15,7 @@ import pytest
 import structlog
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from sqlalchemy import event as listening
 from sqlalchemy import text
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
@@ -1170,6 +1171,21 @@ async def test_a_reply_to_a_post_that_this_version_cannot_read_fails_and_the_oth
     await worker.drain()
     assert (wall.titles()[1:], wall.titles("C2")) == (["good"], ["elsewhere"])
     assert [each.event for each in await line.store.read(deliveries.failed)] == ["reply"]
+
+
+async def test_a_post_that_cannot_be_read_is_looked_at_once_for_all_its_replies(line: Line) -> None:
+    await line.happen("posted")
+    await line.worker(Wall()).drain()
+    await line.happen("1", "2", "3", about="posted")
+    future = "update events set event = replace(event, 'spend_started', 'of_the_future') where key = 'posted'"
+    await line.store.run(lambda tx: tx.execute(text(future)))
+    statements: list[str] = []
+    listening.listen(
+        line.store.engine, "before_cursor_execute", lambda _c, _x, words, *_: statements.append(words)
+    )
+    assert await line.store.run(lambda tx: delivery_outcomes.fail_unreadable(tx, "wall")) == 3
+    selects = [words for words in statements if words.startswith("SELECT")]
+    assert len(selects) == len(set(selects))
 
 
 async def test_a_message_whose_own_text_cannot_be_read_fails_and_the_others_are_sent(line: Line) -> None:

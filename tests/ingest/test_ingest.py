@@ -364,6 +364,19 @@ async def test_a_raised_cap_ends_the_level_of_the_old_one_in_its_message(store: 
     assert reply.kind is DeliveryKind.REPLY
 
 
+async def test_a_raised_cap_edits_the_message_of_the_old_level_although_changes_are_not_posted(
+    store: Store,
+) -> None:
+    door = Door(store, rules=RuleSettings(kinds=RuleSettings().kinds - {EventKind.METERING_CHANGED}))
+    await door.take(snapshot("0"))
+    await door.take(snapshot("41", later(minutes=1)))
+    await door.waiting()
+    await door.take(snapshot("41", later(minutes=2), cap="100"))
+    (edit,) = await door.waiting()
+    assert edit.kind is DeliveryKind.EDIT
+    assert post(edit.content, {}, UTC).title.startswith("Resolved: ana passed 80% of the cap")
+
+
 async def test_a_removed_cap_ends_the_level_of_the_old_one_although_it_crosses_an_amount(
     store: Store,
 ) -> None:
