@@ -58,7 +58,7 @@ def read(connection: Connection, post: Row[Any]) -> PostContent:
     endings = connection.execute(_ENDINGS, {"keys": [*ended]}).all() if ended else []
     return PostContent(
         ref=post.id,
-        # What ends an alert is shown beside that alert, and only if it is posted by itself also as an event.
+        # An end is shown with its alert; one that is posted by itself shows itself.
         events=tuple(
             row.event
             for row in rows.values()
