@@ -54,7 +54,7 @@ def healthcheck(
         str | None,
         typer.Option(
             metavar="URL",
-            help="The address to request. Default: /healthz on this machine, at PORT, [http] bind or 8080.",
+            help="The address to request. Default: /healthz on this machine, at PORT, [http], or 8080.",
         ),
     ] = None,
     config: ConfigPath = None,
@@ -89,20 +89,20 @@ def healthcheck(
 
 def _own_address(path: str | None) -> str:
     """Where a bot with this configuration listens on this machine."""
-    from meterbot.app.config import ConfigError, bind_address
+    from meterbot.app.config import ConfigError, NoConfigError, listening_address
 
     if port := os.environ.get("PORT"):
         return f"127.0.0.1:{port}"
     try:
-        bind = bind_address(path, os.environ, Path.cwd())
+        address = listening_address(path, os.environ, Path.cwd())
+    except NoConfigError:
+        address = None  # in a container, the bot's configuration need not be where this command runs
     except ConfigError as error:
-        if path is not None:
-            refuse(str(error))
-        bind = None  # in a container, the bot's configuration need not be where this command runs
-    if bind is None:
+        refuse(str(error))
+    if address is None:
         return "127.0.0.1:8080"
-    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind.host, bind.host)  # noqa: S104 - not bound
-    return f"[{host}]:{bind.port}" if ":" in host else f"{host}:{bind.port}"
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - not bound
+    return str(address._replace(host=host))
 
 
 @cli.command("systemd")

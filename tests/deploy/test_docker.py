@@ -88,7 +88,8 @@ def test_what_holds_secrets_is_ignored_by_git() -> None:
     assert {".env", "config.toml"} <= set((ROOT / ".gitignore").read_text("utf-8").splitlines())
 
 
-async def test_the_health_check_asks_the_bot_on_its_port(tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ['bind = "0.0.0.0:{}"', "port = {}"])
+async def test_the_health_check_asks_the_bot_on_its_port(address: str, tmp_path: Path) -> None:
     async def take() -> BotHealth:
         return health()
 
@@ -99,7 +100,8 @@ async def test_the_health_check_asks_the_bot_on_its_port(tmp_path: Path) -> None
         environ = {"PORT": str(port), "HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
         well = await process.meterbot("healthcheck", environ=environ, cwd=tmp_path)
         (tmp_path / "config.toml").write_text(
-            f'[http]\nbind = "0.0.0.0:{port}"\n[slack]\nchannel = "C0TEAM"\n[[seats]]\nname = "ana"\nsource = "push"\n'
+            f"[http]\n{address.format(port)}\n"
+            '[slack]\nchannel = "C0TEAM"\n[[seats]]\nname = "ana"\nsource = "push"\n'
         )
         configured = await process.meterbot("healthcheck", cwd=tmp_path)
         named = await process.meterbot(
@@ -119,6 +121,25 @@ async def test_the_health_check_fails_where_nobody_listens(tmp_path: Path) -> No
         "does not answer: Connection refused. A bot listens only with [http] in its configuration"
         in ended.stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[http", "config.toml:1:6: is not TOML"),
+        ("[http]\nport = 0.5", "config.toml:2:1 http.port: must be"),
+        ("[http]\nprot = 9000", "config.toml:2:1 http.prot: "),
+        ("http = 9000", "config.toml:1:1 http: must be a table"),
+    ],
+)
+async def test_the_health_check_names_the_mistake_instead_of_asking_elsewhere(
+    text: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    found = await process.meterbot("healthcheck", cwd=tmp_path)
+    assert (found.status, said in found.stderr, found.stderr) == (2, True, found.stderr)
+    named = await process.meterbot("healthcheck", environ={"METERBOT_CONFIG": "other.toml"}, cwd=tmp_path)
+    assert (named.status, "other.toml: cannot be read" in named.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "nonsense"])

@@ -3,6 +3,7 @@
     load(path_arg, environ, cwd) -> Config                  every secret fetched; raises ConfigError
     load_database_url(path_arg, environ, cwd) -> SecretStr  for what only needs the database
     load_text(text, label, environ, directory) -> Config    a text that is no file yet
+    listening_address(path_arg, environ, cwd) -> Bind       where [http] listens; reads no secret
     find(path_arg, environ, cwd) -> ConfigText              which text would be read
     SCHEMA                                                  the JSON schema for editors
 
@@ -18,15 +19,15 @@ from meterbot.app.config.config import Config
 from meterbot.app.config.infrastructure import EndpointsConfig
 from meterbot.app.config.loading import (
     ConfigText,
-    bind_address,
     find,
+    listening_address,
     load,
     load_database_url,
     load_text,
     secret_files,
     secrets_named,
 )
-from meterbot.app.config.problems import ConfigError, Problem
+from meterbot.app.config.problems import ConfigError, NoConfigError, Problem
 from meterbot.app.config.seats import (
     SOURCES,
     AdminApiSeat,
@@ -52,14 +53,15 @@ __all__ = [
     "ConfigText",
     "DiscordConfig",
     "EndpointsConfig",
+    "NoConfigError",
     "Problem",
     "PushSeat",
     "SeatConfig",
     "Secret",
     "SlackConfig",
     "Vault",
-    "bind_address",
     "find",
+    "listening_address",
     "load",
     "load_database_url",
     "load_text",

@@ -13,7 +13,14 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from meterbot.app.config import toml_positions
 from meterbot.app.config.config import Config
 from meterbot.app.config.infrastructure import HttpConfig
-from meterbot.app.config.problems import ConfigError, Problem, path_of, sentence, written
+from meterbot.app.config.problems import (
+    ConfigError,
+    NoConfigError,
+    Problem,
+    path_of,
+    sentence,
+    written,
+)
 from meterbot.app.config.seats import SOURCES, BaseSeat
 from meterbot.app.config.secrets import Secret, Table, Vault, Wanted
 from meterbot.app.config.toml_positions import Position
@@ -45,7 +52,7 @@ class ConfigText:
 def find(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> ConfigText:
     """The first of `--config`, METERBOT_CONFIG, METERBOT_CONFIG_TOML, ./config.toml and the user's own.
 
-    One that is named must exist. Raises `ConfigError`.
+    One that is named must exist. Raises `ConfigError`: a `NoConfigError` if none is named and none exists.
     """
     if named := path_arg or environ.get("METERBOT_CONFIG"):
         return _read(cwd / named, named)
@@ -56,7 +63,7 @@ def find(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> ConfigT
     for path, label in ((cwd / "config.toml", "config.toml"), (own, str(own))):
         if path.exists():
             return _read(path, label)
-    raise ConfigError(
+    raise NoConfigError(
         Problem(
             "environment",
             "",
@@ -112,17 +119,10 @@ def secrets_named(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -
     ]
 
 
-def bind_address(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Bind | None:
-    """`[http] bind`, without the configuration's secrets; None where it is not set. Raises `ConfigError`."""
-    http = _document(find(path_arg, environ, cwd)).get("http")
-    if not isinstance(http, dict) or "bind" not in http:
-        return None
-    try:
-        return HttpConfig.model_validate({"bind": http["bind"]}).bind
-    except ValidationError as error:
-        raise ConfigError(
-            Problem("configuration", "http.bind", sentence(error.errors()[0], HttpConfig))
-        ) from None
+def listening_address(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Bind | None:
+    """Where a bot listens according to `[http]` alone, without reading secrets; None if there is no such table. Raises
+    `ConfigError`."""
+    return _Loader(find(path_arg, environ, cwd), environ).listening_address()
 
 
 def secret_files(config: Config) -> list[Path]:
@@ -187,10 +187,20 @@ class _Loader:
         self._let_environment_win()
         config: Config | None = self._validated(Config, self._document)
         self._refuse_secrets_in_wrong_places(texts)
-        if config is None or self._problems:
-            in_order = sorted(self._problems, key=self._position)
-            raise ConfigError(*(self._problems[path] for path in in_order))
+        if self._problems or config is None:
+            raise self._all_problems()
         return config
+
+    def listening_address(self) -> Bind | None:
+        if "http" not in self._document:
+            return None
+        http: HttpConfig | None = self._validated(HttpConfig, self._document["http"], ("http",))
+        if http is None:
+            raise self._all_problems()
+        return http.addresses[0]
+
+    def _all_problems(self) -> ConfigError:
+        return ConfigError(*(self._problems[path] for path in sorted(self._problems, key=self._position)))
 
     def _validated(self, model: type[Table], values: dict[str, Any], path: toml_positions.Path = ()) -> Any:
         try:

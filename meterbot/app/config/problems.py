@@ -37,6 +37,10 @@ class ConfigError(MeterbotError):
         self.problems = problems
 
 
+class NoConfigError(ConfigError):
+    """No configuration is named, and none is where meterbot looks for one."""
+
+
 def written(path: Path) -> str:
     """`seats[2].plan_price`: indices count from 0."""
     parts = ""
