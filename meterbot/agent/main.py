@@ -6,6 +6,7 @@ Exit status: 0 done, 1 it ran and something failed, 2 wrong usage or settings.
 from __future__ import annotations
 
 import argparse
+import errno
 import faulthandler
 import io
 import json
@@ -73,7 +74,7 @@ class Agent:
             return self._body()
 
     def start_over(self) -> None:
-        """Lets the next run send the last reading again, unless it is of another sign-in. Raises `Problem`."""
+        """Lets the next run send the last reading again if it is certainly of this sign-in. Raises `Problem`."""
         with self._alone():
             kept = self._state.get("snapshot")
             if kept and not is_of_this_sign_in(kept, self._state):
@@ -131,7 +132,9 @@ class Agent:
         with os.fdopen(descriptor, "w") as file:
             try:
                 _lock(file.fileno())
-            except OSError:
+            except OSError as failure:
+                if failure.errno not in {errno.EAGAIN, errno.EACCES, errno.EDEADLK}:
+                    raise Problem(f"cannot lock {lock}: {failure.strerror}") from None
                 raise Problem("another run has not ended: try again in a few minutes") from None
             self._state = read_json(self._path)
             yield
@@ -218,14 +221,20 @@ def uninstall(program: list[str]) -> None:
     try:
         stop(schedule(program))
     finally:  # the token goes even where the scheduler cannot be asked
-        for path in (settings_file(), state_file(), state_file().with_suffix(".lock")):
-            path.unlink(missing_ok=True)
+        deleted = _delete_files(program)
+    print("stopped, and deleted: settings and state" + (", and the script" if deleted else ""))
+
+
+def _delete_files(program: list[str]) -> bool:
+    """Deletes the settings and the state, and the script if it is not needed; returns whether the script is deleted."""
+    for path in (settings_file(), state_file(), state_file().with_suffix(".lock")):
+        path.unlink(missing_ok=True)
     script = folder() / "meterbot-agent.py"
     ours = Path(program[-1]).resolve() == script.resolve()
     deleted = ours and not any(folder().glob("settings*.json"))  # another sign-in's runs may need it
     if deleted:
         script.unlink(missing_ok=True)
-    print("stopped, and deleted: settings and state" + (", and the script" if deleted else ""))
+    return deleted
 
 
 def main(arguments: list[str], program: list[str]) -> int:

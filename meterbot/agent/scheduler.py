@@ -47,6 +47,14 @@ TASK = (
     " -Settings (New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries"
     " -StartWhenAvailable -ExecutionTimeLimit (New-TimeSpan -Minutes 10))"
 )
+# Unlike schtasks, whose messages are in the user's language, it succeeds where there is no such task.
+NO_TASK = (
+    "$ErrorActionPreference = 'Stop'; "
+    "Get-ScheduledTask | Where-Object TaskName -eq '{name}' | Unregister-ScheduledTask -Confirm:$false"
+)
+POWERSHELL = ["powershell", "-NoProfile", "-NonInteractive", "-Command"]
+# How systemctl and launchctl say that there is nothing to stop.
+ABSENT = ("does not exist", "not loaded", "could not find", "cannot find", "no such process")
 
 
 class Schedule(NamedTuple):
@@ -83,19 +91,23 @@ def start(command: list[str]) -> None:
     for words in made.start:
         ran = _run(words, made.inputs[0])
         if ran.returncode:
-            raise Problem(f"`{shlex.join(words)}` failed: {ran.stderr.strip()[:300]}")
+            raise _failure(words, ran.stderr)
 
 
 def stop(made: Schedule | None) -> None:
-    """Stops the scheduled runs and deletes their files. Raises `Problem` if the crontab cannot be changed; elsewhere a
-    failure means that nothing was scheduled."""
+    """Stops the scheduled runs and deletes their files. Raises `Problem`, after that, if the scheduler refuses."""
     if made is None:
         return
     ran = _run(made.stop, made.inputs[1])
-    if ran.returncode and made.stop[0] == "crontab":
-        raise Problem(f"crontab refused the change: {ran.stderr.strip()[:300]}")
+    missing = made.files and not any(path.exists() for path in made.files)
     for path in made.files:
         path.unlink(missing_ok=True)
+    if ran.returncode and not missing and not any(words in ran.stderr.lower() for words in ABSENT):
+        raise _failure(made.stop, ran.stderr)
+
+
+def _failure(words: list[str], error: str) -> Problem:
+    return Problem(f"`{shlex.join(words)}` failed: {error.strip()[:300]}")
 
 
 def _systemd(name: str, command: list[str]) -> Schedule:
@@ -126,11 +138,7 @@ def _task_scheduler(name: str, command: list[str]) -> Schedule:
     words = (program, subprocess.list2cmdline(command[1:]))
     program, arguments = ("'" + word.replace("'", "''") + "'" for word in words)
     script = TASK.format(name=name, program=program, arguments=arguments)
-    return Schedule(
-        {},
-        [["powershell", "-NoProfile", "-NonInteractive", "-Command", script]],
-        ["schtasks", "/Delete", "/TN", name, "/F"],
-    )
+    return Schedule({}, [[*POWERSHELL, script]], [*POWERSHELL, NO_TASK.format(name=name)])
 
 
 def _cron(name: str, command: list[str]) -> Schedule:

@@ -1,8 +1,10 @@
 """When the agent reads and sends, and what it remembers."""
 
 import asyncio
+import errno
 import fcntl
 import json
+import os
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -223,6 +225,15 @@ def test_a_second_run_waits_until_the_first_one_has_ended(home: Home) -> None:
         assert not main.state_file().exists()
     waiting.join(10)
     assert home.memory == {"sent": False}
+
+
+def test_a_file_system_without_locks_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(_file: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)  # such a file system cannot be had here
+    with pytest.raises(Problem, match=r"cannot lock /.*\.lock: No locks available"):
+        home.agent().start_over()
 
 
 @pytest.mark.usefixtures("meterbot")

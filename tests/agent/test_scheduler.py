@@ -32,6 +32,12 @@ sys.exit({status})
     return log
 
 
+def refusing(home: Home, name: str, error: str) -> None:
+    """A program that can be asked about itself, and fails at everything else."""
+    source = f"import sys\nsys.exit(0 if 'show-environment' in sys.argv else {error!r})"
+    program(home.path / "bin", name, source)
+
+
 def calls(log: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
@@ -99,9 +105,22 @@ def test_on_windows_a_task_runs_it_without_a_window(home: Home, monkeypatch: pyt
     monkeypatch.setattr(sys, "platform", "win32")
     log = recording(home, "powershell")
     start(["C:/Program Files/it's/python.exe", "C:/a b/agent.py"])
-    ((arguments, _),) = map(ast.literal_eval, calls(log))
+    arguments, _ = ast.literal_eval(calls(log)[-1])
     assert "-Execute 'C:/Program Files/it''s/pythonw.exe' -Argument '\"C:/a b/agent.py\"')" in arguments[-1]
     assert "-AllowStartIfOnBatteries" in arguments[-1]
+    stop(schedule(COMMAND))
+    arguments, _ = ast.literal_eval(calls(log)[-1])
+    assert "Where-Object TaskName -eq 'meterbot-push' | Unregister-ScheduledTask" in arguments[-1]
+
+
+def test_a_task_that_windows_does_not_delete_is_said(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    recording(home, "powershell")
+    main.install(COMMAND)
+    refusing(home, "powershell", "Zugriff verweigert")
+    with pytest.raises(Problem, match=r"Unregister-ScheduledTask .* failed: Zugriff verweigert"):
+        main.uninstall(COMMAND)
+    assert home.files() == {}
 
 
 def crontab(home: Home, table: str | bytes) -> Path:
@@ -147,7 +166,7 @@ def test_a_crontab_that_cannot_be_read_or_changed_is_left_alone_and_said(home: H
     crontab(home, "0 1 * * * backup\n")
     made = schedule(COMMAND)
     program(home.path / "bin", "crontab", "import sys\nsys.exit('the disk is full')")
-    with pytest.raises(Problem, match="crontab refused the change: the disk is full"):
+    with pytest.raises(Problem, match="`crontab -` failed: the disk is full"):
         stop(made)
     with pytest.raises(Problem, match="the crontab cannot be read: the disk is full"):
         schedule(COMMAND)
@@ -233,6 +252,50 @@ def test_uninstalling_deletes_all_of_it_and_nothing_else(home: Home) -> None:
     home.agent().start_over()
     main.uninstall([sys.executable, str(script)])
     assert list(home.files()) == [other]
+
+
+@pytest.mark.parametrize(
+    ("platform", "name", "error"),
+    [
+        ("linux", "systemctl", "Failed to connect to bus: Connection refused"),
+        ("darwin", "launchctl", "Boot-out failed: 5: Input/output error"),
+    ],
+)
+def test_uninstalling_says_that_the_scheduler_refuses_and_still_deletes_everything(
+    home: Home, monkeypatch: pytest.MonkeyPatch, platform: str, name: str, error: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    recording(home, name)
+    script = home.path / ".local/share/meterbot/meterbot-agent.py"
+    script.parent.mkdir(parents=True)
+    script.write_text("")
+    main.install([sys.executable, str(script)])
+    refusing(home, name, error)
+    with pytest.raises(Problem, match=f"`{name} .*` failed: {error}"):
+        main.uninstall([sys.executable, str(script)])
+    assert home.files() == {}
+
+
+@pytest.mark.parametrize(
+    ("platform", "name", "error"),
+    [
+        ("linux", "systemctl", "Failed to disable unit: Unit file meterbot-push.timer does not exist."),
+        ("linux", "systemctl", "Failed to stop meterbot-push.timer: Unit meterbot-push.timer not loaded."),
+        ("darwin", "launchctl", "Boot-out failed: 3: No such process"),
+        ("darwin", "launchctl", "Could not find service in domain for user gui: 501"),
+    ],
+)
+def test_a_schedule_that_the_system_does_not_have_needs_no_stop(
+    home: Home, monkeypatch: pytest.MonkeyPatch, platform: str, name: str, error: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    recording(home, name)
+    main.install(COMMAND)
+    refusing(home, name, error)
+    main.uninstall(COMMAND)
+    assert home.files() == {}
+    refusing(home, name, "anything")
+    main.uninstall(COMMAND)  # its files do not exist
 
 
 def test_uninstalling_deletes_the_token_even_where_the_crontab_cannot_be_read(home: Home) -> None:
