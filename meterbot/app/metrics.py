@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 from meterbot.app.health import BotHealth
 from meterbot.commands.team_report import SeatRow
 from meterbot.core.counters import ProcessCounters
+from meterbot.core.hosts import is_loopback
 from meterbot.core.lease import GATEWAY
 
 ReadRows = Callable[[], Awaitable[Sequence[SeatRow]]]
@@ -84,10 +85,7 @@ def _asked_here(request: web.Request) -> bool:
     """Whether the request is from this machine, and not from a proxy on it."""
     if any(name in request.headers for name in _PROXY_HEADERS):
         return False
-    try:
-        return ip_address(request.remote or "").is_loopback
-    except ValueError:
-        return False
+    return is_loopback(request.remote or "")
 
 
 def _process() -> CollectorRegistry:

@@ -5,17 +5,18 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from meterbot.agent.main import LONGEST
 from meterbot.commands.reports import team_report
+from meterbot.core.hosts import is_loopback
 from meterbot.core.models import Health, Seat
 from meterbot.core.seats import SeatDirectory
 from meterbot.core.text import count, listed, stamp
 from meterbot.ingest import pushes
 from meterbot.store import Forgotten, PushToken, Store, push_tokens, source_states
 
-SHORTEST_PUSH, LONGEST_PUSH = 300, 6 * 3600
+SHORTEST_PUSH, LONGEST_PUSH = 300, LONGEST
 """Seconds between two readings that `meterbot push --every` takes."""
 
 
@@ -52,7 +53,7 @@ async def make_token(store: Store, seat: str, now: datetime, *, replace: bool) -
 
 
 def push_command(token: str, interval: float, url: str) -> str:
-    """The line for the seat's machine; it sends every `interval` seconds, within the agent's limits."""
+    """The line for the seat's machine; it sends every `interval` seconds, within the limits of `--every`."""
     seconds = int(min(max(interval, SHORTEST_PUSH), LONGEST_PUSH))
     every = f"{seconds}s" if seconds % 60 else f"{seconds // 60}m"
     return f"{_settings(token, url)} meterbot push --every {every}"
@@ -76,20 +77,12 @@ def push_instructions(seat: str, token: str, interval: float, url: str) -> str:
 
 def only_here(url: str) -> str:
     """The warning for a line with this address; empty if other machines may reach it."""
-    if not is_loopback(url):
+    if not is_loopback(urlsplit(url).hostname or ""):
         return ""
     return (
         f"{url} works on this machine only. For another person's machine, set public_url in [http] to an https:// "
         "address of this bot and make the line again."
     )
-
-
-def is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def toml_block(seat: str) -> str:

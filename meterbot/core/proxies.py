@@ -4,9 +4,10 @@ The libraries do not read these variables themselves: aiohttp looks for `WSS_PRO
 `trust_env` also sends passwords from ~/.netrc and starts a thread for every request.
 """
 
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+from meterbot.core.hosts import is_loopback
 
 _SCHEMES = {"wss": "https", "ws": "http"}
 
@@ -19,7 +20,7 @@ def proxy_for(url: str) -> str | None:
         asked = host if parts.port is None else f"{host}:{parts.port}"
     except ValueError:
         return None  # no address: the client says so when it is used
-    if _is_loopback(host) or proxy_bypass(asked):
+    if is_loopback(host) or proxy_bypass(asked):
         return None
     proxies = getproxies()
     proxy = proxies.get(_SCHEMES.get(parts.scheme, parts.scheme)) or proxies.get("all")
@@ -32,12 +33,3 @@ def without_password(proxy: str) -> str:
     """The proxy's URL without its password."""
     scheme, _, rest = proxy.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

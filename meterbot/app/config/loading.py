@@ -92,9 +92,12 @@ def load(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Config:
     return _Loader(find(path_arg, environ, cwd), environ).config()
 
 
-def load_text(text: str, label: str, environ: Mapping[str, str], directory: Path) -> Config:
-    """The same for a text that is not a file yet. Raises `ConfigError`."""
-    return _Loader(ConfigText(label, text, directory), environ).config()
+def load_text(
+    text: str, label: str, environ: Mapping[str, str], directory: Path, *, sign_in_here: bool = True
+) -> Config:
+    """The same for a text that is not a file yet. Without `sign_in_here`, the bot that reads Claude Code's sign-in may be
+    on another machine. Raises `ConfigError`."""
+    return _Loader(ConfigText(label, text, directory), environ, sign_in_here=sign_in_here).config()
 
 
 def load_database_url(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> SecretStr:
@@ -172,8 +175,9 @@ def _document(found: ConfigText) -> dict[str, Any]:
 class _Loader:
     """Makes a `Config` from one text, and collects what is wrong with it."""
 
-    def __init__(self, found: ConfigText, environ: Mapping[str, str]) -> None:
+    def __init__(self, found: ConfigText, environ: Mapping[str, str], *, sign_in_here: bool = True) -> None:
         self._found = found
+        self._sign_in_here = sign_in_here
         self._environ = environ
         self._document = _document(found)
         self._positions = toml_positions.positions(found.text)
@@ -204,7 +208,7 @@ class _Loader:
 
     def _validated(self, model: type[Table], values: dict[str, Any], path: toml_positions.Path = ()) -> Any:
         try:
-            vault = Vault(self._environ, self._found.directory, self._document)
+            vault = Vault(self._environ, self._found.directory, self._document, self._sign_in_here)
             return model.model_validate(values, context=vault)
         except ValidationError as error:
             for detail in error.errors(include_url=False):

@@ -155,8 +155,10 @@ class ClaudeCodeSeat(PlanSeat):
             raise ValueError("must be a text in quotes")  # noqa: TRY004 - pydantic reports a ValueError
         if info.data.get("token") is not None:
             raise ValueError("is set together with a token: keep one of the two")
-        path = (info.context or Vault({}, Path())).path(value)
-        read_text(path)
+        vault = info.context or Vault({}, Path())
+        path = vault.path(value)
+        if vault.sign_in_here:
+            read_text(path)
         return path
 
 

@@ -21,13 +21,15 @@ _LARGEST = 64 * 1024
 class Vault:
     """The places where secrets are: environment variables, files, and systemd's credentials.
 
-    `directory` is where relative paths start; `document` is the configuration that is being read. Nothing here repeats a
-    secret, nor a name that may be a secret written in the wrong place.
+    `directory` is where relative paths start; `document` is the configuration that is being read; `sign_in_here`: Claude
+    Code's sign-in must be on this machine. Nothing here repeats a secret, nor a name that may be a secret written in the
+    wrong place.
     """
 
     environ: Mapping[str, str]
     directory: Path
     document: Mapping[str, Any] = field(default_factory=dict)
+    sign_in_here: bool = True
 
     def variable(self, name: str) -> str:
         """Raises ValueError with a sentence."""

@@ -6,8 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 from meterbot.app.config import Config, PushSeat
-from meterbot.cli.check.surroundings import is_here, is_sqlite
+from meterbot.cli.check.surroundings import is_sqlite
 from meterbot.core.findings import Check, Status
+from meterbot.core.hosts import is_loopback
 from meterbot.store.url import parse_url
 
 
@@ -23,12 +24,12 @@ def pushes(config: Config, environ: Mapping[str, str], cwd: Path, database: Stat
         )
     elif "PORT" in environ:
         yield Check("push_listener", Status.OK, f"pushes arrive at port {config.http.port}, through the host")
-    elif all(is_here(address.host) for address in config.http.addresses):
+    elif all(is_loopback(address.host) for address in config.http.addresses):
         addresses = " and ".join(map(str, config.http.addresses))
         sentence = f"pushes arrive at {addresses}, from this machine or a proxy on it"
         yield Check("push_listener", Status.OK, sentence)
     else:
-        address = next(each for each in config.http.addresses if not is_here(each.host))
+        address = next(each for each in config.http.addresses if not is_loopback(each.host))
         sentence = f"pushes from other machines arrive at {address} unencrypted, tokens included"
         remedy = "bind 127.0.0.1 and put a proxy with TLS in front"
         yield Check("push_listener", Status.WARN, sentence, remedy)

@@ -4,13 +4,13 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from meterbot.app.config import Config
 from meterbot.cli.probes import listening_trouble, sqlite_trouble
 from meterbot.core.findings import Check, Status
+from meterbot.core.hosts import is_loopback
 from meterbot.store.url import parse_url
 
 
@@ -93,7 +93,7 @@ def chats(config: Config) -> Check:
 def endpoints(config: Config) -> Iterator[Check]:
     for name, url in config.endpoints:
         parts = urlsplit(url)
-        if parts.scheme == "http" and not is_here(parts.hostname or ""):
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             sentence = f"endpoints.{name} sends secrets unencrypted to {parts.hostname}"
             yield Check("endpoints", Status.WARN, sentence, "use https://")
 
@@ -114,10 +114,3 @@ def listener(config: Config) -> Iterator[Check]:
 
 def is_sqlite(config: Config) -> bool:
     return parse_url(config.database_url.get_secret_value()).get_backend_name() == "sqlite"
-
-
-def is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, TypeAdapter
 
+from meterbot.agent.network import base_address
+from meterbot.agent.storage import Problem
 from meterbot.app.config.types import Listen, SeatName, SlackUser, Snowflake, Url
 from meterbot.cli.setup.context import SetupContext
 from meterbot.cli.setup.draft import DraftTable, Value
 from meterbot.cli.setup.prompts import Flags, RefusedError
 from meterbot.cli.setup.secrets import KeptSecret, SecretSpec, failures_of, problem_of
-from meterbot.commands.seat_admin import is_loopback
 from meterbot.core import cipher
 from meterbot.core.findings import Check
 from meterbot.core.plans import LIST_PRICES
@@ -104,9 +104,14 @@ def ask_seat(context: SetupContext, flags: Flags, name: str, there: Existing, re
 
 
 def _check_sign_in(context: SetupContext, read: Callable[[], list[Check]]) -> None:
+    offline = context.flags.offline  # the bot, with its sign-in, may be on another machine
     while not Path(_SIGN_IN).expanduser().exists():
-        context.prompter.reject("Claude Code is not signed in here: run `claude` and type /login")
+        (context.say if offline else context.prompter.reject)(
+            "Claude Code is not signed in here: run `claude` and type /login"
+        )
         if not context.prompter.confirm("Look again, once you are signed in?"):
+            if offline:
+                return
             raise RefusedError("nothing was written")
     if failures := failures_of(read()):
         context.prompter.reject(problem_of(failures))
@@ -129,10 +134,12 @@ def new_push_token() -> tuple[str, str]:
     return token, pushes.digest(token)
 
 
-def _encrypted_or_here(url: str) -> str:
-    """The agent sends its token over http only to its own machine."""
-    if urlsplit(url).scheme != "https" and not is_loopback(url):
-        raise ValueError("must begin with https://, because the seats' machines send their tokens there")
+def _for_agents(url: str) -> str:
+    """What the agent takes: it sends its token over http only to its own machine."""
+    try:
+        base_address(url, "")
+    except Problem as problem:
+        raise ValueError(str(problem).strip()) from None
     return url
 
 
@@ -141,7 +148,7 @@ def _ask_url(context: SetupContext, flags: Flags) -> str:
         "The address at which the seats' machines reach this bot (https, or the default for this machine only)",
         "--url",
         flags.url,
-        TypeAdapter(Annotated[Url, AfterValidator(_encrypted_or_here)]),
+        TypeAdapter(Annotated[Url, AfterValidator(_for_agents)]),
         default=f"http://{flags.bind or '127.0.0.1:8080'}",
     )
 

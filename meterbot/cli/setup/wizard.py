@@ -216,7 +216,7 @@ def _read(
     tables = [DraftTable("[[seats]]", {**values, **own})]
     if "endpoints" not in place.document:
         tables.append(DraftTable("[endpoints]", dict(context.endpoints)))
-    config = _loaded(drafted(place.text, SCHEMA.as_uri(), top, tables), place.path, known)
+    config = _loaded(context, drafted(place.text, SCHEMA.as_uri(), top, tables), place.path, known)
     name = str(values["name"])
     if "session_key" in pointers:
         added.renewed[name] = seat_reads.Renewed(pointers["session_key"])
@@ -228,9 +228,10 @@ def _read(
     return context.try_out(reading)
 
 
-def _loaded(text: str, path: Path, environ: Mapping[str, str]) -> Config:
+def _loaded(context: SetupContext, text: str, path: Path, environ: Mapping[str, str]) -> Config:
+    here = not context.flags.offline
     try:
-        return load_text(text, str(path), environ, path.parent)
+        return load_text(text, str(path), environ, path.parent, sign_in_here=here)
     except ConfigError as error:
         raise MistakenError(f"{error}\nnothing was written") from None
 
@@ -251,7 +252,7 @@ def _write(context: SetupContext, place: ConfigPlace, added: Additions) -> Confi
     text = drafted(place.text, SCHEMA.as_uri(), added.top, tables)
     try:
         with secret_files(place.path.parent, kept):
-            config = _loaded(text, place.path, known)
+            config = _loaded(context, text, place.path, known)
             write(place.path, text)
     except OSError as error:
         name = error.filename or place.path.parent
