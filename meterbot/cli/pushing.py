@@ -16,14 +16,14 @@ from meterbot.cli.root import cli, refuse
 
 PROGRAM = [sys.executable, "-m", "meterbot", "push"]
 _UNITS = {"s": 1, "m": 60, "h": 3600}
-_CONFLICTS = (
-    ("--every", "--dry-run"),
-    ("--every", "--settings"),
-    ("--every", "an action"),
-    ("--from", "--settings"),
-    ("--from", "an action"),
-    ("--dry-run", "an action"),
-)
+_ACTIONS = ("install", "uninstall", "join")
+_CONFLICTS = {
+    "--every": ("--dry-run", "--settings", "--from -", *_ACTIONS),
+    "--from": ("--settings", *_ACTIONS),
+    "--dry-run": _ACTIONS,
+    "--settings": ("install",),
+}
+"""Option → what it cannot be used with."""
 
 
 @cli.command("push")
@@ -31,7 +31,8 @@ def push(
     action: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="ACTION", help="install or uninstall scheduled runs; without it, read and send once."
+            metavar="ACTION",
+            help="install or uninstall scheduled runs, or join URL CODE; without it, read and send once.",
         ),
     ] = None,
     *,
@@ -63,14 +64,15 @@ def push(
     from meterbot.agent.storage import Problem
     from meterbot.app.agent_script import agent_script
 
-    given: dict[str, object] = {
-        "--every": every,
+    given = {
+        "--every": every is not None,
         "--from": source != "claude-code",
+        "--from -": source == "-",
         "--dry-run": dry_run,
         "--email": email,
+        "--settings": settings is not None,
     }
-    given |= {"--settings": settings, "an action": action}
-    _refuse_conflicts({name for name, value in given.items() if value}, action or [])
+    _refuse_conflicts({name for name, there in given.items() if there}, action or [])
     network.VERSION = agent_script().version
     words = [*(action or [])]
     words += ["--dry-run"] if dry_run else []
@@ -98,11 +100,11 @@ def _refuse_conflicts(given: set[str], action: list[str]) -> None:
     """Ends with status 2 where options contradict each other."""
     if action not in ([], ["install"], ["uninstall"]) and (action[0] != "join" or len(action) != 3):
         refuse("say install, uninstall or join URL CODE, or none of them to read and send")
-    for one, other in _CONFLICTS:
-        if {one, other} <= given:
-            refuse(f"{one} cannot be used with {action[0] if other == 'an action' else other}")
-    if "--settings" in given and action == ["install"]:
-        refuse("--settings cannot be used with install, which writes the settings")
+    there = given | {*action[:1]}
+    for one, others in _CONFLICTS.items():
+        for other in others:
+            if {one, other} <= there:
+                refuse(f"{one} cannot be used with {other}")
     if "--email" in given and "--from" not in given:
         refuse("--email is for --from: Claude Code's numbers have no e-mail address")
 
@@ -119,11 +121,10 @@ def _seconds(text: str) -> int:
 
 def _send(reading: Callable[[], str], every: int | None, pause: Callable[[], float] | None = None) -> int:
     """Sends once, or every so many seconds until it is stopped; sooner where `pause` is shorter. The exit status."""
-    from meterbot.agent.main import RUN_SECONDS, destination
+    from meterbot.agent.main import RUN_SECONDS
     from meterbot.agent.storage import Problem
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    destination()
     said = ""
     while True:
         faulthandler.dump_traceback_later(RUN_SECONDS, exit=True)
@@ -144,25 +145,35 @@ def _send(reading: Callable[[], str], every: int | None, pause: Callable[[], flo
 
 
 def _from_claude_code(every: int) -> int:
-    from meterbot.agent.main import Agent, send, state_file
+    from meterbot.agent.main import Agent, destination, send, state_file
 
+    destination()
     agent = Agent(state_file(), every)
     return _send(lambda: agent.once(send), every, agent.pause)
 
 
 def _from_file(source: str, every: int | None, *, email: bool, dry_run: bool) -> int:
-    from meterbot.agent.main import send, show
-    from meterbot.agent.storage import Problem
+    from meterbot.agent.main import destination, send, show
     from meterbot.cli.claude_meter import document_of
 
+    if not dry_run:
+        destination()
+    # A person may type it, or a slow program write it: before the time limit of a run begins.
+    typed = _bytes_of(source) if source == "-" else None
+
     def body() -> bytes:
-        try:
-            text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-        except OSError as failure:
-            raise Problem(f"cannot read {source}: {failure.strerror}") from None
-        return document_of(text, email=email)
+        return document_of(_bytes_of(source) if typed is None else typed, email=email)
 
     if dry_run:
         show(body())
         return 0
     return _send(lambda: send(body()), every)
+
+
+def _bytes_of(source: str) -> bytes:
+    from meterbot.agent.storage import Problem
+
+    try:
+        return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as failure:
+        raise Problem(f"cannot read {source}: {failure.strerror}") from None

@@ -83,6 +83,8 @@ async def test_a_push_that_failed_ends_with_1_and_a_sentence(home: Home, command
         (["uninstall", "--from", "x"], "--from cannot be used with uninstall"),
         (["--settings", "x", "--from", "x"], "--from cannot be used with --settings"),
         (["--settings", "x", "--every", "15m"], "--every cannot be used with --settings"),
+        (["--from", "-", "--every", "15m"], "--every cannot be used with --from -"),
+        (["join", "https://meterbot.example.com", "x", "--dry-run"], "--dry-run cannot be used with join"),
         (["--email"], "--email is for --from"),
     ],
 )
@@ -160,6 +162,22 @@ async def test_the_json_of_claude_meter_is_sent_from_a_file(home: Home, meterbot
     assert (await run(home, *PACKAGE, "--from", str(path)))[0] == 0
     (push,) = meterbot.pushes
     assert [one["usage"] for one in push.document] == [METER["usage"]] * 2
+
+
+async def test_what_is_typed_may_take_longer_than_a_run(home: Home, meterbot: Meterbot) -> None:
+    script = f"""import io, sys, time
+from meterbot.agent import main
+from meterbot.cli import cli
+class Slow:
+    def read(self):
+        time.sleep(2 * main.RUN_SECONDS)
+        return {json.dumps(METER).encode()!r}
+main.RUN_SECONDS = 1
+sys.stdin = type("Typed", (), {{"buffer": Slow()}})
+cli(["push", "--from", "-"])
+"""
+    assert await run(home, sys.executable, "-c", script) == (0, "zoe: $4.20 of $50.00 sent\n", "")
+    assert len(meterbot.pushes) == 1
 
 
 async def test_the_email_address_goes_along_when_it_is_wanted_and_is_kept_nowhere(
