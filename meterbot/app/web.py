@@ -78,9 +78,10 @@ def application(
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", scrape)
     for method, path, handler in routes:
-        app.router.add_route(method, path, handler)
-        if method == "GET":  # who looks before downloading, as with `curl -I`, asks for the headers alone
-            app.router.add_route("HEAD", path, handler)
+        if method == "GET":
+            app.router.add_get(path, handler)
+        else:
+            app.router.add_route(method, path, handler)
     return app
 
 
