@@ -99,7 +99,7 @@ async def test_wrong_usage_ends_with_2(home: Home, arguments: list[str], said: s
     [
         ({"METERBOT_URL": ""}, "METERBOT_URL is not set: `/claude-spend join`"),
         ({"METERBOT_PUSH_TOKEN": " "}, "METERBOT_PUSH_TOKEN is not set: `/claude-spend join`"),
-        ({"METERBOT_URL": "http://meterbot.example.com"}, "use https"),
+        ({"METERBOT_URL": "http://meterbot.example.com"}, "must begin with https://"),
         ({"METERBOT_PUSH_TOKEN": "two words"}, "paste it whole"),
     ],
 )
