@@ -47,7 +47,10 @@ def base_address(text: str, name: str) -> str:
     if plain is None:
         raise Problem(f"{name} must be a plain address like https://meterbot.example.com", status=2)
     if plain[1] == "http" and plain[2] not in THIS_MACHINE:
-        raise Problem(f"{name} must begin with https://, because over http anyone on the way could read the token", status=2)
+        raise Problem(
+            f"{name} must begin with https://, because over http anyone on the way could read the token",
+            status=2,
+        )
     return text.rstrip("/")
 
 

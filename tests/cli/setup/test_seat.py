@@ -38,8 +38,14 @@ async def test_a_set_up_for_another_machine_needs_no_sign_in_on_this_one(tmp_pat
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("http://127.0.0.2:8080", "must begin with https://, because over http anyone on the way could read the token"),
-        ("http://meterbot.example.com", "must begin with https://, because over http anyone on the way could read the token"),
+        (
+            "http://127.0.0.2:8080",
+            "must begin with https://, because over http anyone on the way could read the token",
+        ),
+        (
+            "http://meterbot.example.com",
+            "must begin with https://, because over http anyone on the way could read the token",
+        ),
         ("https://meterbot.example.com/?x=1", "must be"),
     ],
 )
