@@ -73,20 +73,35 @@ class Planner:
             self.postings.append(Posting(event.key, about or event.key, destination, topic))
 
     def _resolve(self, event: Event, ended: str) -> set[Destination]:
-        """Edits the posts of the alert `ended`, and replies in their threads unless the event is muted or no replies are
-        wanted. Returns where the event needs no post of its own."""
+        """Edits the posts of the alert `ended`, and replies in their threads. Returns where the event needs no post of its
+        own."""
         alert = self.alerts.get(ended)
         posted = [each for each in self.postings if each.event == ended]
         if alert is None:
             return set()
-        replies = self.routing.send_resolved and event.muted_by is None
         for posting in posted:
             self._queue(event, posting.destination, DeliveryKind.EDIT, of=alert, about=posting.about)
-            if replies:
+            if self.routing.send_resolved and not self._is_said(event, posting.destination):
                 self._queue(event, posting.destination, DeliveryKind.REPLY, of=alert, about=posting.about)
         # A raised cap is news besides the end of the alert.
-        silent = event.kind is EventKind.METERING_CHANGED and not replies
+        silent = event.kind is EventKind.METERING_CHANGED and not self.routing.send_resolved
         return set() if silent else {posting.destination for posting in posted}
+
+    def _is_said(self, event: Event, destination: Destination) -> bool:
+        """Whether nobody is to hear of the event, or the readers of the destination do by another one. A raised cap that
+        ends several alerts is said once at each destination."""
+        if event.muted_by is None:
+            return False
+        other = self.alerts.get(event.muted_by)
+        return (
+            other is None
+            or other.muted_by is not None
+            or any(
+                (each.event, each.chat, each.channel) == (other.key, destination.chat, destination.channel)
+                and each.kind is not DeliveryKind.EDIT
+                for each in self.deliveries
+            )
+        )
 
     def _post_of(self, topic: str | None, destination: Destination) -> str | None:
         """The event whose post at this destination the events of the topic join."""

@@ -54,7 +54,7 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
             "wire_reason": raw,
         },
     )
-    # The newest alert's thread says it; the others end in silence.
+    # One change is said once at each destination: in the newest alert's thread.
     others = [
         replace(event, key=f"{event.key}:{number}", resolves=alert, muted_by=event.key)
         for number, alert in enumerate(ended[:-1], 1)

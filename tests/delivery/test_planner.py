@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -299,3 +300,36 @@ def test_a_raised_cap_gets_a_post_of_its_own_if_ends_are_not_posted() -> None:
 
 def test_the_end_of_an_alert_that_somebody_muted_changes_its_post_and_says_nothing() -> None:
     assert planned(raised(replace(RAISED, muted_by="mute:1"))) == [(EDIT, RAISED.key, "level:50%")]
+
+
+@pytest.mark.parametrize("update_in_place", [True, False])
+def test_a_raised_cap_that_ends_several_alerts_is_said_once_at_each_destination(
+    *, update_in_place: bool
+) -> None:
+    older, newest = level("50%"), level("80%")
+    posted = [Posting(older.key, older.key, each, None) for each in (SLACK, DISCORD)]
+    posted += [Posting(newest.key, newest.key, SLACK, None)]
+    routing = RoutingSettings(update_in_place=update_in_place)
+    plan = planner(routing, postings=posted, alerts={each.key: each for each in (older, newest)})
+    too = replace(RAISED, key=f"{RAISED.key}:1", resolves=older.key, muted_by=RAISED.key)
+    for one in (RAISED, too):
+        plan.plan(one, seat())
+    assert [(each.kind, each.chat, each.about) for each in plan.deliveries] == [
+        (EDIT, "slack", newest.key),
+        (REPLY, "slack", newest.key),
+        (EDIT, "slack", older.key),
+        (EDIT, "discord", older.key),
+        (REPLY, "discord", older.key),
+    ]
+
+
+def test_the_alerts_that_a_muted_change_ends_are_edited_in_silence() -> None:
+    older, newest = level("50%"), level("80%")
+    posted = [Posting(each.key, each.key, SLACK, None) for each in (older, newest)]
+    plan = planner(postings=posted, alerts={each.key: each for each in (older, newest)})
+    for one in (
+        replace(RAISED, muted_by="mute:1"),
+        replace(RAISED, key=f"{RAISED.key}:1", resolves=older.key, muted_by=RAISED.key),
+    ):
+        plan.plan(one, seat())
+    assert {each.kind for each in plan.deliveries} == {EDIT}

@@ -426,6 +426,22 @@ async def test_an_end_that_is_posted_by_itself_can_be_formatted(store: Store) ->
     assert post(alone.content, {}, UTC).title == "ana: the cap was raised from $50.00 to $100.00"
 
 
+async def test_a_cap_that_is_lowered_below_the_spend_is_one_post(store: Store) -> None:
+    door = Door(store)
+    await door.take(snapshot("0", cap="100"))
+    await door.take(snapshot("41", later(minutes=1), cap="100"))
+    await door.waiting()
+    assert await door.take(snapshot("41", later(minutes=2), cap="40")) == [
+        "seat_blocked",
+        "threshold_crossed",
+        "metering_changed",
+    ]
+    (alone,) = await door.waiting()
+    message = post(alone.content, {}, UTC)
+    assert "is BLOCKED" in message.title
+    assert "The cap was lowered from $100.00 to $40.00." in message.text
+
+
 async def test_a_raised_cap_that_leaves_the_level_reached_ends_nothing(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("0"))

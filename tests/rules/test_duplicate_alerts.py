@@ -16,8 +16,8 @@ def test_spend_that_starts_because_a_window_is_full_is_one_post() -> None:
     assert posted(event(EventKind.WINDOW_FULL)) == [EventKind.WINDOW_FULL]
 
 
-def test_a_changed_cap_is_reported_by_the_end_of_the_block_or_by_the_level_that_it_crossed() -> None:
-    for kind in (EventKind.SEAT_UNBLOCKED, EventKind.THRESHOLD_CROSSED):
+def test_a_changed_cap_is_reported_by_the_block_its_end_or_the_level_that_it_crossed() -> None:
+    for kind in (EventKind.SEAT_BLOCKED, EventKind.SEAT_UNBLOCKED, EventKind.THRESHOLD_CROSSED):
         reporter, muted = mark_duplicates([event(kind), CHANGED])
         assert reporter.facts["changes"] == CHANGED.facts["changes"]
         assert muted.muted_by == reporter.key

@@ -43,7 +43,7 @@ def seat_blocked(facts: EventFacts) -> AlertText:
     return AlertText(
         facts.with_spent(f"{facts.who} is BLOCKED", share=False),
         " ".join([facts.remedy(situation), *otherwise]),
-        (f"{reason} {plan}",),
+        (*changes(facts), f"{reason} {plan}"),
         seat_line=_seat_line(facts),
     )
 
@@ -64,10 +64,14 @@ def _seat_line(facts: EventFacts) -> str:
 def seat_unblocked(facts: EventFacts) -> AlertText:
     since = facts.when("since")
     evidence = (f"It had been blocked since {since}.",) if since else ()
-    details = tuple(f"{text}." for text in change_texts(facts))
     return AlertText(
-        facts.with_spent(f"{facts.who} is no longer blocked"), details=details, evidence=evidence
+        facts.with_spent(f"{facts.who} is no longer blocked"), details=changes(facts), evidence=evidence
     )
+
+
+def changes(facts: EventFacts) -> tuple[str, ...]:
+    """`The cap was raised from $50.00 to $100.00.`, one sentence for each change of the settings."""
+    return tuple(f"{_change(change)}." for change in facts.items("changes") or [])
 
 
 def balance_low(facts: EventFacts) -> AlertText:
@@ -103,7 +107,7 @@ def metering_changed(facts: EventFacts) -> AlertText:
         situation = Situation.NO_CAP
     raw = facts.text("wire_reason")
     return AlertText(
-        f"{facts.who}: {'; '.join(_lowered(text) for text in change_texts(facts)) or 'extra usage has changed'}",
+        f"{facts.who}: {'; '.join(map(_lowered, changes(facts))) or 'extra usage has changed'}",
         "" if situation is None else facts.remedy(situation),
         tuple(dict.fromkeys(follows for _, follows, _ in states)),
         facts.bar(),
@@ -114,11 +118,6 @@ def metering_changed(facts: EventFacts) -> AlertText:
 def _new_states(facts: EventFacts) -> list[object]:
     changes = facts.items("changes") or []
     return [one.get("to") for one in changes if one.get("what") == "metering" and one.get("to") in _METERING]
-
-
-def change_texts(facts: EventFacts) -> list[str]:
-    """`The cap was raised from $50.00 to $100.00`, one for each change of the settings."""
-    return [_change(change) for change in facts.items("changes") or []]
 
 
 def _change(change: Mapping[str, object]) -> str:
@@ -141,8 +140,8 @@ def _cap_change(old: object, new: object) -> str:
     return f"The cap was {verb} from {show(before, grouped=True)} to {show(after, grouped=True)}"
 
 
-def _lowered(text: str) -> str:
-    return f"{text[:1].lower()}{text[1:]}"
+def _lowered(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:].removesuffix('.')}"
 
 
 def window_full(facts: EventFacts) -> AlertText:

@@ -2,7 +2,7 @@
 
 from meterbot.core.text import percent_text
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
-from meterbot.delivery.alerts.limits import change_texts
+from meterbot.delivery.alerts.limits import changes
 from meterbot.delivery.alerts.remedies import Situation
 
 
@@ -14,7 +14,7 @@ def threshold_crossed(facts: EventFacts) -> AlertText:
         title = facts.with_spent(f"{facts.who} is at {percent_text(share)} of the cap", share=False)
     else:
         title = f"{facts.who} has spent {used} this month"
-    details = (*(f"{text}." for text in change_texts(facts)), *facts.also_crossed(), *facts.pace())
+    details = (*changes(facts), *facts.also_crossed(), *facts.pace())
     return AlertText(title, facts.remedy(_ahead(facts)), details, facts.bar(), evidence=facts.month_end())
 
 
