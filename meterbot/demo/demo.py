@@ -22,7 +22,7 @@ from meterbot.core.cipher import new_key
 from meterbot.core.clock import Clock, FastClock, ManualClock
 from meterbot.demo import month
 from meterbot.demo.month import Teammate
-from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedOrganization
+from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount, SimulatedOrganization
 from meterbot.rules.pull_requests import Commits, Merged
 
 SPEED = 10_000.0
@@ -135,20 +135,19 @@ async def stage(
 ) -> AsyncIterator[tuple[Bot, Callable[[], None]]]:
     """A bot for the team, and the function that brings the team's accounts to the present moment."""
     with tempfile.TemporaryDirectory(prefix="meterbot-demo-") as folder:
-        async with ClaudeAi() as claude:
-            accounts = {
-                person: claude.add_account(
-                    person.session_key,
-                    uuid=person.account,
-                    email=f"{person.name}@example.com",
-                    organizations=[SimulatedOrganization(person.org, name=f"{person.name}'s organization")],
-                )
-                for person in team
-            }
+        accounts = {
+            person: SimulatedAccount(
+                session_key=person.session_key,
+                uuid=person.account,
+                email=f"{person.name}@example.com",
+                organizations=[SimulatedOrganization(person.org, name=f"{person.name}'s organization")],
+            )
+            for person in team
+        }
+        async with ClaudeAi(accounts.values()) as claude:
 
             def direct() -> None:
                 now = clock.now()
-                claude.requests.clear()
                 for person, account in accounts.items():
                     standing = month.standing(person, now)
                     account.signed_in = standing.signed_in

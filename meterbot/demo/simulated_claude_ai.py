@@ -1,28 +1,13 @@
-"""A claude.ai on loopback: the answers a seat's reader gets, from numbers that a test or the demo sets.
-
-    async with ClaudeAi() as server:
-        ana = server.add_account("sk-ant-sid01-ana")
-        ana.organizations[0].used = Decimal(1720)
-        server.fail("usage", Reply(status=529))
-        ...  # read from server.url
-        server.assert_expected_only()
-
-It knows the five routes that are read. Anything else that arrives is answered like the real one would and recorded in
-`unexpected`.
-"""
+"""A claude.ai on loopback: the answers a seat's reader gets, from numbers that the demo sets."""
 
 import re
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
-from uuid import UUID
+from typing import Any, Self
 
 from aiohttp import web
-
-from meterbot.demo.server import Reply, Server, error, not_found, send
 
 _ORGANIZATION = re.compile(
     "/api/organizations/([^/]+)/(usage|overage_spend_limit|subscription_details|prepaid/credits)"
@@ -33,19 +18,6 @@ _PARTS = {
     "subscription_details": "subscription",
     "prepaid/credits": "credits",
 }
-
-CHALLENGE_PAGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
-
-
-def session_expired() -> Reply:
-    """What claude.ai answers to a session that has ended: 403 and not 401."""
-    return error(403, "permission_error", "Invalid authorization", "account_session_invalid")
-
-
-def challenge() -> Reply:
-    """A managed challenge of the edge."""
-    headers = {"content-type": "text/html; charset=UTF-8", "cf-mitigated": "challenge"}
-    return Reply(403, CHALLENGE_PAGE, headers)
 
 
 @dataclass(slots=True)
@@ -155,17 +127,13 @@ class SimulatedOrganization:
 
 @dataclass(slots=True)
 class SimulatedAccount:
-    """An account and the session that opens it. `signed_in` False: its session has ended. `rotate_to`: the session
-    keys that the next good answers renew it to, one each."""
+    """An account and the session that opens it. `signed_in` False: its session has ended."""
 
     session_key: str
     uuid: str
     email: str
     organizations: list[SimulatedOrganization]
     signed_in: bool = True
-    rotate_to: deque[str] = field(default_factory=deque)
-    session_ends: datetime | None = None
-    """When a renewed session ends, as its cookie says; None: the cookie does not say."""
 
     def body(self) -> dict[str, Any]:
         return {
@@ -176,143 +144,82 @@ class SimulatedAccount:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A request as it arrived. `session_keys`: every `sessionKey` its cookies carried; `connection`: requests over one
-    connection have the same number."""
+class ClaudeAi:
+    """The server. It listens on `url` while its context is entered."""
 
-    method: str
-    path: str
-    route: str
-    organization: str | None
-    headers: Mapping[str, str]
-    session_keys: tuple[str, ...]
-    connection: int
+    def __init__(self, accounts: Iterable[SimulatedAccount]) -> None:
+        self._accounts = tuple(accounts)
+        self.url = ""
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
 
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        return self
 
-class ClaudeAi(Server[Received]):
-    """The server. Routes are named `account`, `usage`, `overage`, `subscription`, `credits`."""
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.accounts: list[SimulatedAccount] = []
-
-    def add_account(
-        self,
-        session_key: str,
-        *,
-        uuid: str | None = None,
-        email: str = "dev@example.com",
-        organizations: list[SimulatedOrganization] | None = None,
-    ) -> SimulatedAccount:
-        """A signed-in account; with one personal organization unless told otherwise."""
-        number = len(self.accounts) + 1
-        own = [SimulatedOrganization(str(UUID(int=(1 << 96) + number)))]
-        account = SimulatedAccount(
-            session_key=session_key,
-            uuid=uuid or str(UUID(int=(2 << 96) + number)),
-            email=email,
-            organizations=own if organizations is None else organizations,
-        )
-        self.accounts.append(account)
-        return account
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        received = _received(request)
-        self.requests.append(received)
-        account = self._account_of(received)
-        problem = self._problem(received, account)
-        self._note_unexpected(request, problem)
-        scripted = self._scripted(received.route)
-        if scripted is not None:
-            return await _send(request, scripted, account)
+    async def _answer(self, request: web.Request) -> web.Response:
+        key = request.cookies.get("sessionKey")
+        account = next((each for each in self._accounts if each.session_key == key), None)
         if account is None or not account.signed_in:
-            return await _send(request, session_expired(), None)
-        reply = not_found() if problem else self._true_reply(received, account)
-        return await _send(request, reply, account)
-
-    def _account_of(self, received: Received) -> SimulatedAccount | None:
-        if len(received.session_keys) != 1:
-            return None
-        key = received.session_keys[0]
-        return next((account for account in self.accounts if account.session_key == key), None)
-
-    def _problem(self, received: Received, account: SimulatedAccount | None) -> str | None:
-        if received.method != "GET":
-            return "not a GET"
-        if not received.route:
-            return "an unknown path"
-        if account is None:
-            return f"{len(received.session_keys)} session keys, none of a known account"
-        known = {organization.uuid for organization in account.organizations}
-        if received.organization is not None and received.organization not in known:
-            return "another account's organization"
-        return None
-
-    def _true_reply(self, received: Received, account: SimulatedAccount) -> Reply:
-        if received.route == "account":
-            return Reply(body=account.body())
-        organization = next(o for o in account.organizations if o.uuid == received.organization)
-        if received.route == "usage":
-            return Reply(body=organization.usage())
-        if received.route == "subscription":
-            return Reply(body=organization.subscription())
-        if received.route == "credits":
-            return Reply(body=organization.credits())
-        asked_for = re.search("account_uuid=([^&]+)", received.path)
-        row = organization.overage(asked_for and asked_for[1])
-        return not_found() if row is None else Reply(body=row)
+            expired = error_body("permission_error", "Invalid authorization", "account_session_invalid")
+            return web.json_response(expired, status=403)
+        route, organization = route_of(request.path)
+        body = body_of(account, route, organization, request.query.get("account_uuid"))
+        if body is None:
+            return web.json_response(error_body("not_found_error", "Not found"), status=404)
+        return web.json_response(body)
 
 
-def _received(request: web.Request) -> Received:
-    route, organization = "", None
-    path = request.path
+def route_of(path: str) -> tuple[str, str | None]:
+    """`account`, `usage`, `overage`, `subscription` or `credits`, and the organization in the path; an empty name for
+    any other path."""
     if path == "/api/account":
-        route = "account"
-    elif found := _ORGANIZATION.fullmatch(path):
-        organization, route = found[1], _PARTS[found[2]]
-    cookies = [part.strip() for line in request.headers.getall("Cookie", []) for part in line.split(";")]
-    keys = tuple(pair.partition("=")[2] for pair in cookies if pair.startswith("sessionKey="))
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    return Received(
-        method=request.method,
-        path=request.path_qs,
-        route=route,
-        organization=organization,
-        headers=request.headers.copy(),
-        session_keys=keys,
-        connection=peer[1] if peer else 0,
-    )
+        return "account", None
+    found = _ORGANIZATION.fullmatch(path)
+    return (_PARTS[found[2]], found[1]) if found else ("", None)
 
 
-async def _send(request: web.Request, reply: Reply, account: SimulatedAccount | None) -> web.StreamResponse:
-    if account is None or not account.rotate_to or reply.status != 200:
-        return await send(request, reply)
-    account.session_key = account.rotate_to.popleft()
-    ends = account.session_ends
-    expires = "" if ends is None else f"; Expires={ends:%a, %d %b %Y %H:%M:%S} GMT"
-    cookies = [
-        # Without `Secure`, so that a client that keeps a jar is caught at it over plain HTTP.
-        ("Set-Cookie", f"sessionKey={account.session_key}; Path=/; HttpOnly{expires}"),
-        ("Set-Cookie", "sessionKeyLC=1760000000000; Path=/"),
-    ]
-    return await send(request, reply, cookies)
+def body_of(
+    account: SimulatedAccount, route: str, organization: str | None, member: str | None
+) -> dict[str, Any] | None:
+    """What claude.ai answers to this signed-in account; None is 404. `member`: whose overage row is asked for."""
+    if route == "account":
+        return account.body()
+    found = next((each for each in account.organizations if each.uuid == organization), None)
+    if found is None:
+        return None
+    return found.overage(member) if route == "overage" else getattr(found, route)()
+
+
+def error_body(kind: str, message: str, code: str | None = None) -> dict[str, Any]:
+    """An error as Anthropic words it."""
+    error: dict[str, object] = {"type": kind, "message": message}
+    if code is not None:
+        error["details"] = {"error_code": code, "error_visibility": "user_facing"}
+    return {"type": "error", "error": error, "request_id": None}
 
 
 def _membership(organization: SimulatedOrganization) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "uuid": organization.uuid,
         "name": organization.name,
         "rate_limit_tier": organization.rate_limit_tier,
         "billing_type": "stripe_subscription",
     }
     if organization.capabilities is not None:
-        told["capabilities"] = organization.capabilities
+        shown["capabilities"] = organization.capabilities
     return {
         "role": "admin",
         "seat_tier": organization.seat_tier,
         "created_at": "2026-01-02T03:04:05.000000+00:00",
-        "organization": told,
+        "organization": shown,
     }
 
 

@@ -17,10 +17,10 @@ from meterbot.cli import answers, seat_reads
 from meterbot.commands.report_json import spend_json
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import EventKind, Health
-from meterbot.demo.simulated_claude_ai import ClaudeAi
 from meterbot.store import event_log, source_states
 from tests.commands.words.test_team import as_text
 from tests.simulator.admin_api import AdminApi, key_invalid
+from tests.simulator.claude_ai import ClaudeAi
 
 KEY = "sk-ant-admin01-planted-0123456789abcdefghij"
 SESSION = "sk-ant-sid01-planted-0123456789abcdefghij"

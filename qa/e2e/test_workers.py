@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from meterbot.demo.server import Reply
-from meterbot.demo.simulated_claude_ai import Received
 from tests import postgres
 from tests.e2e import process
 from tests.e2e.team import NAMES, Team, team
 from tests.missing import missing
+from tests.simulator.claude_ai import Received
+from tests.simulator.server import Reply
 from tests.simulator.slack_faults import hanging
 
 TAKEN_OVER = 10.0

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from meterbot.core.deliveries import Destination
-from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedOrganization
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.store import notes
 from qa.faults import weather
 from qa.faults.bases import Base
@@ -37,6 +37,7 @@ from qa.faults.stories import Standing, Story, tell
 from qa.faults.virtual import Page, TrueClock
 from qa.faults.weather import Fault, Weather
 from qa.faults.zygote import Birth, Zygote
+from tests.simulator.claude_ai import ClaudeAi
 
 _TICK_SECONDS = 40.0
 _UNREAD_SECONDS = 3 * 3600.0

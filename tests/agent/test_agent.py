@@ -15,10 +15,10 @@ import pytest
 
 from meterbot.agent import main
 from meterbot.agent.storage import Problem
-from meterbot.demo.server import Reply
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from tests.agent.rig import NOW, ORG, SECRETS, Answered, Home, Meterbot
 from tests.simulator.anthropic_api import AnthropicApi, SignIn, rate_limited, token_invalid
+from tests.simulator.server import Reply
 
 
 def asked(anthropic: AnthropicApi) -> list[datetime]:

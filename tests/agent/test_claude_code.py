@@ -11,11 +11,12 @@ import pytest
 
 from meterbot.agent import claude_code
 from meterbot.agent.storage import Problem
-from meterbot.demo.server import Reply, error
-from meterbot.demo.simulated_claude_ai import SimulatedOrganization, challenge
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from tests.agent.rig import ACCESS, ACCOUNT, EMAIL, NOW, ORG, PUSH_TOKEN, REFRESH, Home, program
 from tests.agent.rig import credentials as kept
 from tests.simulator.anthropic_api import AnthropicApi, SignIn, rate_limited, scope_missing, token_invalid
+from tests.simulator.claude_ai import challenge
+from tests.simulator.server import Reply, error
 from tests.wire.played import case
 
 READING = {

@@ -25,7 +25,7 @@ from meterbot.chat import Question
 from meterbot.core.clock import ManualClock, SystemClock
 from meterbot.core.errors import StartError
 from meterbot.core.models import Health
-from meterbot.demo import server, simulated_claude_ai
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.store import counter_states, event_log, source_states
 from tests import postgres
 from tests.chat.discord.rig import POST_MESSAGE
@@ -41,7 +41,7 @@ from tests.e2e.team import (
     told,
 )
 from tests.ports import free_port
-from tests.simulator import discord_faults, slack_faults
+from tests.simulator import claude_ai, discord_faults, server, slack_faults
 from tests.simulator.slack_faults import hanging
 
 
@@ -174,9 +174,7 @@ async def test_an_organization_read_before_a_restart_stays_in_the_total_when_it_
     three: Team, clock: ManualClock, sqlite: str
 ) -> None:
     ana = three.accounts["ana"]
-    ana.organizations.append(
-        simulated_claude_ai.SimulatedOrganization("11111111-1111-4111-8111-1111111111ff")
-    )
+    ana.organizations.append(SimulatedOrganization("11111111-1111-4111-8111-1111111111ff"))
     three.spend("ana", "20")
     async with running(three.config(sqlite), clock):
         pass
@@ -641,7 +639,7 @@ DATABASE_WRONG = "postgresql://planted:planted-db-password@127.0.0.1:1/meterbot"
 
 def failures(three: Team) -> Iterator[Callable[[], None]]:
     usage = [
-        simulated_claude_ai.challenge(),
+        claude_ai.challenge(),
         server.Reply(status=500, body=f"sessionKey={SESSION_KEYS['ana']}"),
         server.Reply(body={"echo": SESSION_KEYS["ana"]}),
         server.Reply(drop=True),

@@ -18,10 +18,10 @@ from meterbot.app.config import load
 from meterbot.app.run import Bot
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health
-from meterbot.demo.server import Reply
-from meterbot.demo.simulated_claude_ai import ClaudeAi
 from meterbot.sources import http_client
 from meterbot.store import Store, source_states
+from tests.simulator.claude_ai import ClaudeAi
+from tests.simulator.server import Reply
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
 _CONFIG = """

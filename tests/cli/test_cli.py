@@ -22,13 +22,13 @@ from meterbot.cli import cli
 from meterbot.core.cipher import new_key
 from meterbot.core.models import ExtraUsage, Health, Seat, Snapshot
 from meterbot.core.money import Money
-from meterbot.demo.simulated_claude_ai import ClaudeAi
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
 from meterbot.store.database import open_store
 from tests.e2e import process
 from tests.e2e.team import NAMES, SECRETS, SESSION_KEYS, Team, team
+from tests.simulator.claude_ai import ClaudeAi
 from tests.simulator.slack_faults import hanging
 
 NEXT_YEAR = datetime.now(UTC).replace(microsecond=0) + timedelta(days=365)

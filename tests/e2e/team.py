@@ -12,8 +12,9 @@ from typing import Any
 from meterbot.app.config import Config, load
 from meterbot.app.run import Bot
 from meterbot.core.clock import ManualClock, SystemClock
-from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount, SimulatedOrganization
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.store import deliveries
+from tests.simulator.claude_ai import ClaudeAi, RotatingAccount
 from tests.simulator.discord import DiscordSimulator
 from tests.simulator.slack import SlackSimulator
 
@@ -36,7 +37,7 @@ class Team:
     claude: ClaudeAi
     slack: SlackSimulator
     discord: DiscordSimulator
-    accounts: dict[str, SimulatedAccount]
+    accounts: dict[str, RotatingAccount]
 
     def organization(self, name: str) -> SimulatedOrganization:
         return self.accounts[name].organizations[0]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import EventKind, Health, Seat, SourceState
-from meterbot.demo.server import Reply, error
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
@@ -27,6 +26,7 @@ from meterbot.store import Store, counter_states, event_log, source_states
 from meterbot.store.database import open_store
 from tests.properties import examples
 from tests.simulator.anthropic_api import AnthropicApi, Asked, rate_limited, scope_missing, token_invalid
+from tests.simulator.server import Reply, error
 from tests.sources.signed_in import ACCOUNT, OTHER_ACCOUNT, OTHER_TOKEN, REMEDY, TOKEN
 from tests.store.examples import emptied
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from aiohttp import web
 
-from meterbot.demo.server import Reply, Server, error, not_found, send
+from tests.simulator.server import Reply, Server, error, not_found, send
 
 _ROUTES = {
     "/v1/organizations/me": "me",

@@ -20,8 +20,8 @@ from uuid import UUID
 
 from aiohttp import web
 
-from meterbot.demo.server import Reply, Server, error, not_found, send
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
+from tests.simulator.server import Reply, Server, error, not_found, send
 
 BUDGET = 5
 BUDGET_SPAN = timedelta(seconds=300)

@@ -23,7 +23,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from meterbot.demo.server import Reply, Server, send
+from tests.simulator.server import Reply, Server, send
 
 COMMITS = "commits"
 """The route, for `fail`."""

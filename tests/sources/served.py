@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from meterbot.core.models import Seat, Snapshot
-from meterbot.demo.server import Reply
-from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount, SimulatedOrganization
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.http_client import HttpClient
 from meterbot.store import Latest
+from tests.simulator.claude_ai import ClaudeAi, RotatingAccount
+from tests.simulator.server import Reply
 
 ORG = "11111111-1111-4111-8111-111111111111"
 OTHER_ORG = "11111111-1111-4111-8111-111111111112"
@@ -31,7 +32,7 @@ class Served:
 
     server: ClaudeAi
     transport: HttpClient
-    account: SimulatedAccount
+    account: RotatingAccount
     seat: Seat
     source: ClaudeAiSource
     pauses: list[float] = field(default_factory=list)

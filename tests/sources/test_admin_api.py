@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from meterbot.core.models import Health
 from meterbot.core.money import Money, plain, totals
 from meterbot.core.org_spend import OrgCosts, OrgLimits
-from meterbot.demo.server import Reply, error, not_found
-from meterbot.demo.simulated_claude_ai import challenge
 from meterbot.sources.admin_api import MOST_PAGES, MOST_REQUESTS, days_of_month
 from meterbot.sources.admin_reports import Listing, costs_of, day_of, limits_of, page_of
 from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.fields import DriftNotes
 from tests.properties import examples
 from tests.simulator.admin_api import spend_limit_reached
+from tests.simulator.claude_ai import challenge
+from tests.simulator.server import Reply, error, not_found
 from tests.sources.administered import KEY, NOW, ORG, Administered, administering
 from tests.sources.bodies import json_values, numbers_in, places, sent, with_value
 

@@ -10,7 +10,7 @@ import pytest
 from meterbot.core.models import Health
 from meterbot.core.money import Money, percent, plain, rounded
 from meterbot.core.org_spend import OrgLimits, OrgSpend, completed
-from meterbot.demo.server import Reply
+from tests.simulator.server import Reply
 from tests.sources.administered import ORG, administering
 
 CASES: dict[str, dict[str, Any]] = {

@@ -7,10 +7,11 @@ import pytest
 import structlog
 
 from meterbot.core.models import Counter, Health, LastKnown, Snapshot
-from meterbot.demo.server import Reply, error, not_found
-from meterbot.demo.simulated_claude_ai import SimulatedOrganization, challenge, session_expired
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.store import Latest
 from tests.chat.secrets import Watch
+from tests.simulator.claude_ai import challenge, session_expired
+from tests.simulator.server import Reply, error, not_found
 from tests.sources.served import (
     ACCOUNT,
     KEY,

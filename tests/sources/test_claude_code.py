@@ -8,13 +8,14 @@ import pytest
 import structlog
 
 from meterbot.core.models import Health
-from meterbot.demo.server import Reply, error
-from meterbot.demo.simulated_claude_ai import SimulatedOrganization, challenge
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.claude_login import Login, LoginError, LoginTrouble
 from meterbot.sources.oauth import SignIn
 from tests.chat.secrets import watching
 from tests.simulator.anthropic_api import rate_limited, scope_missing, token_invalid
+from tests.simulator.claude_ai import challenge
+from tests.simulator.server import Reply, error
 from tests.sources.signed_in import (
     ACCOUNT,
     NOW,

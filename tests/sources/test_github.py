@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from meterbot.demo.server import Reply
 from meterbot.rules.pull_requests import Commit, Merged
 from meterbot.sources import CommitsUnreadError, UnusableHookError
 from meterbot.sources.github import GitHub, read_hook
@@ -17,6 +16,7 @@ from meterbot.sources.http_client import HttpClient
 from tests.simulator import github as simulated
 from tests.simulator.github import GitHub as SimulatedGitHub
 from tests.simulator.github import SimulatedCommit, closed, refused
+from tests.simulator.server import Reply
 from tests.sources.bodies import json_values
 
 NOON = datetime(2026, 4, 9, 12, tzinfo=UTC)

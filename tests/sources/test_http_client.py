@@ -16,12 +16,12 @@ from cryptography.x509.oid import NameOID
 
 from meterbot import __version__
 from meterbot.core.models import Health, Seat
-from meterbot.demo.server import Reply
-from meterbot.demo.simulated_claude_ai import ClaudeAi
 from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError
+from tests.simulator.claude_ai import ClaudeAi
+from tests.simulator.server import Reply
 from tests.sources.served import KEY, NOW, ORG, serving
 
 COOKIE = {"Cookie": f"sessionKey={KEY}"}

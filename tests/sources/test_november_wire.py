@@ -10,11 +10,11 @@ import pytest
 from meterbot.core.models import Balance, Health, Seat, Snapshot
 from meterbot.core.money import Money
 from meterbot.core.org_spend import OrgSpend
-from meterbot.demo.server import Reply, error, not_found
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.rules.blocked import block_of
 from meterbot.sources.claude_login import Login
 from meterbot.sources.pushed import snapshots_of
+from tests.simulator.server import Reply, error, not_found
 from tests.sources import signed_in as oauth
 from tests.sources.administered import administering
 from tests.sources.served import ACCOUNT, ORG, SOME_USAGE, read_bodies, serving

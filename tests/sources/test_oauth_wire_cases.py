@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from meterbot.core.models import Health
-from meterbot.demo.server import Reply
 from meterbot.sources.allowed_requests import ForbiddenRequestError
+from tests.simulator.server import Reply
 from tests.sources.signed_in import (
     ACCOUNT,
     NOW,

@@ -16,14 +16,14 @@ from structlog.testing import capture_logs
 
 from meterbot.core.cipher import Cipher, new_key
 from meterbot.core.models import Health, Seat, SessionEnd
-from meterbot.demo.server import Reply
-from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.session_keys import SeatSession, Sessions, Unkept
 from meterbot.store import Store, StoredSession, forgetting
 from meterbot.store import sessions as kept
 from meterbot.store.database import open_store
+from tests.simulator.claude_ai import ClaudeAi, RotatingAccount
+from tests.simulator.server import Reply
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
 CONFIGURED = "sk-ant-sid01-planted-configured-AAAAAAAA"
@@ -339,7 +339,7 @@ def reader(server: ClaudeAi, transport: HttpClient, keeper: SeatSession) -> Clau
 
 
 @pytest.fixture
-async def claude() -> AsyncIterator[tuple[ClaudeAi, SimulatedAccount]]:
+async def claude() -> AsyncIterator[tuple[ClaudeAi, RotatingAccount]]:
     async with ClaudeAi() as server:
         yield server, server.add_account(CONFIGURED)
 
@@ -357,7 +357,7 @@ class Arrival(asyncio.Event):
 
 
 async def test_a_renewal_is_stored_before_the_next_request_leaves(
-    store: Store, claude: tuple[ClaudeAi, SimulatedAccount]
+    store: Store, claude: tuple[ClaudeAi, RotatingAccount]
 ) -> None:
     server, account = claude
     account.rotate_to.append(SECOND)
@@ -460,7 +460,7 @@ async def test_a_slow_store_does_not_use_up_the_deadline() -> None:
 
 
 async def test_the_stored_key_works_where_the_configured_one_is_dead(
-    store: Store, claude: tuple[ClaudeAi, SimulatedAccount]
+    store: Store, claude: tuple[ClaudeAi, RotatingAccount]
 ) -> None:
     server, account = claude
     account.rotate_to.extend([SECOND, THIRD])
@@ -473,7 +473,7 @@ async def test_the_stored_key_works_where_the_configured_one_is_dead(
 
 
 async def test_a_stored_key_that_cannot_be_read_sends_nothing(
-    here: Store, claude: tuple[ClaudeAi, SimulatedAccount]
+    here: Store, claude: tuple[ClaudeAi, RotatingAccount]
 ) -> None:
     server, _ = claude
     await _rename(here, "sessions", "away")

@@ -12,10 +12,10 @@ import pytest
 from meterbot.core.models import Balance, Health, ReasonClass, Snapshot
 from meterbot.core.money import Money as Amount
 from meterbot.core.money import percent, plain, rounded
-from meterbot.demo.server import Reply, not_found
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.rules.blocked import block_of
 from meterbot.sources.allowed_requests import ForbiddenRequestError
+from tests.simulator.server import Reply, not_found
 from tests.sources.served import (
     ACCOUNT,
     NOW,

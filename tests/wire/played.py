@@ -13,13 +13,13 @@ from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Event, EventKind, Sample, Seat, Snapshot
 from meterbot.core.money import Money
 from meterbot.delivery.alerts import alert
-from meterbot.demo.server import Reply
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.ingest.changes import Changes
 from meterbot.rules import RuleSettings
 from meterbot.rules.increases import spend_between
 from meterbot.sources.pushed import snapshots_of
 from meterbot.store import Latest
+from tests.simulator.server import Reply
 from tests.sources import signed_in as oauth
 from tests.sources.served import ACCOUNT, ORG, serving
 

@@ -5,8 +5,9 @@ import asyncio
 import httpx
 import pytest
 
-from meterbot.demo.server import Reply, error
-from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedOrganization, challenge
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
+from tests.simulator.claude_ai import ClaudeAi, challenge
+from tests.simulator.server import Reply, error
 
 KEY = "sk-ant-sid01-ana"
 

@@ -10,6 +10,8 @@ from typing import Generic, Self, TypeVar
 
 from aiohttp import web
 
+from meterbot.demo.simulated_claude_ai import error_body
+
 Request = TypeVar("Request")
 
 
@@ -31,11 +33,8 @@ class Reply:
 
 def error(status: int, kind: str, message: str = "", code: str | None = None, **headers: str) -> Reply:
     """An error as Anthropic words it. Header names are given with underscores: `retry_after="60"`."""
-    told: dict[str, object] = {"type": kind, "message": message}
-    if code is not None:
-        told["details"] = {"error_code": code, "error_visibility": "user_facing"}
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, {"type": "error", "error": told, "request_id": None}, names)
+    return Reply(status, error_body(kind, message, code), names)
 
 
 def not_found() -> Reply:
