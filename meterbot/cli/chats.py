@@ -30,10 +30,10 @@ def slack_manifest(
 
     Without the link: at api.slack.com/apps choose Create New App, From a manifest, and paste what is printed.
     """
-    from meterbot.cli import operations
+    from meterbot.chat.slack.manifest import creation_link, manifest
 
-    manifest, link = operations.slack_manifest(http, direct_messages=direct_messages)
-    print(f"# One click makes the app: {link}\n{manifest}", end="")
+    link = creation_link(http, direct_messages=direct_messages)
+    print(f"# One click makes the app: {link}\n{manifest(http, direct_messages=direct_messages)}", end="")
 
 
 @discord.command("invite")
@@ -52,6 +52,6 @@ def discord_invite(
 
     The bot gets the permissions that it needs, and no intents.
     """
-    from meterbot.cli import operations
+    from meterbot.chat.discord.client import invite_url
 
-    print(operations.discord_invite(application_id, guild_id))
+    print(invite_url(application_id, guild_id))

@@ -19,11 +19,9 @@ def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
 
     `meterbot run` does it, too.
     """
-    from meterbot.app import log_setup
     from meterbot.store.database import upgrade
 
     url = database_url(context, config)
-    log_setup.set_up()
     done(upgrade(url.get_secret_value()))
     print("the database is up to date")
 
@@ -34,12 +32,11 @@ def db_clock_is_right(context: typer.Context, config: ConfigPath = None) -> None
 
     For a clock that was more than a day ahead: readings are stored again, and those with later times are dropped.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import operations
+    from meterbot.store import notes
 
     url, now = database_url(context, config), datetime.now(UTC)
-    log_setup.set_up()
-    done(operations.confirm_clock(url, now))
+    done(operations.written(url, lambda tx: notes.confirm_clock(tx, now)))
     print(f"the clock is accepted as right: it is {now:%Y-%m-%d %H:%M} UTC")
 
 
@@ -58,11 +55,9 @@ def db_backup(
 
     For PostgreSQL, use pg_dump.
     """
-    from meterbot.app import log_setup
     from meterbot.store.database import back_up
 
     url = database_url(context, config)
-    log_setup.set_up()
     print(done(back_up(url.get_secret_value(), file, datetime.now(UTC))))
 
 
@@ -76,11 +71,9 @@ def db_restore(
 
     The replaced database is kept. Stop the bot first.
     """
-    from meterbot.app import log_setup
     from meterbot.store.database import restore
 
     url = database_url(context, config)
-    log_setup.set_up()
     kept = done(restore(url.get_secret_value(), file, datetime.now(UTC)))
     print(f"restored from {file}" + ("" if kept is None else f"; the replaced database is kept as {kept}"))
 
@@ -96,11 +89,9 @@ def failed_items(
     A message is given up when the platform refuses it for its content again and again, a pull request when its cost cannot
     be calculated. The others continue.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import operations
 
     url = database_url(context, config)
-    log_setup.set_up()
     if retry is not None:
         number = done(operations.retry_failed(url, None if retry == "all" else retry))
         if not number and retry != "all":

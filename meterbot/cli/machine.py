@@ -26,7 +26,6 @@ def secret_key(
 
     meterbot encrypts stored session keys with it.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import operations
     from meterbot.core import cipher
 
@@ -38,7 +37,6 @@ def secret_key(
         refuse(
             "there is no secret key: set METERBOT_SECRET_KEY, or secret_key_env or secret_key_file in the configuration"
         )
-    log_setup.set_up()
     seats = done(operations.discard_unreadable_sessions(settings))
     print(
         f"deleted the stored session keys of {', '.join(seats)}"

@@ -40,7 +40,6 @@ def snapshot(
 
     Posts nothing, and stores nothing except a session key that claude.ai renews.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import seat_reads
     from meterbot.commands import report_json, seat_lines
 
@@ -48,7 +47,6 @@ def snapshot(
     seats = done(seat_reads.seats_at_hand(settings, seat or []))
     if unknown := [name for name in seat or [] if name not in seats]:
         refuse(f"no such seat: {', '.join(unknown)} (there are {', '.join(sorted(seats))})")
-    log_setup.set_up()
     now, tz = datetime.now(UTC), settings.timezone
     shots = done(seat_reads.read_seats(settings, list(dict.fromkeys(seat or [])), now))
     if as_json:
@@ -64,12 +62,10 @@ def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
 
     The numbers are from the bot's database; no service is contacted.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import answers
     from meterbot.commands import report_json
 
     settings = configured(context, config)
-    log_setup.set_up()
     now = datetime.now(UTC)
     if as_json:
         report, outlooks = done(answers.team_report_with_outlooks(settings, now))
@@ -90,11 +86,9 @@ def ask(
     config: ConfigPath = None,
 ) -> None:
     """Print what /claude-spend answers to these words."""
-    from meterbot.app import log_setup
     from meterbot.cli import answers
 
     settings = configured(context, config)
-    log_setup.set_up()
     done(answers.print_answer(settings, datetime.now(UTC), " ".join(words or ["team"])))
 
 
@@ -104,11 +98,9 @@ def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = 
 
     It reads the bot's database, so it also works while the bot runs.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import answers
 
     settings = configured(context, config)
-    log_setup.set_up()
     now = datetime.now(UTC)
     if as_json:
         print_json(done(answers.status_json(settings, now)))
@@ -152,12 +144,10 @@ def pr(
 
     Merged pull requests are those that the bot recorded from GitHub's webhook.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import answers
     from meterbot.commands.words import pull_requests
 
     settings = configured(context, config)
-    log_setup.set_up()
     now = datetime.now(UTC)
     if repo is not None:
         if numbers:
@@ -229,14 +219,12 @@ def export_history(
 
     Amounts are in minor units and in whole units of the currency, times are UTC.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import answers
     from meterbot.commands import export
 
     if as_csv and as_json:
         raise typer.BadParameter("one of --csv and --json, not both")
     settings = configured(context, config)
-    log_setup.set_up()
     found = done(answers.history_of(settings, datetime.now(UTC) - _days(since)))
     if as_json:
         print_json(found)
@@ -264,14 +252,12 @@ def replay_history(
 
     It applies the rules of a configuration to the stored history, and shows their alerts beside those that were sent.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import answers
     from meterbot.ingest import replay as replaying
 
     length = _days(since)
     tried = configured(context, config)
     own = configured(context, None) if context.find_root().obj else tried
-    log_setup.set_up()
     now = datetime.now(UTC)
     found = done(answers.replay_of(own, tried.rule_settings(), now - length, now, _says_how_far()))
     if as_json:

@@ -3,11 +3,12 @@
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from pydantic import SecretStr
 
@@ -17,7 +18,6 @@ from meterbot.app.build_sources import token_digests
 from meterbot.app.config import Config
 from meterbot.app.known_seats import known_seats
 from meterbot.chat import Chat
-from meterbot.commands import invitations
 from meterbot.commands.invitations import Invitations, Invited, seat_for
 from meterbot.commands.join_lines import unix_line
 from meterbot.commands.seat_admin import SeatInfo, make_token, overview
@@ -30,23 +30,22 @@ from meterbot.core.messages import Message
 from meterbot.core.seats import SeatDirectory
 from meterbot.delivery import seat_settings
 from meterbot.delivery.alerts.arrival_check import arrival_check
-from meterbot.ingest.ingest import forget_account as forget_account_of
 from meterbot.ingest.join_codes import make_code
 from meterbot.store import (
+    Connection,
     FailedPull,
-    Forgotten,
     Store,
     StoredSession,
     deliveries,
-    forgetting,
     invited_seats,
     notes,
     pull_requests,
-    push_tokens,
     sessions,
 )
 from meterbot.store.database import open_store, peek_invited, peek_memories, peek_sessions
 from meterbot.store.invited_seats import InvitedSeat
+
+Result = TypeVar("Result")
 
 
 async def try_alerts(config: Config, now: datetime, command: str) -> list[Check]:
@@ -132,30 +131,6 @@ async def invited(config: Config) -> list[InvitedSeat]:
         return [each for each in await store.read(invited_seats.read) if each.name not in configured]
 
 
-async def remove_invitation(url: SecretStr, seat: str) -> bool:
-    """Removes an invited seat and its token, and keeps its numbers. False when it was not invited."""
-    async with opened_at(url) as store:
-        return await store.run(lambda tx: invitations.remove_invitation(tx, seat))
-
-
-async def forget_seat(url: SecretStr, seat: str) -> Forgotten:
-    """Deletes what is stored of a seat, configured or not."""
-    async with opened_at(url) as store:
-        return await store.run(lambda tx: forgetting.forget(tx, seat))
-
-
-async def revoke_push_token(url: SecretStr, seat: str) -> bool:
-    """Makes the seat's token worthless. False if it had none."""
-    async with opened_at(url) as store:
-        return await store.run(lambda tx: push_tokens.revoke(tx, seat))
-
-
-async def forget_account(url: SecretStr, seat: str) -> bool:
-    """Lets the seat belong to another account from its next reading on. False if none was known."""
-    async with opened_at(url) as store:
-        return await store.run(lambda tx: forget_account_of(tx, seat))
-
-
 async def stored_sessions(config: Config) -> dict[str, StoredSession]:
     """By seat, from the database, which is not changed. Raises `StartError`."""
     return await peek_sessions(config.database_url.get_secret_value())
@@ -177,12 +152,6 @@ async def discard_unreadable_sessions(config: Config) -> list[str]:
         return [seat for seat in sorted(lost) if await store.run(partial(sessions.forget, seat=seat))]
 
 
-async def confirm_clock(url: SecretStr, now: datetime) -> None:
-    """Lets a bot whose clock was ahead store readings again."""
-    async with opened_at(url) as store:
-        await store.run(lambda tx: notes.confirm_clock(tx, now))
-
-
 async def failed_items(url: SecretStr) -> tuple[list[FailedDelivery], list[FailedPull]]:
     """The messages and the pull requests that were given up."""
     async with opened_at(url) as store:
@@ -196,20 +165,10 @@ async def retry_failed(url: SecretStr, item: str | None) -> int:
         return messages + await store.run(lambda tx: pull_requests.retry_failed(tx, item))
 
 
-def slack_manifest(http_url: str | None, *, direct_messages: bool = False) -> tuple[str, str]:
-    """The manifest, and the link that creates the app from it."""
-    from meterbot.chat.slack.manifest import creation_link, manifest
-
-    return (
-        manifest(http_url, direct_messages=direct_messages),
-        creation_link(http_url, direct_messages=direct_messages),
-    )
-
-
-def discord_invite(application_id: int, guild_id: int | None) -> str:
-    from meterbot.chat.discord.client import invite_url
-
-    return invite_url(application_id, guild_id)
+async def written(url: SecretStr, work: Callable[[Connection], Result]) -> Result:
+    """What `work` returns: one transaction on the database."""
+    async with opened_at(url) as store:
+        return await store.run(work)
 
 
 def opened(config: Config) -> AbstractAsyncContextManager[Store]:

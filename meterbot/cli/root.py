@@ -91,9 +91,11 @@ def load_configuration(context: typer.Context, path: str | None) -> "Config":
 
 
 def configured(context: typer.Context, path: str | None) -> "Config":
-    """The configuration, or exit status 2 with every problem on standard error."""
+    """The configuration, or exit status 2 with every problem on standard error. From here on the command logs."""
+    from meterbot.app import log_setup
     from meterbot.app.config import ConfigError
 
+    log_setup.set_up()
     try:
         return load_configuration(context, path)
     except ConfigError as error:
@@ -101,9 +103,11 @@ def configured(context: typer.Context, path: str | None) -> "Config":
 
 
 def database_url(context: typer.Context, path: str | None) -> "SecretStr":
-    """Where the database is. With DATABASE_URL set, no configuration is needed."""
+    """Where the database is. With DATABASE_URL set, no configuration is needed. From here on the command logs."""
+    from meterbot.app import log_setup
     from meterbot.app.config import ConfigError, load_database_url
 
+    log_setup.set_up()
     try:
         return load_database_url(path or context.find_root().obj, os.environ, Path.cwd())
     except ConfigError as error:

@@ -101,10 +101,8 @@ def check(
     path = config or context.find_root().obj
     found = checks.run_checks(path, os.environ, Path.cwd(), stored, owners_settings)
     if live and checks.exit_status(found) != 2:
-        from meterbot.app import log_setup
         from meterbot.cli.check.live import live_checks
 
-        log_setup.set_up()
         found += done(live_checks(configured(context, path), lambda: datetime.now(UTC)))
     if as_json:
         print_json(checks.as_json(found))
@@ -119,12 +117,10 @@ def try_alerts(context: typer.Context, config: ConfigPath = None, as_json: AsJso
 
     The message is sent like an alert. The command needs no database and does not disturb a running bot.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import check as checks
     from meterbot.cli import operations
 
     settings = configured(context, config)
-    log_setup.set_up()
     found = done(operations.try_alerts(settings, datetime.now(UTC), "test-alert"))
     if as_json:
         print_json(checks.as_json(found))

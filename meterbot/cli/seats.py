@@ -47,12 +47,10 @@ def seat_add(
 
     The token is shown once, in the line to run on that machine.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import operations
     from meterbot.commands import seat_admin
 
     settings = configured(context, config)
-    log_setup.set_up()
     known = done(operations.all_seats(settings))
     if name not in known:
         refuse(
@@ -98,13 +96,11 @@ def seat_invite(
     A seat that is not in the configuration is made in the database. The running bot sends each owner a direct message
     with a button for the line; if it cannot, the command prints it.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import operations
     from meterbot.commands.invitations import NotInvitedError, owner_of
     from meterbot.commands.seat_admin import only_here
 
     settings = configured(context, config)
-    log_setup.set_up()
     now = datetime.now(UTC)
     url = settings.http and settings.http.public_url
     try:
@@ -133,12 +129,10 @@ def seat_export(context: typer.Context, config: ConfigPath = None) -> None:
 
     From the next start of the bot, an entry there replaces the invitation.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import operations
     from meterbot.commands.invitations import as_toml
 
     settings = configured(context, config)
-    log_setup.set_up()
     print(as_toml(done(operations.invited(settings))), end="")
 
 
@@ -148,12 +142,10 @@ def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson
 
     Each line has the seat's source, its last reading, and the age of its token.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import operations
     from meterbot.commands import seat_admin
 
     settings = configured(context, config)
-    log_setup.set_up()
     found = done(operations.seat_overview(settings, datetime.now(UTC)))
     if as_json:
         print_json([each.as_json() for each in found])
@@ -182,33 +174,44 @@ def seat_forget(
 
     The seat need not be in the configuration any more.
     """
-    from meterbot.app import log_setup
     from meterbot.cli import operations
     from meterbot.commands import seat_admin
+    from meterbot.commands.invitations import remove_invitation
+    from meterbot.ingest.ingest import forget_account
+    from meterbot.store import forgetting, push_tokens
 
     if token + account + invitation > 1:
         refuse("--token, --account and --invitation exclude each other; without them, everything is deleted")
     url = database_url(context, config)
-    log_setup.set_up()
+    parts = {
+        "the push token": (
+            token,
+            push_tokens.revoke,
+            f"the token of {name} no longer works",
+            f"{name} has no stored token",
+        ),
+        "the invitation": (
+            invitation,
+            remove_invitation,
+            f"{name} is no longer invited",
+            f"{name} is not an invited seat",
+        ),
+        "the account": (
+            account,
+            forget_account,
+            f"the next reading of {name} may be from another account",
+            f"no account of {name} is stored",
+        ),
+    }
+    what = next((part for part, (wanted, *_) in parts.items() if wanted), "everything stored")
     if not yes:
-        only = {"the push token": token, "the account": account, "the invitation": invitation}
-        what = next((part for part, wanted in only.items() if wanted), "everything stored")
         confirm(f"Delete {what} about {name}?")
-    if token:
-        gone = done(operations.revoke_push_token(url, name))
-        text = f"the token of {name} no longer works" if gone else f"{name} has no stored token"
-    elif invitation:
-        gone = done(operations.remove_invitation(url, name))
-        text = f"{name} is no longer invited" if gone else f"{name} is not an invited seat"
-    elif account:
-        gone = done(operations.forget_account(url, name))
-        text = (
-            f"the next reading of {name} may be from another account"
-            if gone
-            else f"no account of {name} is stored"
-        )
+    if what in parts:
+        _, delete, deleted, nothing = parts[what]
+        gone = done(operations.written(url, lambda tx: delete(tx, name)))
+        text = deleted if gone else nothing
     else:
-        forgotten = done(operations.forget_seat(url, name))
+        forgotten = done(operations.written(url, lambda tx: forgetting.forget(tx, name)))
         gone, text = bool(forgotten), seat_admin.forgotten_text(name, forgotten)
     print(text, file=sys.stdout if gone else sys.stderr)
     raise typer.Exit(0 if gone else 1)

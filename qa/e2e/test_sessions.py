@@ -16,7 +16,7 @@ from meterbot.cli import operations, seat_reads
 from meterbot.core.cipher import new_key
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health
-from meterbot.store import counter_states, source_states
+from meterbot.store import counter_states, forgetting, source_states
 from tests.e2e import process
 from tests.e2e.team import (
     NOW,
@@ -210,7 +210,9 @@ async def test_forgetting_a_seat_forgets_its_session(three: Team, sqlite: str, c
     three.accounts["ana"].rotate_to.append(RENEWED)
     await lived(three, sqlite, clock)
     config = three.config(sqlite)
-    assert (await operations.forget_seat(config.database_url, "ana")).sessions == 1
+    assert (
+        await operations.written(config.database_url, lambda tx: forgetting.forget(tx, "ana"))
+    ).sessions == 1
     assert "ana" not in await operations.stored_sessions(config)
 
 

@@ -3,7 +3,6 @@
 from pydantic import TypeAdapter
 
 from meterbot.app.config.types import SlackChannel, Snowflake
-from meterbot.cli import operations
 from meterbot.cli.check import live
 from meterbot.cli.setup.context import SetupContext
 from meterbot.cli.setup.draft import DraftTable
@@ -24,10 +23,11 @@ _DISCORD_TOKEN = SecretSpec(
 def slack(context: SetupContext) -> DraftTable:
     """Asks for the two tokens and the channel."""
     flags, api = context.flags, context.endpoints["slack_api"]
-    _, link = operations.slack_manifest(None)
+    from meterbot.chat.slack.manifest import creation_link
+
     context.say(
         "\nSlack: open this link, choose your workspace, press Create, then Install App:\n\n"
-        f"{link}\n\n"
+        f"{creation_link(None)}\n\n"
         "(or paste what `meterbot slack manifest` prints, under Create New App, From a manifest)\n"
         "The bot token is on the page Install App. For the app-level token, go to Basic Information, App-Level Tokens,\n"
         "press Generate Token and Scopes, and add the scope connections:write."
@@ -71,9 +71,11 @@ def discord(context: SetupContext) -> DraftTable:
         _DISCORD_TOKEN, flags.discord_token, lambda kept: context.try_out(lambda: bot(kept.value))
     )
     if application:
+        from meterbot.chat.discord.client import invite_url
+
         context.say(
             "This link adds the bot to your server, with the permissions it needs and no intents:\n\n"
-            f"{operations.discord_invite(application[0], None)}\n"
+            f"{invite_url(application[0], None)}\n"
         )
     server: list[int] = []
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from meterbot.app.config import Config
-from meterbot.cli import probes
 from meterbot.cli.check import (
     Check,
     Status,
@@ -17,6 +16,7 @@ from meterbot.cli.check import (
     as_text,
     exit_status,
     run_checks,
+    surroundings,
 )
 from meterbot.core.cipher import Cipher, new_key
 from meterbot.core.errors import StartError
@@ -157,7 +157,7 @@ def test_a_file_of_something_else_is_no_database_and_stays_as_it_is(tmp_path: Pa
 def test_a_database_that_somebody_holds_cannot_be_used_until_it_is_let_go(
     tmp_path: Path, journal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(surroundings, "_PATIENCE_SECONDS", 0.05)
     with closing(sqlite3.connect(tmp_path / "m.db", isolation_level=None)) as holder:
         holder.execute(f"PRAGMA journal_mode = {journal}")
         holder.execute("CREATE TABLE t (x)")
