@@ -11,11 +11,11 @@ from meterbot.commands.team_report import MissingSeat, SeatRow, TeamReport
 from meterbot.commands.totals import count_once, totals_of
 from meterbot.core.models import Counter, Health, LastKnown, Sample, Seat, Snapshot, SourceState, by_counter
 from meterbot.core.org_spend import month_name
-from meterbot.core.plans import list_price
 from meterbot.rules import remedy, without_amounts
 from meterbot.rules.blocked import block_of
 from meterbot.rules.months import calendar_month
 from meterbot.rules.pace import pace
+from meterbot.rules.plan_fees import priced
 from meterbot.rules.renewals import as_configured
 from meterbot.rules.shared_counters import Shared, completed
 
@@ -52,7 +52,7 @@ def team_report(
     shared = {counter: names for counter, names in readers.items() if len(names) > 1}
     rows, missing, today = list[SeatRow](), list[MissingSeat](), now.astimezone(tz).date()
     for name, own in ((name, known[name]) for name in members):
-        seat = members[name] = _priced(members[name], own.values())
+        seat = members[name] = priced(members[name], (one.snapshot.tier for one in own.values()))
         state = _present_state(seat, sources.get(name), own.values(), now)
         for counter, last in own.items():
             whole = _completed(seat, last, shared.get(counter, {}), today)
@@ -116,18 +116,6 @@ def _present_state(
     if state.health is Health.OK and seen is not None and now - seen > seat.stale_after:
         return replace(state, health=Health.STALE, since=seen + seat.stale_after)
     return state
-
-
-def _priced(seat: Seat, readings: Iterable[LastKnown]) -> Seat:
-    """Without a configured plan or price: the account's plan at its list price."""
-    if seat.plan is not None or seat.plan_price is not None or seat.beside:
-        return seat
-    tiers = [known.snapshot.tier for known in readings]
-    listed = [(price.minor, tier, price) for tier in tiers if (price := list_price(tier)) is not None]
-    if not listed:
-        return seat
-    _, plan, price = max(listed, key=lambda one: one[0])
-    return replace(seat, plan=plan, plan_price=price, list_price=True)
 
 
 def _row(

@@ -8,6 +8,7 @@ from decimal import Decimal
 from meterbot.commands.team_report import SeatRow, Total
 from meterbot.core.models import Counter, Seat
 from meterbot.core.money import Money, totals
+from meterbot.rules.plan_fees import plan_fees
 
 
 def count_once(rows: list[SeatRow], shared: Collection[Counter]) -> list[SeatRow]:
@@ -34,7 +35,7 @@ def totals_of(
 ) -> tuple[Total, ...]:
     counted = [row for row in rows if row.counted]
     spent = totals(row.used for row in counted if row.used is not None)
-    fees = totals(_fees(seats, duplicates))
+    fees = plan_fees(seats, duplicates).sums
     nothing_unknown = all(row.known for row in rows if not row.beside)
     sums = []
     for currency in sorted({*spent, *fees}):
@@ -61,13 +62,3 @@ def _total(currency: str, used: Money | None, rows: list[SeatRow], fees: Money |
     complete = bool(caps) and len(caps) == len(rows)
     cap = totals(caps)[currency] if complete else None
     return Total(currency, used, cap, fees, tuple(sorted(set(uncapped))), tuple(sorted(set(unknown))))
-
-
-def _fees(seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]) -> list[Money]:
-    """Plan prices; one per account, since two seats with one counter are one subscription."""
-    by_trust = sorted(seats, key=lambda seat: (seat.list_price, seat.name))  # a configured price comes first
-    priced = {seat.name: seat.plan_price for seat in by_trust if seat.plan_price is not None}
-    for group in duplicates:
-        for again in [name for name in priced if name in group][1:]:
-            del priced[again]
-    return list(priced.values())

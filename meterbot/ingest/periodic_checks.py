@@ -17,6 +17,7 @@ from meterbot.rules import AccountMonth, CounterMemory, DestinationProblem, Team
 from meterbot.rules.hours import last_month
 from meterbot.rules.memory import CLOSED_MONTH, DESTINATION_MEMORY, TEAM_MEMORY, source_memory_name
 from meterbot.rules.months import calendar_month, month_start
+from meterbot.rules.plan_fees import PlanFees, plan_fees, priced
 from meterbot.store import (
     Connection,
     Store,
@@ -142,16 +143,17 @@ class PeriodicChecks:
             if closed != reported:
                 await self._store.run(lambda tx: rule_memories.write_memories(tx, {CLOSED_MONTH: closed}))
             return []
-        accounts = await self._store.read(lambda c: self._settled_accounts(c, month, now))
-        if accounts is None:
+        settled = await self._store.read(lambda c: self._settled_accounts(c, month, now))
+        if settled is None:
             return []
-        event = rules.month_report(month, accounts, now, named=self._routing.redaction.rows == "named")
+        named = self._routing.redaction.rows == "named"
+        event = rules.month_report(month, *settled, now, named=named)
         return await self._store.run(lambda tx: self._report_month(tx, month, event, now))
 
     def _settled_accounts(
         self, connection: Connection, month: str, now: datetime
-    ) -> list[AccountMonth] | None:
-        """The accounts of the report; None while readings of the month may still come."""
+    ) -> tuple[list[AccountMonth], PlanFees] | None:
+        """The accounts of the report, and the plans' fees; None while readings of the month may still come."""
         readers = sorted(
             (
                 one
@@ -167,10 +169,21 @@ class PeriodicChecks:
         if not rules.is_settled(month, list(memories.values()), now):
             return None
         hours = by_counter(rollup.read(connection, memories, last_month(month_start(month))))
-        return [
-            AccountMonth(seat_of[counter], memory, hours[counter], self._seats[seat_of[counter]].plan_price)
-            for counter, memory in memories.items()
+        accounts = [
+            AccountMonth(seat_of[counter], memory, hours[counter]) for counter, memory in memories.items()
         ]
+        return accounts, self._plan_fees(connection)
+
+    def _plan_fees(self, connection: Connection) -> PlanFees:
+        """As the answer about the team has them."""
+        tiers: dict[str, list[str | None]] = {}
+        readers: dict[Counter, list[str]] = {}
+        for one in counter_states.read_latest(connection):
+            if one.seat in self._seats and self._seats[one.seat].covers(one.counter.org):
+                tiers.setdefault(one.seat, []).append(one.known.snapshot.tier)
+                readers.setdefault(one.counter, []).append(one.seat)
+        seats = [priced(seat, tiers.get(seat.name, ())) for seat in self._seats.values()]
+        return plan_fees(seats, [names for names in readers.values() if len(names) > 1])
 
     def _report_month(
         self, connection: Connection, month: str, event: Event | None, now: datetime

@@ -68,7 +68,7 @@ always there, null when not known.
 
 The team's `period_closed`, of no counter, has instead: period, totals, previous (null where one is not known), seats (list of
 {seat, final, previous, blocked_hours}; null where channels may not see them), unknown (accounts that are in no sum), open (not
-started again yet), blocked_hours, fees, seat_days, covered_days (of them those without extra usage).
+started again yet), blocked_hours, fees, fees_listed (some are list prices), seat_days, covered_days (of them those without extra usage).
 
 Whatever a reading of a counter brings also has `plan`, as the account says it, and `readings`: a list of {at, used},
 the one before and the one that brought it. To `threshold_crossed` `ingest` adds `pace` (per hour) and `cap_eta` where they are known.

@@ -11,17 +11,17 @@ from meterbot.rules.fact_json import money_fact
 from meterbot.rules.hours import HOUR, Hour, blocked_for, last_month, spent_in
 from meterbot.rules.memory import CounterMemory
 from meterbot.rules.months import RESET_LAG, calendar_month, month_end, month_start
+from meterbot.rules.plan_fees import PlanFees
 
 
 @dataclass(frozen=True, slots=True)
 class AccountMonth:
-    """One counter in the team's total: its seat, the rules' memory of it, its hours of the month and of the one
-    before, and its plan's cost."""
+    """One counter in the team's total: its seat, the rules' memory of it, and its hours of the month and of the one
+    before."""
 
     seat: str
     memory: CounterMemory
     hours: Sequence[Hour]
-    fee: Money | None
 
 
 def month_report_key(month: str) -> str:
@@ -45,7 +45,9 @@ def _still_open(month: str, memory: CounterMemory) -> bool:
     return begun and memory.used is not None and memory.used.minor > 0
 
 
-def month_report(month: str, accounts: Sequence[AccountMonth], now: datetime, *, named: bool) -> Event | None:
+def month_report(
+    month: str, accounts: Sequence[AccountMonth], fees: PlanFees, now: datetime, *, named: bool
+) -> Event | None:
     """The report; None if nothing is known of the month. Includes single seats if channels may see them."""
     start, end = month_start(month), month_end(month)
     rows = [_row(month, one) for one in accounts]
@@ -54,7 +56,6 @@ def month_report(month: str, accounts: Sequence[AccountMonth], now: datetime, *,
         return None
     finals = money.totals(row.final for row in known if row.final is not None)
     before = [row.previous for row in known if row.previous is not None]
-    fees = money.totals(one.fee for one in accounts if one.fee is not None)
     days = sum(row.days for row in known)
     spending = sum(row.spending_days for row in known)
     together = " and ".join(money.show(amount) for amount in finals.values())
@@ -68,7 +69,8 @@ def month_report(month: str, accounts: Sequence[AccountMonth], now: datetime, *,
         ),
         "open": sum(_still_open(month, one.memory) for one in accounts),
         "blocked_hours": sum(row.blocked_hours for row in known),
-        "fees": _facts(fees),
+        "fees": _facts(fees.sums),
+        "fees_listed": fees.listed,
         "seat_days": days,
         "covered_days": days - spending,
     }

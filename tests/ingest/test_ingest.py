@@ -844,6 +844,26 @@ async def test_a_closed_month_is_reported_as_one_report_of_all_seats(store: Stor
     assert (report.facts["seats"] is None) == (rows == "self")
 
 
+async def test_the_report_of_a_month_has_the_plan_fees_of_the_answer_about_the_team(store: Store) -> None:
+    """Configured prices, list prices where nothing is configured, and one fee for each account."""
+    bo = seat("bo", plan="team", plan_price=dollars("150"))
+    seats = {one.name: one for one in (seat("ana"), bo, seat("cy"), seat("ann"))}
+    recorder = Recorder(seats, PLACES[:1], RuleSettings())
+    ingest = Ingest(store, recorder, lambda: None)
+    checks = PeriodicChecks(store, recorder, lambda: None)
+    accounts = [("ana", "a", "max_20x"), ("ann", "a", "max_20x"), ("bo", "b", "team"), ("cy", "c", "pro")]
+    may = datetime(2026, 5, 1, tzinfo=UTC)
+    for used, at in (("0", NOW), ("3", later(days=1)), ("0", may + timedelta(minutes=2))):
+        shots = [snapshot(used, at, of=of, account=account, tier=tier) for of, account, tier in accounts]
+        await ingest.store_snapshots(shots, at)
+        await checks.run(at)
+    (report,) = [one for one in await store.read(lambda c: event_log.read_events(c, may)) if one.seat is None]
+    fees = [{"minor": "37000", "currency": "USD", "exponent": 2}]
+    assert (report.facts["fees"], report.facts["fees_listed"]) == (fees, True)
+    answer = team_report(await store.read(counter_states.read_latest), {}, seats.values(), may)
+    assert [total.plan_fees for total in answer.totals] == [dollars("370")]
+
+
 async def test_the_only_seat_has_a_closing_of_its_own_and_no_report(store: Store) -> None:
     door, may = Door(store), datetime(2026, 5, 1, tzinfo=UTC)
     for used, at in (("0", NOW), ("3", later(days=1)), ("0", may), ("0", may + timedelta(hours=7))):

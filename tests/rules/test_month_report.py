@@ -16,11 +16,13 @@ from meterbot.rules import (
     month_to_report,
 )
 from meterbot.rules.hours import Hour
+from meterbot.rules.plan_fees import PlanFees
 from tests.rules.builders import HOUR, eur, usd
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
 APRIL, MARCH = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
 NOTHING = usd("0")
+NO_FEES = PlanFees({}, listed=False)
 
 
 def hour(at: datetime, spent: str = "0", *, blocked: bool = False) -> Hour:
@@ -36,11 +38,11 @@ def account(
     used: Money | None = NOTHING,
 ) -> AccountMonth:
     memory = CounterMemory(period=period, used=used, previous_final=final)
-    return AccountMonth(seat, memory, hours or (hour(MARCH, "3"), hour(APRIL + 40 * HOUR, "2")), usd("100"))
+    return AccountMonth(seat, memory, hours or (hour(MARCH, "3"), hour(APRIL + 40 * HOUR, "2")))
 
 
 def closed(*accounts: AccountMonth, named: bool = True) -> Event:
-    event = month_report("2026-04", accounts, MAY + HOUR, named=named)
+    event = month_report("2026-04", accounts, NO_FEES, MAY + HOUR, named=named)
     assert event is not None
     return event
 
@@ -99,8 +101,8 @@ def test_the_hours_of_a_block_count_as_far_as_they_lie_in_the_month() -> None:
 
 
 def test_a_seat_where_nothing_is_metered_is_not_one_that_could_not_be_read() -> None:
-    free = AccountMonth("fay", CounterMemory(metering="unmetered"), (), None)
-    hidden = AccountMonth("ent", CounterMemory(), (), None)
+    free = AccountMonth("fay", CounterMemory(metering="unmetered"), ())
+    hidden = AccountMonth("ent", CounterMemory(), ())
     assert closed(account("ana", usd("1")), free).facts["unknown"] == 0
     assert closed(account("ana", usd("1")), free, hidden).facts["unknown"] == 1
 
@@ -117,12 +119,12 @@ def test_a_counter_that_was_not_read_is_said_to_be_in_no_sum_and_one_that_has_no
 
 def test_a_final_amount_of_an_earlier_month_is_not_this_ones() -> None:
     old = account("ana", usd("9"), period="2026-07")
-    assert month_report("2026-04", [old], MAY, named=True) is None
+    assert month_report("2026-04", [old], NO_FEES, MAY, named=True) is None
 
 
 def test_of_a_month_of_which_nothing_is_known_nothing_is_said() -> None:
-    assert month_report("2026-04", [account(hours=(hour(MARCH),))], MAY, named=True) is None
-    assert month_report("2026-04", [], MAY, named=True) is None
+    assert month_report("2026-04", [account(hours=(hour(MARCH),))], NO_FEES, MAY, named=True) is None
+    assert month_report("2026-04", [], NO_FEES, MAY, named=True) is None
 
 
 @pytest.mark.parametrize("name", ["ana", "bo"])

@@ -95,7 +95,8 @@ def _month_closed(facts: EventFacts) -> AlertText:
     previous, fees, blocked = facts.sums("previous"), facts.sums("fees"), values.get("blocked_hours")
     fields = [Field("The month before", previous)] if previous else []
     fields += [Field("Blocked", f"{blocked} hours")] if blocked else []
-    fields += [Field("Plan fees on top", fees)] if fees else []
+    prices = " (at list prices)" if values.get("fees_listed") else ""
+    fields += [Field("Plan fees on top", f"{fees}{prices}")] if fees else []
     title = f"The team closed {month} at {facts.sums('totals') or 'an unknown amount'}"
     return AlertText(title, details=tuple(details), fields=tuple(fields))
 

@@ -185,6 +185,7 @@ MONTH: dict[str, object] = {
     "open": 0,
     "blocked_hours": 20,
     "fees": [usd("500")],
+    "fees_listed": False,
     "seat_days": 90,
     "covered_days": 61,
 }
