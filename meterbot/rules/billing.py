@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from meterbot.core.models import Event, EventKind, Severity, Subscription
 from meterbot.core.text import count
 from meterbot.rules.clean_reading import CleanReading
+from meterbot.rules.endings import ending
 from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.memory import CounterMemory, SeenSubscription
 from meterbot.rules.renewals import next_charge
@@ -21,7 +22,7 @@ def watch_subscription(memory: CounterMemory, reading: CleanReading) -> tuple[Co
     if not reading.subscription_read or new is None:
         return memory, []
     seen = _seen(new, old, drifted=reading.subscription_drifted)
-    trouble = memory.subscription_trouble
+    alerts = memory.subscription_alerts
     memory = replace(memory, subscription=seen)
     if old is None:
         return memory, []
@@ -36,19 +37,18 @@ def watch_subscription(memory: CounterMemory, reading: CleanReading) -> tuple[Co
         EventKind.SUBSCRIPTION_CHANGED,
         reading.stamp,
         reason="; ".join(f"{c['what']} went from {c['from']} to {c['to']}" for c in changes),
-        severity=_severity(seen, trouble),
-        resolves=None if seen.status in _TROUBLE else trouble,
+        severity=_severity(seen, paid=bool(alerts)),
         facts={"changes": changes},
     )
     if seen.status not in _TROUBLE:
-        return replace(memory, subscription_trouble=None), [event]
-    return replace(memory, subscription_trouble=trouble or event.key), [event]
+        return replace(memory, subscription_alerts=()), ending(event, alerts)
+    return replace(memory, subscription_alerts=(*alerts, event.key)), [event]
 
 
-def _severity(seen: SeenSubscription, trouble: str | None) -> Severity:
+def _severity(seen: SeenSubscription, *, paid: bool) -> Severity:
     if seen.status in _TROUBLE:
         return Severity.WARNING
-    return Severity.INFO if trouble is None else Severity.GOOD
+    return Severity.GOOD if paid else Severity.INFO
 
 
 def _seen(new: Subscription, old: SeenSubscription | None, *, drifted: bool) -> SeenSubscription:

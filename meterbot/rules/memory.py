@@ -93,7 +93,7 @@ class CounterMemory:
 
     `balance` is the organization's if its members share the prepaid credits.
 
-    `subscription_trouble` is the key of the open alert about an unpaid plan.
+    `subscription_alerts` are the keys of the open alerts about an unpaid plan, the oldest first.
 
     The windows: `window_resets` as they were at `windows_at`, `full_at` when one may last have been full.
 
@@ -133,7 +133,7 @@ class CounterMemory:
     members_month: str | None = None
     member_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     subscription: SeenSubscription | None = None
-    subscription_trouble: str | None = None
+    subscription_alerts: tuple[str, ...] = ()
 
 
 def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:

@@ -6,12 +6,11 @@ from meterbot.core import money
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
 from meterbot.rules.clean_reading import CleanReading
+from meterbot.rules.endings import ending
 from meterbot.rules.fact_json import fact_money, money_fact
 from meterbot.rules.levels import raised, reached
 from meterbot.rules.memory import Cap, CapAlert, CounterMemory
 from meterbot.rules.settings import parse_threshold
-
-_NOT_POSTED = "this kind of event is not posted"
 
 
 def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
@@ -45,8 +44,6 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
         reading.stamp,
         reason="; ".join(_said(change) for change in changes),
         severity=Severity.WARNING if memory.metering == "paused" != old else Severity.INFO,
-        resolves=ended[-1] if ended else None,
-        muted_by=None if EventKind.METERING_CHANGED in reading.settings.kinds else _NOT_POSTED,
         facts={
             "changes": changes,
             "used": money_fact(reading.used),
@@ -54,12 +51,7 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
             "wire_reason": raw,
         },
     )
-    # One change is said once at each destination: in the newest alert's thread.
-    others = [
-        replace(event, key=f"{event.key}:{number}", resolves=alert, muted_by=event.key)
-        for number, alert in enumerate(ended[:-1], 1)
-    ]
-    return replace(memory, cap_alerts=still), [event, *others]
+    return replace(memory, cap_alerts=still), ending(event, ended)
 
 
 def _cap_alerts(memory: CounterMemory, reading: CleanReading) -> tuple[tuple[CapAlert, ...], list[str]]:

@@ -1,7 +1,7 @@
 """The rules' settings."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -77,6 +77,8 @@ class Budget:
     thresholds: tuple[Threshold, ...] = (Threshold(percent=Decimal(80)), Threshold(percent=Decimal(100)))
 
 
+NOT_POSTED = "this kind of event is not posted"
+"""Instead of the key of another event, in `muted_by`."""
 POSTED_BY_DEFAULT = frozenset(EventKind) - {EventKind.SPEND_SPIKE, EventKind.WINDOW_RESET}
 
 
@@ -98,10 +100,12 @@ class RuleSettings:
     kinds: frozenset[EventKind] = POSTED_BY_DEFAULT
 
     def enabled(self, *events: Event | None) -> tuple[Event, ...]:
-        """The events whose kind is posted at all, and those that end an alert in silence."""
-        return tuple(
-            event
-            for event in events
-            if event is not None
-            and (event.kind in self.kinds or (event.resolves is not None and event.muted_by is not None))
-        )
+        """The events whose kind is posted at all. An end of an alert is never left out: without it the alert's post
+        would stay open. If its kind is not posted, it ends the alert in silence."""
+        found = []
+        for event in events:
+            if event is None or (event.kind not in self.kinds and event.resolves is None):
+                continue
+            silent = event.kind not in self.kinds and event.muted_by is None
+            found.append(replace(event, muted_by=NOT_POSTED) if silent else event)
+        return tuple(found)

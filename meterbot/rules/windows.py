@@ -24,7 +24,7 @@ def watch_windows(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
         last = full.get(window.name)
         if not window.full:
             if last is not None and window.utilization is not None:
-                passed = last.resets_at is not None and last.resets_at <= reading.at + _SAME_RESET
+                passed = last.resets_at is None or last.resets_at <= reading.at + _SAME_RESET
                 if passed and last.key is not None:
                     events.append(_reset(reading, window, last.key))
                 full[window.name] = replace(last, cleared=True, key=None if passed else last.key)
@@ -33,6 +33,8 @@ def watch_windows(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
         if last is None or not _same_episode(last, window, reading.at):
             event = _full(reading, window, initial=memory.windows_at is None)
             events.append(event)
+            if key is not None:
+                events.append(replace(_reset(reading, window, key), muted_by=event.key))
             key = event.key
         resets_at = window.resets_at or (last.resets_at if last and not last.cleared else None)
         full[window.name] = FullWindow(resets_at, seen_at=reading.at, key=key)

@@ -28,6 +28,7 @@ from meterbot.core.models import (
     Health,
     Seat,
     Snapshot,
+    Window,
 )
 from meterbot.core.money import Money, of_major
 from meterbot.core.operators import Rows
@@ -375,6 +376,46 @@ async def test_a_raised_cap_edits_the_message_of_the_old_level_although_changes_
     (edit,) = await door.waiting()
     assert edit.kind is DeliveryKind.EDIT
     assert post(edit.content, {}, UTC).title.startswith("Resolved: ana passed 80% of the cap")
+
+
+FULL = Window("five_hour", Decimal(100), later(hours=1))
+ROOM = Window("five_hour", Decimal(3), later(hours=6))
+ENDED = [
+    (EventKind.SEAT_UNBLOCKED, [snapshot("50", later(minutes=1)), snapshot("50", later(hours=2), cap="200")]),
+    (
+        EventKind.WINDOW_RESET,
+        [
+            snapshot("0", later(minutes=1), windows=(FULL,), windows_read=True),
+            snapshot("0", later(hours=2), windows=(ROOM,), windows_read=True),
+        ],
+    ),
+    (
+        EventKind.SOURCE_UP,
+        [
+            snapshot(None, later(minutes=1), org=None, health=Health.SESSION_EXPIRED),
+            snapshot(None, later(hours=1), org=None, health=Health.SESSION_EXPIRED),
+            snapshot("0", later(hours=2)),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "readings"), ENDED)
+async def test_the_end_of_a_trouble_closes_its_post_although_nobody_wants_to_hear_of_it(
+    store: Store, kind: EventKind, readings: list[Snapshot]
+) -> None:
+    door = Door(store, rules=RuleSettings(kinds=RuleSettings().kinds - {kind}))
+    await door.take(snapshot("0"))
+    for reading in readings[:-1]:
+        await door.take(reading)
+    troubles = {EventKind.SEAT_BLOCKED, EventKind.WINDOW_FULL, EventKind.SOURCE_DOWN}
+    (alert,) = {one.event.key for one in await door.waiting() if one.event.kind in troubles}
+    await door.take(readings[-1])
+    closed = [one for one in await door.waiting() if one.event.resolves == alert]
+    assert [one.kind for one in closed] == [DeliveryKind.EDIT]
+    message = post(closed[0].content, {}, UTC)
+    assert message.title.startswith("Resolved: ")
+    assert "ack" not in {action.id.partition(":")[0] for action in message.actions}
 
 
 async def test_a_removed_cap_ends_the_level_of_the_old_one_although_it_crosses_an_amount(

@@ -151,6 +151,11 @@ def kinds(events: list[Event]) -> list[EventKind]:
     return [event.kind for event in events]
 
 
+def posted(events: list[Event]) -> list[EventKind]:
+    """Without what is stored in silence."""
+    return kinds([event for event in events if event.muted_by is None])
+
+
 def only(events: list[Event], kind: EventKind) -> Event:
     found = [event for event in events if event.kind is kind]
     assert len(found) == 1, found or kinds(events)

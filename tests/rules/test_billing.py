@@ -16,6 +16,7 @@ from tests.rules.builders import (
     extra,
     kinds,
     only,
+    posted,
     snapshot,
     subscription,
 )
@@ -169,8 +170,11 @@ def test_a_payment_that_is_made_resolves_the_alert_about_the_unpaid_plan() -> No
         see(watch, NOON + minute * MINUTE, status=status)
         for minute, status in enumerate(["active", "past_due", "unpaid", "active", "paused"])
     ]
-    alerts = [only(events, CHANGED) for events in found[1:]]
-    assert [alert.resolves for alert in alerts] == [None, None, alerts[0].key, None]
+    assert [posted(events) for events in found] == [[], [CHANGED], [CHANGED], [CHANGED], [CHANGED]]
+    late, unpaid = found[1][0], found[2][0]
+    assert [[event.resolves for event in events] for events in found[1:]] == [
+        [None], [None], [unpaid.key, late.key], [None]
+    ]  # fmt: skip
 
 
 def test_a_status_that_becomes_known_is_no_change() -> None:

@@ -459,8 +459,8 @@ def test_a_first_charge_within_the_plan_is_reported_once_and_with_the_evidence()
 
 
 def test_a_first_dollar_that_may_be_a_late_charge_is_not_said_to_be_within_the_plan() -> None:
-    (started,) = first_charge(before="100")
-    assert (started.kind, started.facts["within_plan"], started.facts["full_windows"]) == (STARTED, False, [])
+    started = only(first_charge(before="100"), STARTED)
+    assert (started.facts["within_plan"], started.facts["full_windows"]) == (False, [])
 
 
 def test_a_first_dollar_that_is_not_reported_mutes_nothing() -> None:

@@ -12,6 +12,7 @@ from tests.rules.builders import (
     extra,
     kinds,
     only,
+    posted,
     snapshot,
     window,
 )
@@ -30,7 +31,9 @@ def test_a_full_window_is_reported_once_until_it_resets() -> None:
     ]
     assert [len(watch.see(one)) for one in seen] == [0, 1, 0, 0, 0, 0]
     later = snapshot(NOON + 2 * HOUR, windows=(window("100", resets + 5 * HOUR),))
-    assert kinds(watch.see(later)) == [FULL]
+    first, events = watch.events[0], watch.see(later)
+    assert posted(events) == [FULL]
+    assert events[1].resolves == first.key
 
 
 def test_a_full_window_without_a_reset_time_is_reported_again_after_it_had_room() -> None:
@@ -39,7 +42,9 @@ def test_a_full_window_without_a_reset_time_is_reported_again_after_it_had_room(
         snapshot(NOON + i * MINUTE, windows=(window(u),))
         for i, u in enumerate(["100", None, "100", "5", "100"])
     ]
-    assert [len(watch.see(one)) for one in seen] == [1, 0, 0, 0, 1]
+    told = [watch.see(one) for one in seen]
+    assert [posted(events) for events in told] == [[FULL], [], [], [], [FULL]]
+    assert [event.resolves for event in told[3]] == [told[0][0].key]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +83,7 @@ def test_a_reset_moment_that_moves_is_not_a_second_time_full() -> None:
     ]
     assert told == [[FULL], [], []]
     late = snapshot(NOON + 10 * HOUR, windows=(window("100", NOON + 14 * HOUR),))
-    assert kinds(watch.see(late)) == [FULL]
+    assert posted(watch.see(late)) == [FULL]
 
 
 def test_a_window_that_has_reset_is_reported_where_it_is_wanted_and_resolves_the_alert() -> None:
@@ -89,6 +94,7 @@ def test_a_window_that_has_reset_is_reported_where_it_is_wanted_and_resolves_the
         snapshot(NOON + 3 * HOUR, windows=(window("1", NOON + 6 * HOUR),)),
     ]
     quiet, wanted = Watch(), Watch(RuleSettings(kinds=frozenset(EventKind)))
-    assert [kinds(quiet.see(one)) for one in seen] == [[FULL], [], [], []]
-    assert [kinds(wanted.see(one)) for one in seen] == [[FULL], [], [RESET], []]
-    assert wanted.events[1].resolves == wanted.events[0].key
+    assert [posted(quiet.see(one)) for one in seen] == [[FULL], [], [], []]
+    assert [posted(wanted.see(one)) for one in seen] == [[FULL], [], [RESET], []]
+    for watch in (quiet, wanted):  # the post is closed although nobody wants to hear of the reset
+        assert watch.events[1].resolves == watch.events[0].key
