@@ -5,7 +5,7 @@ range: four of five months should end inside it. This is the only place where am
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from math import sqrt
@@ -18,6 +18,8 @@ from meterbot.rules.months import calendar_month, month_end
 FEWEST_DAYS = 3
 """With fewer known whole days there is no forecast."""
 HABIT = timedelta(days=28)
+RISK_LASTS = timedelta(days=7)
+"""After so long without a risk, the next one is another episode."""
 _DAY = timedelta(days=1)
 _SOON = timedelta(days=2)
 _TENTH = 1.2816
@@ -100,6 +102,15 @@ def cap_is_at_risk(at: datetime, cap: Money, forecast: Forecast | None, now: dat
     """Whether to warn of a cap that the present pace reaches at `at`: it is near, or the month's forecast agrees.
     Alerts and answers share this rule."""
     return at - now <= _SOON or (forecast is not None and forecast.likely.major >= cap.major)
+
+
+def still_at_risk_up_to(used: Money, per_hour: Money, forecast: Forecast | None) -> Money:
+    """The highest cap that a raise does not save: the pace reaches it within twice the time that counts as near, or the
+    month's forecast does. Without the longer time, the warning would come again hours after a small raise."""
+    hours = Decimal(2 * _SOON / timedelta(hours=1))
+    near = add(used, replace(per_hour, minor=(per_hour.minor * hours).to_integral_value()))
+    likely = near if forecast is None else forecast.likely
+    return max(near, likely, key=lambda amount: amount.major)
 
 
 def _tenths(rest: RemainingSpend) -> tuple[float, float]:

@@ -37,11 +37,13 @@ class FullWindow:
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """The risk of a reached cap: in which period, under which cap, and when a reading last showed it."""
+    """The risk of a reached cap: in which period, under which cap, and when a reading last showed it. A cap that is
+    raised to `up_to` at most is still at risk."""
 
     period: str | None
     cap: Money
     seen_at: datetime
+    up_to: Money
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from meterbot.core.money import Money
 from meterbot.rules.clean_reading import CleanReading
 from meterbot.rules.endings import ending
 from meterbot.rules.fact_json import fact_money, money_fact
+from meterbot.rules.forecast import RISK_LASTS
 from meterbot.rules.levels import raised, reached
 from meterbot.rules.memory import Cap, CapAlert, CounterMemory
 from meterbot.rules.settings import parse_threshold
@@ -17,8 +18,8 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
     """Extra usage was switched on, off or paused; the cap was raised, lowered, set or removed; the currency changed.
 
     A block switches extra usage off by itself, and is reported as a block, so only states without a block are
-    compared. A raised cap ends the alerts about the old one, also in silence if changes are not posted. It ends the
-    episode of the forecast, too, so a cap that was raised by too little is followed by a new forecast.
+    compared. A raised cap ends the alerts about the old one, unless it was raised by too little: then the level is still
+    reached, or the cap still at risk.
     """
     before = memory
     changes = []
@@ -26,7 +27,7 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
         changes.append(_change("currency", reading.switched, reading.used.currency))
     old_cap, new_cap = memory.cap, reading.cap
     if new_cap is not None:
-        risk = None if raised(old_cap, new_cap) else memory.risk
+        risk = memory.risk if _is_at_risk(memory, reading) or not raised(old_cap, new_cap) else None
         if new_cap != old_cap or risk is not memory.risk:
             memory = replace(memory, cap=new_cap, risk=risk)
         if reading.switched is None and old_cap is not None and not _same_cap(old_cap, new_cap):
@@ -62,9 +63,23 @@ def _cap_alerts(memory: CounterMemory, reading: CleanReading) -> tuple[tuple[Cap
     still = tuple(
         alert
         for alert in memory.cap_alerts
-        if alert.level is not None and reached(parse_threshold(alert.level), used, reading.limit)
+        if (
+            _is_at_risk(memory, reading)
+            if alert.level is None
+            else reached(parse_threshold(alert.level), used, reading.limit)
+        )
     )
     return still, [alert.key for alert in memory.cap_alerts if alert not in still]
+
+
+def _is_at_risk(memory: CounterMemory, reading: CleanReading) -> bool:
+    """Whether the forecast that was posted in this period holds for this cap, too."""
+    risk, cap = memory.risk, reading.limit
+    if risk is None or cap is None or risk.period != memory.period:
+        return False
+    if reading.now - risk.seen_at >= RISK_LASTS:
+        return False
+    return cap.currency == risk.up_to.currency and cap.major <= risk.up_to.major
 
 
 def _metering(memory: CounterMemory, reading: CleanReading) -> CounterMemory:

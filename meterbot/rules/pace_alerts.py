@@ -3,7 +3,7 @@ one before, from three readings on.
 
 `cap_forecast`: at the pace of the last 24 hours the cap is reached before the counter starts again, and the month's
 forecast agrees or it is within two days. It is one episode and is reported once. It ends with the period, when
-the cap is raised, and after a week without the risk: a quiet weekend does not end it.
+the cap is raised by enough, and after a week without the risk: a quiet weekend does not end it.
 
 `spend_spike`: the last hour's spend is three times the 90th percentile of the busy hours in four weeks, and at least
 a hundred minor units (a dollar). At most once a day, and only if ten busy hours are known.
@@ -18,7 +18,14 @@ from meterbot.core.models import Counter, Event, EventKind, Sample, Severity
 from meterbot.core.money import Money
 from meterbot.core.text import span, stamp
 from meterbot.rules.fact_json import instant, money_fact
-from meterbot.rules.forecast import Forecast, cap_is_at_risk, forecast, rest_of_month
+from meterbot.rules.forecast import (
+    RISK_LASTS,
+    Forecast,
+    cap_is_at_risk,
+    forecast,
+    rest_of_month,
+    still_at_risk_up_to,
+)
 from meterbot.rules.hours import HOUR, Hour, hour_of
 from meterbot.rules.memory import CapAlert, CounterMemory, Risk
 from meterbot.rules.months import month_end
@@ -26,7 +33,6 @@ from meterbot.rules.pace import Pace, cap_eta, pace
 from meterbot.rules.settings import RuleSettings
 
 DAY = timedelta(hours=24)
-_RISK_FORGOTTEN_AFTER = timedelta(days=7)
 _RISK_CHECK_INTERVAL = timedelta(hours=1)
 """How long a known risk need not be checked again."""
 _SPIKE_FACTOR = 3
@@ -134,13 +140,21 @@ class _PaceCheck:
 
 def _check_cap(check: _PaceCheck) -> tuple[CounterMemory, Event | None]:
     memory, now, cap, risk = check.memory, check.now, check.cap, check.memory.risk
+    used = memory.used
     speed = check.over(DAY)
     month_forecast = _month(memory, check.rise.hours, now)
     at = _cap_reached_at(memory, speed, now)
-    if speed is None or cap is None or at is None or not cap_is_at_risk(at, cap, month_forecast, now):
+    if (
+        used is None
+        or speed is None
+        or cap is None
+        or at is None
+        or not cap_is_at_risk(at, cap, month_forecast, now)
+    ):
         return memory, None
-    seen = replace(memory, risk=Risk(memory.period, cap, now))
-    if risk is not None and risk.period == memory.period and now - risk.seen_at < _RISK_FORGOTTEN_AFTER:
+    up_to = still_at_risk_up_to(used, speed.per_hour, month_forecast)
+    seen = replace(memory, risk=Risk(memory.period, cap, now, up_to))
+    if risk is not None and risk.period == memory.period and now - risk.seen_at < RISK_LASTS:
         return seen, None
     event = _cap_forecast(check, speed, at, month_forecast)
     return replace(seen, cap_alerts=(*memory.cap_alerts, CapAlert(event.key))), event

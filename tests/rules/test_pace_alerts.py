@@ -139,15 +139,28 @@ def test_a_cap_that_is_days_away_is_no_risk_before_the_month_has_a_forecast() ->
     assert paced.count(FORECAST) == 0
 
 
-def test_a_raised_cap_ends_its_forecast_and_is_told_again_where_it_falls_all_the_same() -> None:
+@pytest.mark.parametrize(("cap", "is_enough"), [("51", False), ("60", False), ("100", False), ("150", True)])
+def test_only_a_cap_that_is_raised_by_enough_ends_its_forecast(cap: str, *, is_enough: bool) -> None:
+    """At a dollar an hour from $11: four days are enough."""
     paced = Paced()
     end = steady(paced, "1", 12)
-    steady(paced, "1", 12, end + HOUR, used="12", cap="60")
-    assert paced.count(FORECAST) == 2
-    first, raised = (
-        next(e for e in paced.told if e.kind is kind) for kind in (FORECAST, EventKind.METERING_CHANGED)
+    steady(paced, "1", 12, end + HOUR, used="12", cap=cap)
+    assert paced.count(FORECAST) == 1
+    (first,), (raised,) = (
+        [each for each in paced.told if each.kind is kind] for kind in (FORECAST, EventKind.METERING_CHANGED)
     )
-    assert raised.resolves == first.key
+    assert raised.resolves == (first.key if is_enough else None)
+
+
+def test_a_cap_that_is_raised_by_too_little_twice_is_one_episode_which_the_right_one_ends() -> None:
+    paced = Paced()
+    end = steady(paced, "1", 12)
+    for number, cap in enumerate(["55", "60", "500"]):
+        end = steady(paced, "1", 6, end + HOUR, used=str(12 + 6 * number), cap=cap)
+    (first,) = [each for each in paced.told if each.kind is FORECAST]
+    assert [each.resolves for each in paced.told if each.kind is EventKind.METERING_CHANGED] == [
+        None, None, first.key
+    ]  # fmt: skip
 
 
 def test_a_cap_that_was_removed_and_set_again_is_a_new_episode() -> None:
