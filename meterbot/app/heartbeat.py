@@ -5,7 +5,6 @@ database to itself writes no heartbeat and holds every lease from the start.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -14,6 +13,7 @@ import sqlalchemy
 from meterbot.app.jobs import PeriodicJobs
 from meterbot.chat import Connection
 from meterbot.core.clock import Clock
+from meterbot.core.json_values import json_of
 from meterbot.core.lease import Lease
 from meterbot.core.log import get_logger
 from meterbot.store import (
@@ -64,18 +64,10 @@ class Heartbeat:
     async def ticked(self, at: datetime, connections: Mapping[str, Connection]) -> None:
         """Stores, for `status` in any process, that this one works and how its chats are connected. Raises
         what the store raises."""
-        states = {
-            chat: {
-                "up": each.up,
-                "since": None if each.since is None else each.since.isoformat(),
-                "detail": each.detail,
-            }
-            for chat, each in connections.items()
-        }
 
         def write(transaction: sqlalchemy.Connection) -> None:
             notes.write(transaction, LAST_TICK, at.isoformat())
-            notes.write(transaction, CONNECTIONS, json.dumps(states))
+            notes.write(transaction, CONNECTIONS, json_of(dict[str, Connection], connections))
 
         await self._store.run(write)
 

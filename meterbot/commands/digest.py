@@ -1,6 +1,5 @@
 """When a digest is due, whether there is news for it, and what it says. Pure functions."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -215,25 +214,4 @@ def digest_event(reader: DigestReader, day: date, now: datetime) -> Event:
         reason="it is due, and something has changed since the last one",
         seat=reader.seats[0] if len(reader.seats) == 1 else None,
         facts={"day": day.isoformat(), "every": reader.schedule.every},
-    )
-
-
-def dump(state: DigestState) -> str:
-    stored = {"day": state.day.isoformat(), "at": state.at.isoformat(), "content_hash": state.content_hash}
-    if state.digest is not None and state.since is not None:
-        stored |= {"digest": state.digest.isoformat(), "since": state.since.isoformat()}
-    return json.dumps(stored)
-
-
-def load(stored: str | None) -> DigestState | None:
-    if stored is None:
-        return None
-    state = json.loads(stored)
-    digest, since = state.get("digest"), state.get("since")
-    return DigestState(
-        date.fromisoformat(state["day"]),
-        datetime.fromisoformat(state["at"]),
-        state["content_hash"],
-        None if digest is None else date.fromisoformat(digest),
-        None if since is None else datetime.fromisoformat(since),
     )

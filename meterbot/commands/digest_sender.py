@@ -12,14 +12,13 @@ from meterbot.commands.digest import (
     content_hash,
     digest_event,
     due,
-    dump,
-    load,
     message,
 )
 from meterbot.commands.outlooks import NOWHERE, Outlooks
 from meterbot.commands.privacy import View
 from meterbot.commands.team_report import TeamReport
 from meterbot.core.deliveries import DeliveryKind, NewDelivery, Priority
+from meterbot.core.json_values import json_of, value_of
 from meterbot.core.models import Sample
 from meterbot.delivery.planner import delivery_id
 from meterbot.delivery.routing import RoutingSettings, hold
@@ -42,7 +41,9 @@ class _Draft:
 
 
 def _state(connection: Connection, reader: DigestReader) -> DigestState | None:
-    return load(rule_memories.read_memories(connection, [reader.name]).get(reader.name))
+    stored = rule_memories.read_memories(connection, [reader.name]).get(reader.name)
+    state: DigestState | None = None if stored is None else value_of(DigestState, stored)
+    return state
 
 
 @dataclass
@@ -114,7 +115,7 @@ class DigestSender:
             return before, False  # another worker was here
         if draft.content_hash is None or draft.content_hash == before.content_hash:
             state = replace(before, day=day)
-            rule_memories.write_memories(connection, {reader.name: dump(state)})
+            rule_memories.write_memories(connection, {reader.name: json_of(DigestState, state)})
             return state, False
         since = before.at
         if before.digest is not None and before.since is not None:
@@ -140,14 +141,16 @@ class DigestSender:
             not_before=None if held is None else held.until,
             held=None if held is None else held.why,
         )
-        return Batch(memories={reader.name: dump(state)}, events=(event,), deliveries=(delivery,))
+        return Batch(
+            memories={reader.name: json_of(DigestState, state)}, events=(event,), deliveries=(delivery,)
+        )
 
     def _first_state(self, connection: Connection, draft: _Draft, now: datetime) -> DigestState | None:
         passed = due(draft.reader.schedule, now, None)
         if draft.content_hash is None or passed is None:
             return None
         state = DigestState(passed, now, draft.content_hash)
-        rule_memories.write_memories(connection, {draft.reader.name: dump(state)})
+        rule_memories.write_memories(connection, {draft.reader.name: json_of(DigestState, state)})
         return state
 
     def _view(self, reader: DigestReader, report: TeamReport) -> View:

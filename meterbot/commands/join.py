@@ -1,10 +1,9 @@
 """`join`: the line with which a person's own machine sends their seat's numbers. Only they see it."""
 
 import asyncio
-import json
 from base64 import b32encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -13,6 +12,7 @@ from meterbot.commands.join_lines import UNINSTALL_LINE, dry_run_line, unix_line
 from meterbot.commands.own_seats import chosen
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.inline import link
+from meterbot.core.json_values import json_of, value_of
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Section, button, notice
 from meterbot.core.models import Seat, Severity
@@ -204,15 +204,15 @@ class JoinCommand:
     async def _held(self, seat: Seat, now: datetime) -> _Request | None:
         """The request for a seat, unless it is too old."""
         stored = await self._store.read(lambda c: notes.read(c, notes.approval_of(seat.name)))
-        note = json.loads(stored or "null")
-        if note is None:
-            return None
-        request = _Request(**{**note, "at": datetime.fromisoformat(note["at"])})
-        return request if now - request.at < APPROVAL_HOLDS else None
+        request: _Request | None = None if stored is None else value_of(_Request, stored)
+        return None if request is None or now - request.at >= APPROVAL_HOLDS else request
 
     async def _hold(self, seat: Seat, request: _Request | None) -> None:
-        note = None if request is None else {**asdict(request), "at": request.at.isoformat()}
-        await self._store.run(lambda tx: notes.write(tx, notes.approval_of(seat.name), json.dumps(note)))
+        name = notes.approval_of(seat.name)
+        if request is None:
+            await self._store.run(lambda tx: notes.remove(tx, name))
+        else:
+            await self._store.run(lambda tx: notes.write(tx, name, json_of(_Request, request)))
 
 
 def _line_message(seat: str, url: str, code: str, digest: str) -> Message:

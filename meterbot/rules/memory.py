@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import TypeAdapter
-
+from meterbot.core.json_values import json_of, value_of
 from meterbot.core.money import Money
 from meterbot.rules.months import calendar_month
 
@@ -195,26 +194,14 @@ class DestinationMemory:
 _Memory = TypeVar("_Memory", CounterMemory, BalanceMemory, SourceMemory, TeamMemory, DestinationMemory)
 
 
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
-
-
-def _adapter(kind: type) -> TypeAdapter[Any]:
-    """Created when first needed, which makes the start faster."""
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
-
-
 def dump(memory: CounterMemory | BalanceMemory | SourceMemory | TeamMemory | DestinationMemory) -> str:
     """JSON text without default values."""
-    return _adapter(type(memory)).dump_json(memory, exclude_defaults=True).decode()
+    return json_of(type(memory), memory)
 
 
 def load(kind: type[_Memory], text: str | None) -> _Memory:
     """An empty memory if there is no text yet. Raises ValueError for a text that `dump` did not write."""
-    if text is None:
-        return kind()
-    memory: _Memory = _adapter(kind).validate_json(text)
+    memory: _Memory = kind() if text is None else value_of(kind, text)
     return memory
 
 

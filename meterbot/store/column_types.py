@@ -6,9 +6,9 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any, overload
 
-from pydantic import TypeAdapter
 from sqlalchemy import BigInteger, Dialect, Text, TypeDecorator
 
+from meterbot.core.json_values import adapter
 from meterbot.core.money import Money
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,7 +86,7 @@ class Json(TypeDecorator[Any]):
 
 
 def json_of(kind: Any, value: Any) -> str:
-    text: str = _adapter(kind).dump_json(value).decode()
+    text: str = adapter(kind).dump_json(value).decode()
     return text
 
 
@@ -104,13 +104,7 @@ def is_readable(kind: Any, text: str) -> bool:
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """Created when first needed."""
-    return TypeAdapter(kind)
-
-
-@cache
 def _reader(kind: Any) -> Callable[[str], Any]:
     # A waiting delivery is read each time another one leaves its queue, and a counter's state is mostly the same value
     # as its seat's. Nobody changes a value that was read.
-    return lru_cache(maxsize=_VALUES_KEPT)(_adapter(kind).validate_json)
+    return lru_cache(maxsize=_VALUES_KEPT)(adapter(kind).validate_json)

@@ -17,14 +17,13 @@ from meterbot.commands.digest import (
     content_hash,
     digest_event,
     due,
-    dump,
-    load,
     message,
 )
 from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
 from meterbot.core.deliveries import Destination
 from meterbot.core.inline import plain
+from meterbot.core.json_values import json_of, value_of
 from meterbot.core.messages import Message
 from meterbot.core.models import Health, Sample
 from meterbot.core.operators import Rows
@@ -158,8 +157,7 @@ def test_a_clock_that_is_set_back_sends_none_again() -> None:
 
 def test_what_is_remembered_comes_back() -> None:
     told = DigestState(NOW.date(), NOW, "abc")
-    assert load(dump(told)) == told
-    assert load(None) is None
+    assert value_of(DigestState, json_of(DigestState, told)) == told
 
 
 # --- whether there is anything to say

@@ -1,6 +1,5 @@
 """`status`: how meterbot itself is doing."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -13,6 +12,7 @@ from meterbot.commands.rows import NAME_COLUMNS, compact_table, health_text, mis
 from meterbot.commands.team_report import TeamReport, plan_troubles
 from meterbot.core.deliveries import ChannelQueue, Destination, all_queues
 from meterbot.core.inline import instant
+from meterbot.core.json_values import value_of
 from meterbot.core.lease import GATEWAY
 from meterbot.core.messages import Action, Column, Message, Section, Table, button, buttons
 from meterbot.core.models import Seat, Severity
@@ -126,24 +126,13 @@ async def _destinations(
     """Every running chat and every queue, whether its chat runs here or not."""
     connections = {chat.name: chat.connection() for chat in context.chats}
     if not connections and last_tick is not None and now - last_tick <= _TICK_LATE:
-        connections = _noted(await context.store.read(lambda c: notes.read(c, CONNECTIONS)))
+        noted = await context.store.read(lambda c: notes.read(c, CONNECTIONS))
+        connections = value_of(dict[str, Connection], noted or "{}")
     destinations = context.destinations or [
         Destination(chat.name, chat.destination) for chat in context.chats
     ]
     queues = all_queues(await context.store.read(lambda c: deliveries.read_queues(c, now)), destinations)
     return [DestinationStatus(queue, connections.get(queue.chat)) for queue in queues]
-
-
-def _noted(note: str | None) -> dict[str, Connection]:
-    """How the running bot's chats are connected, as it stored that."""
-    return {
-        chat: Connection(
-            each["up"],
-            None if each["since"] is None else datetime.fromisoformat(each["since"]),
-            each["detail"],
-        )
-        for chat, each in json.loads(note or "{}").items()
-    }
 
 
 def status(
