@@ -36,7 +36,7 @@ async def test_only_the_last_to_leave_says_that_no_chat_is_connected(store: Stor
     await two.join()
     await two.ticked(NOW, {"slack": Connection(up=True)})
     await one.leave()
-    assert '"up": true' in (await store.read(lambda c: notes.read(c, CONNECTIONS)) or "")
+    assert '"up":true' in (await store.read(lambda c: notes.read(c, CONNECTIONS)) or "")
     await two.leave()
     assert await store.read(lambda c: notes.read(c, CONNECTIONS)) == "{}"
 
