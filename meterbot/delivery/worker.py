@@ -181,9 +181,9 @@ class DeliveryWorker:
             return
         await self._put_back(delivery, SendError(Outcome.IN_DOUBT, reason), own_failure=True)
 
-    async def _failed_itself(self, delivery: Delivery, reason: str) -> None:
-        """Only this message cannot be sent: after a few attempts it is set aside."""
-        now, last = self._clock.now(), delivery.own_failures + 1 >= MOST_TRIES
+    async def _failed_itself(self, delivery: Delivery, reason: str, *, hopeless: bool = False) -> None:
+        """Only this message cannot be sent: after a few attempts, or at once if it is `hopeless`, it is set aside."""
+        now, last = self._clock.now(), hopeless or delivery.own_failures + 1 >= MOST_TRIES
         again = None if last else now + timedelta(seconds=_OWN_PAUSE * 2**delivery.own_failures)
         await self._store.run(lambda tx: delivery_outcomes.mark_own_failure(tx, delivery, reason, now, again))
         self._counters.delivery(delivery.chat, "failed" if last else Outcome.INVALID.value)
@@ -214,7 +214,7 @@ class DeliveryWorker:
             return
         if error.outcome is Outcome.NO_DIRECT:
             # A message written in advance is for its person alone, names and amounts included.
-            if delivery.kind is DeliveryKind.POST and delivery.message is None:
+            if delivery.message is None and delivery.kind is not DeliveryKind.EDIT:
                 await self._move_to_channel(delivery, error)
             else:
                 await self._try_next_chat(delivery, error.reason)
@@ -237,13 +237,12 @@ class DeliveryWorker:
         await self._supersede(delivery, error.reason)
 
     async def _try_next_chat(self, delivery: Delivery, reason: str) -> None:
-        """Sends a refused message on the next chat where its person is known; without one it is given up."""
+        """Sends a refused message on the next chat where its person is known; without one it is set aside."""
         owner = {} if delivery.message is None else delivery.message.owner
         chats = [chat for chat in self._chats if chat in owner or chat == delivery.chat]
         later = chats[chats.index(delivery.chat) + 1 :]
         if not later:
-            log.warning("a direct message was refused", chat=delivery.chat, reason=reason)
-            await self._supersede(delivery, reason)
+            await self._failed_itself(delivery, reason, hopeless=True)
             return
         now, to = self._clock.now(), Destination(later[0], f"@{owner[later[0]]}")
         log.info("a direct message was refused, so it goes to another chat", chat=delivery.chat, to=to.chat)

@@ -31,7 +31,7 @@ from meterbot.core.messages import Message, Posted
 from meterbot.core.models import Event
 from meterbot.store import post_contents, tables
 from meterbot.store.column_types import Instant, is_readable
-from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, MESSAGES, WAITING, superseded
+from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, MESSAGES, WAITING, postings, superseded
 from meterbot.store.delivery_claims import events_in
 
 # These statements run for every message: building one takes longer than running it.
@@ -223,31 +223,27 @@ def _is_readable_post(connection: Connection, event: str, destination: Destinati
 
 
 def move(connection: Connection, delivery: Delivery, channel: str, note: str, now: datetime) -> None:
-    """Moves a post, with its edits and replies, to another channel; supersedes them where its event is posted there
-    already. A post that groups several messages does not move: each of them is sent alone, and moves by itself."""
+    """Moves a post, with its edits and replies, to another channel, or makes a post there of a reply; supersedes them where
+    the event is posted there already. A post that groups several messages does not move: each of them is sent alone, and
+    moves by itself."""
     _free_queue(connection, delivery, now)
     if _is_bundle(delivery):
         _send_members_alone(connection, delivery)
         return
-    if not _queue_again(connection, delivery, note=note):
+    if not _queue_again(connection, delivery, kind=DeliveryKind.POST, about=None, note=note):
         return
-    events = delivery.content.events
-    key = events[0].key if events else delivery.event.key
+    event = delivery.event.key
     moved = and_(
         _rows.chat == delivery.chat,
         _rows.channel == delivery.channel,
-        or_(_rows.id == delivery.id, _rows.event == key, _rows.about == key),
+        or_(_rows.event == event, _rows.about == event),
+        _rows.message.is_(None),  # one that was written in advance is for its person alone
+        WAITING,
     )
-    there = select(_rows.id).where(
-        _rows.chat == delivery.chat,
-        _rows.channel == channel,
-        _rows.event == delivery.event.key,
-        _rows.state != DeliveryState.FAILED,
-    )
-    if connection.execute(there.limit(1)).first() is not None:
-        connection.execute(update(tables.deliveries).where(moved, WAITING).values(superseded(note)))
-        return
-    connection.execute(update(tables.deliveries).where(moved).values(channel=channel))
+    there = Destination(delivery.chat, channel)
+    is_there = any(each.destination == there for each in postings(connection, [event]))
+    values: dict[str, object] = superseded(note) if is_there else {"channel": channel}
+    connection.execute(update(tables.deliveries).where(moved).values(values))
 
 
 def move_to_chat(

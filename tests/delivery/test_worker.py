@@ -1054,6 +1054,47 @@ async def test_who_takes_no_direct_messages_has_the_alert_posted_in_the_channel(
     assert await line.waiting() is None
 
 
+async def test_a_later_direct_message_that_is_refused_is_posted_in_the_channel(line: Line) -> None:
+    """The person has read the alert, and then takes no more direct messages."""
+    wall = Wall()
+    worker = line.worker(wall)
+    await line.happen("blocked", channels=["@UANA"])
+    await worker.drain()
+    wall.takes_no_direct = True
+    await line.happen("95%", about="blocked", channels=["@UANA"])
+    await line.happen("100%", about="blocked", channels=["C1", "@UANA"])
+    await worker.drain()
+    assert [(each.channel, each.message.title) for each in wall.standing] == [
+        ("@UANA", "blocked"),
+        ("C1", "95%"),
+        ("C1", "100%"),
+    ]
+    assert "does not accept direct messages" in wall.standing[1].message.text
+    assert await line.waiting() is None
+
+
+async def test_what_was_written_for_a_person_alone_is_set_aside_and_never_posted_in_the_channel(
+    line: Line,
+) -> None:
+    wall = Wall()
+    worker = line.worker(wall)
+    await line.happen("read", "unread", channels=["@UANA"])
+    await worker.deliver_next("wall")
+    wall.takes_no_direct = True
+    for alert in ("read", "unread"):
+        await line.queue(f"Reminder: {alert}", channel="@UANA", kind=REPLY, about=alert)
+    await line.queue("a new level", channel="@UANA", kind=EDIT, about="read")
+    await worker.drain()
+    assert wall.titles() == ["unread"]
+    assert wall.titles("@UANA") == ["read"]
+    (reminder,) = await line.store.read(deliveries.failed)
+    assert (reminder.event, reminder.reason) == (
+        "event-2",
+        "the person does not accept direct messages from the bot",
+    )
+    assert await line.waiting() is None
+
+
 async def test_a_group_of_direct_messages_that_is_refused_goes_to_the_channel_one_by_one_and_once(
     line: Line,
 ) -> None:
@@ -1080,6 +1121,7 @@ async def test_a_notice_or_digest_that_is_refused_never_goes_to_the_channel(
     await line.worker(wall).drain()
     assert wall.standing == []
     assert await line.waiting() is None
+    assert [each.event for each in await line.store.read(deliveries.failed)] == [event.key]
 
 
 async def test_a_notice_that_is_refused_goes_to_the_next_chat_of_its_person(line: Line) -> None:
@@ -1093,6 +1135,7 @@ async def test_a_notice_that_is_refused_goes_to_the_next_chat_of_its_person(line
         await worker.drain()
     assert first.standing == []
     assert [(each.channel, each.message.title) for each in second.standing] == [("@7", "Connect 0")]
+    assert [each.event for each in await line.store.read(deliveries.failed)] == ["notice-1"]
     assert await line.waiting() is None
 
 

@@ -102,11 +102,11 @@ class Wall:
                 await self.arrived.wait()
 
     async def post(self, delivery: str, channel: str, message: Message) -> Posted:
-        if self.takes_no_direct and channel.startswith("@"):
-            raise SendError(Outcome.NO_DIRECT, "the person does not accept direct messages from the bot")
+        self._admit(channel)
         return await self._add("post", Standing(delivery, channel, message))
 
     async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
+        self._admit(where.channel)
         return await self._add("reply", Standing(delivery, where.channel, message, where.message))
 
     async def edit(self, delivery: str, where: Posted, message: Message) -> None:
@@ -133,6 +133,10 @@ class Wall:
         self.calls.append(("delete", where.message))
         same = [each for each in self.standing if each.delivery == where.message]
         self.standing.remove(same[-1])
+
+    def _admit(self, channel: str) -> None:
+        if self.takes_no_direct and channel.startswith("@"):
+            raise SendError(Outcome.NO_DIRECT, "the person does not accept direct messages from the bot")
 
     async def _add(self, what: str, new: Standing) -> Posted:
         if self.refused_word is not None and self.refused_word in new.message.title:
