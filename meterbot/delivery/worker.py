@@ -143,16 +143,9 @@ class DeliveryWorker:
         if await self._store.read(lambda c: delivery_claims.ready_queue(c, name, now)) is None:
             return False
         claim, choose = Claim(self._worker, now, CLAIM_SECONDS), self._choose[name]
-        try:
-            delivery = await self._store.run(
-                lambda tx: delivery_claims.claim(tx, name, claim, choose), durable=True
-            )
-        except ValueError:
-            failed = await self._store.run(lambda tx: delivery_outcomes.fail_unreadable(tx, name))
-            if not failed:
-                raise
-            log.exception("gave up on messages that this version cannot read", messages=failed)
-            return True
+        delivery = await self._store.run(
+            lambda tx: delivery_claims.claim(tx, name, claim, choose), durable=True
+        )
         if delivery is None:
             return False
         if (why := needless(delivery)) is not None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     or_,
     select,
@@ -38,7 +39,7 @@ from meterbot.core.deliveries import (
     first_come,
 )
 from meterbot.core.messages import Message, Posted
-from meterbot.store import post_contents, tables, workers
+from meterbot.store import post_contents, tables, unreadable_deliveries, workers
 from meterbot.store.column_types import Instant
 from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, MESSAGES, WAITING, post_of
 from meterbot.store.statements import insert_new
@@ -123,6 +124,9 @@ _CLAIM_QUEUE = update(tables.channel_queues).where(
     _queues.claimed_by.is_not_distinct_from(bindparam("seen_by", type_=_queues.claimed_by.type)),
     _free(**_at),
 )
+_FREE_QUEUE = update(tables.channel_queues).where(
+    _queues.chat == bindparam("its_chat"), _queues.channel == bindparam("its_channel")
+)
 _NEXT_MESSAGES = (
     MESSAGES.where(_rows.chat == bindparam("chat"), _rows.channel == bindparam("channel"), WAITING)
     .where(or_(_IN_DOUBT, _MAY_BE_SENT))
@@ -137,12 +141,17 @@ def claim(connection: Connection, chat: str, claim: Claim, choose: Choose = firs
     """Claims the next message of one of the chat's channels, and the channel's queue, so that nobody else sends there.
 
     A message that may have been sent before comes back first, with `in_doubt`; otherwise `choose` decides. None when
-    nothing can be sent. Run it as a durable transaction: a power cut must not forget the attempt, or the message would be
+    nothing can be sent. Messages that this version cannot read fail. Run it as a durable transaction: a power cut must not forget the attempt, or the message would be
     posted twice.
     """
     while (queue := ready_queue(connection, chat, claim.now)) is not None:
-        if claim_queue(connection, queue, claim):
-            return _claim_next(connection, queue, claim, choose)
+        if not claim_queue(connection, queue, claim):
+            continue
+        if (delivery := _claim_next(connection, queue, claim, choose)) is not None:
+            return delivery
+        # What waited cannot be read: the queue is free for what comes.
+        free = {"free_at": queue.free_at or AT_ONCE, "claimed_by": None}
+        connection.execute(_FREE_QUEUE, {"its_chat": queue.chat, "its_channel": queue.channel, **free})
     return None
 
 
@@ -173,14 +182,23 @@ def claim_queue(connection: Connection, seen: Row[Any], claim: Claim) -> bool:
 
 
 def _claim_next(connection: Connection, queue: Row[Any], claim: Claim, choose: Choose) -> Delivery | None:
-    here = {"chat": queue.chat, "channel": queue.channel, "now": claim.now}
-    waiting = connection.execute(_NEXT_MESSAGES, here).all()
-    if not waiting:
-        return None
-    row: Row[Any] | None = waiting[0]
-    if waiting[0].state not in MAYBE_SENT:
-        row = _chosen(connection, waiting, queue, claim.now, choose)
-    return None if row is None else _claim_message(connection, row, queue, claim)
+    delivery = None
+    while delivery is None and (row := _next_message(connection, queue, claim.now, choose)) is not None:
+        delivery = _claim_message(connection, row, queue, claim)
+    return delivery
+
+
+def _next_message(connection: Connection, queue: Row[Any], now: datetime, choose: Choose) -> Row[Any] | None:
+    here = {"chat": queue.chat, "channel": queue.channel, "now": now}
+    try:
+        waiting = connection.execute(_NEXT_MESSAGES, here).all()
+    except ValueError:
+        if not unreadable_deliveries.fail_waiting(connection, queue.chat, queue.channel):
+            raise
+        waiting = connection.execute(_NEXT_MESSAGES, here).all()
+    if not waiting or waiting[0].state in MAYBE_SENT:
+        return waiting[0] if waiting else None
+    return _chosen(connection, waiting, queue, now, choose)
 
 
 def _chosen(
@@ -221,6 +239,12 @@ def _bundle(
     return connection.execute(MESSAGES.where(_rows.id == id_)).first()
 
 
+def queue_members(connection: Connection, bundle: str, **changes: object) -> None:
+    """Queues the messages again that one post was to say together."""
+    again = {"state": DeliveryState.QUEUED, "bundle_id": None, "claimable_at": AT_ONCE, **changes}
+    connection.execute(update(tables.deliveries).where(_rows.bundle_id == bundle).values(again))
+
+
 def _trouble(queue: Row[Any]) -> DestinationTrouble | None:
     if queue.trouble is None or queue.troubled_since is None:
         return None
@@ -242,10 +266,27 @@ def _as_waiting(row: Row[Any]) -> WaitingDelivery:
     )
 
 
-def _claim_message(connection: Connection, row: Row[Any], queue: Row[Any], claim: Claim) -> Delivery:
+def _content(connection: Connection, row: Row[Any], root: Row[Any] | None) -> PostContent | None:
+    """What the message's post shows. None if that cannot be read: then the message has failed, or what made it unreadable."""
+    try:
+        return post_contents.read(connection, row if root is None else root)
+    except ValueError:
+        failed = unreadable_deliveries.fail_waiting(connection, row.chat, row.channel)
+        if row.heading is not None and row.state not in MAYBE_SENT:
+            connection.execute(delete(tables.deliveries).where(_rows.id == row.id))
+            queue_members(connection, row.id, own_failures=0 if failed else 1)
+        elif not failed:
+            unreadable_deliveries.fail_with_post(connection, row)
+        return None
+
+
+def _claim_message(connection: Connection, row: Row[Any], queue: Row[Any], claim: Claim) -> Delivery | None:
+    """None if this version cannot read what its post shows."""
     in_doubt = row.state in MAYBE_SENT
     root = row if row.kind == DeliveryKind.POST else post_of(connection, row)
-    content = post_contents.read(connection, row if root is None else root)
+    content = _content(connection, row, root)
+    if content is None:
+        return None
     if row.kind == DeliveryKind.POST and row.own_failures and content.heading is None:
         # Another event of the post may be what is refused: it becomes a reply.
         content = replace(content, events=(row.happened,))

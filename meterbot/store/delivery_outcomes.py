@@ -1,21 +1,17 @@
 """Records the result of a claimed message, and frees its channel's queue."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
-    Text,
     and_,
     bindparam,
     func,
     literal,
     or_,
     select,
-    type_coerce,
     update,
 )
 
@@ -27,12 +23,11 @@ from meterbot.core.deliveries import (
     DestinationTrouble,
     Purpose,
 )
-from meterbot.core.messages import Message, Posted
-from meterbot.core.models import Event
-from meterbot.store import post_contents, tables
-from meterbot.store.column_types import Instant, is_readable
+from meterbot.core.messages import Posted
+from meterbot.store import tables
+from meterbot.store.column_types import Instant
 from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, MESSAGES, WAITING, postings, superseded
-from meterbot.store.delivery_claims import events_in
+from meterbot.store.delivery_claims import events_in, queue_members
 
 # These statements run for every message: building one takes longer than running it.
 _rows, _queues = tables.deliveries.c, tables.channel_queues.c
@@ -186,42 +181,6 @@ def _hand_over_thread(connection: Connection, event: str, chat: str, channel: st
             return
 
 
-def fail_unreadable(connection: Connection, chat: str) -> int:
-    """Fails the chat's waiting messages that this version cannot read; returns how many. If all of
-    them are readable, fails those whose post is not."""
-    event, message = (type_coerce(column, Text) for column in (tables.events.c.event, _rows.message))
-    waiting = select(
-        _rows.sequence, _rows.channel, _rows.event, _rows.about, event.label("text"), message.label("words")
-    ).join_from(tables.deliveries, tables.events, tables.events.c.key == _rows.event)
-    rows = connection.execute(waiting.where(_rows.chat == chat, WAITING)).all()
-    unreadable = [row.sequence for row in rows if not _is_readable(row)]
-    unreadable = unreadable or _with_unreadable_post(connection, chat, rows)
-    failed = update(tables.deliveries).where(_rows.sequence.in_(unreadable), WAITING)
-    reason = "this version of meterbot cannot read what is stored of it"
-    values = {"state": DeliveryState.FAILED, "claimable_at": None, "claimed_by": None, "trouble": reason}
-    return connection.execute(failed.values(values)).rowcount
-
-
-def _is_readable(row: Row[Any]) -> bool:
-    return is_readable(Event, row.text) and (row.words is None or is_readable(Message, row.words))
-
-
-def _with_unreadable_post(connection: Connection, chat: str, rows: Sequence[Row[Any]]) -> list[int]:
-    posts = {(row.about or row.event, row.channel) for row in rows}
-    unreadable = {
-        post for post in posts if not _is_readable_post(connection, post[0], Destination(chat, post[1]))
-    }
-    return [row.sequence for row in rows if (row.about or row.event, row.channel) in unreadable]
-
-
-def _is_readable_post(connection: Connection, event: str, destination: Destination) -> bool:
-    try:
-        post_contents.of_event(connection, event, destination)
-    except ValueError:
-        return False
-    return True
-
-
 def move(connection: Connection, delivery: Delivery, channel: str, note: str, now: datetime) -> None:
     """Moves a post, with its edits and replies, to another channel, or makes a post there of a reply; supersedes them where
     the event is posted there already. A post that groups several messages does not move: each of them is sent alone, and
@@ -291,17 +250,14 @@ def _is_bundle(delivery: Delivery) -> bool:
 
 
 def _send_members_alone(connection: Connection, bundle: Delivery) -> None:
-    members = update(tables.deliveries).where(_rows.bundle_id == bundle.id)
-    connection.execute(members.values(own_failures=1))
-    _unbundle(connection, bundle)
+    _unbundle(connection, bundle, own_failures=1)
 
 
-def _unbundle(connection: Connection, bundle: Delivery) -> int:
+def _unbundle(connection: Connection, bundle: Delivery, **changes: object) -> int:
     """Queues the members of a post that was not sent, so that the next choice is made by what holds then. Returns 0
     when another worker has claimed the post since."""
     gone = update(tables.deliveries).where(*_this_attempt(bundle))
     changed = connection.execute(gone.values(superseded("not sent together"))).rowcount
     if changed:
-        members = update(tables.deliveries).where(_rows.bundle_id == bundle.id)
-        connection.execute(members.values(state=DeliveryState.QUEUED, bundle_id=None, claimable_at=AT_ONCE))
+        queue_members(connection, bundle.id, **changes)
     return changed

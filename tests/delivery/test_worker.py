@@ -1216,19 +1216,61 @@ async def test_a_reply_to_a_post_that_this_version_cannot_read_fails_and_the_oth
     assert [each.event for each in await line.store.read(deliveries.failed)] == ["reply"]
 
 
-async def test_a_post_that_cannot_be_read_is_looked_at_once_for_all_its_replies(line: Line) -> None:
-    await line.happen("posted")
-    await line.worker(Wall()).drain()
-    await line.happen("1", "2", "3", about="posted")
-    future = "update events set event = replace(event, 'spend_started', 'of_the_future') where key = 'posted'"
-    await line.store.run(lambda tx: tx.execute(text(future)))
+async def test_a_post_that_cannot_be_read_costs_the_same_however_many_replies_wait(line: Line) -> None:
     statements: list[str] = []
     listening.listen(
         line.store.engine, "before_cursor_execute", lambda _c, _x, words, *_: statements.append(words)
     )
-    assert await line.store.run(lambda tx: delivery_outcomes.fail_unreadable(tx, "wall")) == 3
-    selects = [words for words in statements if words.startswith("SELECT")]
-    assert len(selects) == len(set(selects))
+
+    async def cost(*replies: str) -> int:
+        await line.happen(f"post of {replies}")
+        await line.worker(Wall()).drain()
+        await line.happen(*replies, about=f"post of {replies}")
+        future = "update events set event = replace(event, 'spend_started', 'of_the_future') where key like 'post%'"
+        await line.store.run(lambda tx: tx.execute(text(future)))
+        statements.clear()
+        await line.worker(Wall()).drain()
+        assert await line.waiting() is None
+        return len(statements)
+
+    assert await cost("1") == await cost(*"23456789")
+    assert len(await line.store.read(deliveries.failed)) == 9
+
+
+async def test_a_channel_whose_messages_cannot_be_read_is_free_for_the_next_one(line: Line) -> None:
+    wall = Wall()
+    await line.happen("bad")
+    future = "update events set event = replace(event, 'spend_started', 'of_the_future')"
+    await line.store.run(lambda tx: tx.execute(text(future)))
+    await line.worker(wall).drain()
+    await line.happen("good")
+    await line.worker(wall, name="other").drain()
+    assert wall.titles() == ["good"]
+
+
+async def test_two_workers_that_find_the_same_unreadable_message_both_go_on(line: Line) -> None:
+    """The second one finds nothing left to fail."""
+    wall = Wall()
+    await line.happen("bad", "good")
+    future = "update events set event = replace(event, 'spend_started', 'of_the_future') where key = 'bad'"
+    await line.store.run(lambda tx: tx.execute(text(future)))
+    workers_ = [line.worker(wall, name=name) for name in ("one", "other")]
+    await asyncio.gather(*(each.drain() for each in workers_))
+    assert wall.titles() == ["good"]
+
+
+async def test_of_a_group_whose_post_cannot_be_read_only_what_cannot_be_read_fails(line: Line) -> None:
+    """An alert was ended by an event that only a newer version can read."""
+    wall = Wall()
+    await line.happen(*"abcde")
+    await line.happen(ends="c")
+    future = (
+        "update events set event = replace(event, 'spend_started', 'of_the_future') where key = 'end of c'"
+    )
+    await line.store.run(lambda tx: tx.execute(text(future)))
+    await line.worker(wall).drain()
+    assert sorted(wall.titles()) == ["a", "b", "d", "e"]
+    assert [each.event for each in await line.store.read(deliveries.failed)] == ["c"]
 
 
 async def test_a_message_whose_own_text_cannot_be_read_fails_and_the_others_are_sent(line: Line) -> None:
