@@ -42,7 +42,5 @@ def _fail(connection: Connection, which: ColumnElement[bool], chat: str) -> int:
     values = {"state": DeliveryState.FAILED, "claimable_at": None, "claimed_by": None, "trouble": reason}
     failed = connection.execute(update(tables.deliveries).where(which, WAITING).values(values)).rowcount
     if failed:
-        log.error(
-            "gave up on messages that this version cannot read", chat=chat, messages=failed, exc_info=True
-        )
+        log.error("gave up on messages that this version cannot read", chat=chat, messages=failed)
     return failed
