@@ -11,9 +11,15 @@ from datetime import datetime
 
 from aiohttp import web
 
-from meterbot.app.client_address import Networks, client_address
-from meterbot.app.request_failures import RequestFailures
-from meterbot.app.web import BodyError, Route, read_body
+from meterbot.app.web import (
+    Networks,
+    Refusal,
+    RequestFailures,
+    Route,
+    client_address,
+    hold_up,
+    read_json,
+)
 from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
 from meterbot.ingest.pull_requests import HookReceipt, PullRequestTracker
@@ -38,17 +44,6 @@ def signed(body: bytes, signature: str, secrets: Sequence[str]) -> bool:
         made = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
         right |= hmac.compare_digest(made.encode(), signature.encode("utf-8", "replace"))
     return right
-
-
-class _Answer(Exception):  # noqa: N818 - an answer, not an error of ours
-    def __init__(self, code: int, **body: str | int) -> None:
-        super().__init__(body)
-        self.code = code
-        self.body = body
-
-    def response(self) -> web.Response:
-        headers = {"Retry-After": str(self.body["retry_after"])} if "retry_after" in self.body else {}
-        return web.json_response(self.body, status=self.code, headers=headers)
 
 
 class GitHubEndpoint:
@@ -78,60 +73,46 @@ class GitHubEndpoint:
         """Always JSON: the result, or what is wrong and what to do. GitHub shows it with the delivery."""
         try:
             body = await self._signed_body(request)
-            answer = await self._store_hook(request, body)
-            self._requests.stored()
-            return answer.response()
-        except _Answer as answer:
-            return answer.response()
+            status, answer = await self._store_hook(request, body)
+        except Refusal as refusal:
+            return refusal.response()
         except Exception as error:  # noqa: BLE001 - logged, and the sender gets an answer
             self._requests.failed(error)
-            return _Answer(
-                503, error="meterbot could not store this just now", remedy="redeliver it"
-            ).response()
+            return Refusal(503, "meterbot could not store this just now", "redeliver it").response()
+        self._requests.stored()
+        return web.json_response(answer, status=status)
 
     async def _signed_body(self, request: web.Request) -> bytes:
         address = client_address(request, self._trusted_proxies)
-        if (wait := self._failures.blocked(address, self._now())) > 0:
-            raise _Answer(429, error="too many failed requests from this address", retry_after=int(wait) + 1)
-        if request.content_type != "application/json":
-            raise _Answer(
-                415,
-                error="the body is not declared as JSON",
-                remedy="set the webhook's content type to application/json",
-            )
-        try:
-            body = await read_body(request, LARGEST, READ_SECONDS)
-        except BodyError as bad:
-            raise _Answer(
-                bad.status, error=f"the body was not taken: {bad.reason.replace('_', ' ')}"
-            ) from None
+        hold_up(self._failures.blocked(address, self._now()), "this address")
+        body = await read_json(request, LARGEST, READ_SECONDS)
         if not signed(body, request.headers.get("X-Hub-Signature-256", ""), self._secrets):
             self._failures.wait(address, self._now())
             log.warning("a request to the GitHub webhook was refused", why="the signature is wrong")
-            raise _Answer(
+            raise Refusal(
                 401,
-                error="X-Hub-Signature-256 is missing or wrong",
-                remedy="give the webhook the secret that meterbot has as github.webhook_secret",
+                "X-Hub-Signature-256 is missing or wrong",
+                "give the webhook the secret that meterbot has as github.webhook_secret",
             )
         return body
 
-    async def _store_hook(self, request: web.Request, body: bytes) -> _Answer:
+    async def _store_hook(self, request: web.Request, body: bytes) -> tuple[int, dict[str, str]]:
+        """The status and the body of the answer. Raises `Refusal`."""
         event = request.headers.get("X-GitHub-Event", "")
         delivery = request.headers.get("X-GitHub-Delivery", "")
         if not event or not 0 < len(delivery) <= _LONGEST_ID:
-            raise _Answer(400, error="X-GitHub-Event and X-GitHub-Delivery are missing or too long")
+            raise Refusal(400, "X-GitHub-Event and X-GitHub-Delivery are missing or too long")
         if event == "ping":
-            return _Answer(200, status="pong")
+            return 200, {"status": "pong"}
         try:
             merged = self._read(event, body)
         except UnusableHookError as bad:
-            raise _Answer(422, error=str(bad)) from None
+            raise Refusal(422, str(bad)) from None
         if isinstance(merged, str):
-            return _Answer(202, status="ignored", why=merged)
+            return 202, {"status": "ignored", "why": merged}
         receipt = await self._pull_requests.add(merged, delivery, self._now())
         log.info("a pull request was merged", pull=merged.name, receipt=receipt.value)
         if receipt in {HookReceipt.NEW, HookReceipt.KNOWN}:
-            return _Answer(
-                202 if receipt is HookReceipt.NEW else 200, status=receipt.value, pull_request=merged.name
-            )
-        return _Answer(202, status="ignored", why=receipt.value)
+            status = 202 if receipt is HookReceipt.NEW else 200
+            return status, {"status": receipt.value, "pull_request": merged.name}
+        return 202, {"status": "ignored", "why": receipt.value}

@@ -1,16 +1,21 @@
 """`POST /api/v1/snapshots`: pushes over HTTP. The token is checked before the body is read. A valid token is always
 accepted, whatever else fails from the same address."""
 
-import math
 import re
 from collections.abc import Callable
 from datetime import datetime
 
 from aiohttp import web
 
-from meterbot.app.client_address import Networks, client_address
-from meterbot.app.request_failures import RequestFailures
-from meterbot.app.web import BodyError, Route, read_body
+from meterbot.app.web import (
+    Networks,
+    Refusal,
+    RequestFailures,
+    Route,
+    client_address,
+    hold_up,
+    read_json,
+)
 from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
 from meterbot.ingest.ingest import PushReceipt
@@ -30,21 +35,6 @@ _PREFIX = 16
 _WHAT_TO_SEND = "type `/claude-spend join` in the chat for a new line; a program other than the agent must send the header `Authorization: Bearer <push token>`"
 
 log = get_logger(__name__)
-
-
-class _Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
-    """The answer to a refused request."""
-
-    def __init__(self, status: int, error: str, remedy: str, **more: str | int) -> None:
-        super().__init__(error)
-        self.status = status
-        self.body = {"error": error, "remedy": remedy, **more}
-
-    def response(self) -> web.Response:
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
-        if "retry_after" in self.body:
-            headers["Retry-After"] = str(self.body["retry_after"])
-        return web.json_response(self.body, status=self.status, headers=headers)
 
 
 class PushEndpoint:
@@ -72,15 +62,18 @@ class PushEndpoint:
         """Always JSON: the result, or what is wrong and what to do."""
         try:
             seat = await self._seat(request)
-            document = await _body(request)
+            document = await read_json(request, LARGEST, READ_SECONDS)
             receipt = await self._receiver.receive(seat, document, self._now())
-        except _Refusal as refusal:
-            return refusal.response()
+        except Refusal as refusal:
+            response = refusal.response()
+            if refusal.status == 401:
+                response.headers["WWW-Authenticate"] = "Bearer"
+            return response
         except UnusablePushError as bad:
             return _unusable(bad).response()
         except Exception as error:  # noqa: BLE001 - logged, and the sender gets an answer
             self._failures.failed(error)
-            return _Refusal(
+            return Refusal(
                 503, "meterbot could not store this just now", "send the same again later", retry_after=60
             ).response()
         try:
@@ -94,21 +87,21 @@ class PushEndpoint:
         return self._answer(seat, receipt)
 
     async def _seat(self, request: web.Request) -> str:
-        """The token's seat. Raises `_Refusal`."""
+        """The token's seat. Raises `Refusal`."""
         now = self._now()
         header = _BEARER.fullmatch(request.headers.get("Authorization", ""))
         seat = None if header is None else await self._receiver.seat_of(header["token"])
         if seat is None:
             address = client_address(request, self._trusted_proxies)
             key = f"{address} {header['token'][:_PREFIX] if header else ''}"
-            _hold_up(self._token_failures.wait(key, now), "this token")
-            _hold_up(self._address_failures.wait(address, now), "this address")
+            hold_up(self._token_failures.wait(key, now), "this token")
+            hold_up(self._address_failures.wait(address, now), "this address")
             log.warning("a push was refused", why="no token" if header is None else "unknown token")
             missing = (
                 "there is no push token in this request" if header is None else "this push token is not known"
             )
-            raise _Refusal(401, missing, _WHAT_TO_SEND)
-        _hold_up(self._pushes.wait(seat, now), "this seat")
+            raise Refusal(401, missing, _WHAT_TO_SEND)
+        hold_up(self._pushes.wait(seat, now), "this seat")
         return seat
 
     def _answer(self, seat: str, receipt: PushReceipt) -> web.Response:
@@ -121,42 +114,16 @@ class PushEndpoint:
                 f"`meterbot seat forget {seat} --account`"
             )
             remedy = f"sign in to the seat's own account on this machine; {other}"
-            return _Refusal(409, receipt.refused, remedy, seat=seat).response()
+            return Refusal(409, receipt.refused, remedy, seat=seat).response()
         status = "stored" if receipt.new else "unchanged"
         counts = {"stored": receipt.new, "unchanged": receipt.unchanged}
         body = {"status": status, "seat": seat, **counts, "spent": receipt.spent}
         return web.json_response(body, status=202 if receipt.new else 200)
 
 
-def _hold_up(seconds: float, who: str) -> None:
-    if seconds > 0:
-        wait = math.ceil(seconds)
-        raise _Refusal(429, f"too many requests from {who}", f"wait {wait} seconds", retry_after=wait)
-
-
-async def _body(request: web.Request) -> bytes:
-    """The body, of at most the allowed length. Raises `_Refusal`."""
-    if request.content_type != "application/json":
-        raise _Refusal(
-            415, "the body is not declared as JSON", "send the header `Content-Type: application/json`"
-        )
-    try:
-        return await read_body(request, LARGEST, READ_SECONDS)
-    except BodyError as bad:
-        raise _Refusal(bad.status, *_NOT_TAKEN[bad.reason]) from None
-
-
-_NOT_TAKEN = {
-    "compressed": ("the body is compressed", "send it as it is, without Content-Encoding"),
-    "too_large": ("the body is larger than 256 KiB", "send fewer snapshots in one request"),
-    "late": ("the body did not arrive in time", "send it again"),
-    "broken": ("the body broke off", "send it again"),
-}
-
-
-def _unusable(bad: UnusablePushError) -> _Refusal:
+def _unusable(bad: UnusablePushError) -> Refusal:
     if bad.field is None:
-        return _Refusal(400, bad.sentence, "send one object of claude-meter's JSON, or a list of them")
-    return _Refusal(
+        return Refusal(400, bad.sentence, "send one object of claude-meter's JSON, or a list of them")
+    return Refusal(
         422, bad.sentence, "correct this field and send it again: nothing was stored", field=bad.field
     )

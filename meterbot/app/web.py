@@ -2,50 +2,169 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from meterbot.app.header_deadline import HEADER_SECONDS, HeaderDeadline, note_request
 from meterbot.app.health import CheckHealth
 from meterbot.app.metrics import Metrics
-from meterbot.core.log import get_logger
+from meterbot.core.log import LoggedState, get_logger
+from meterbot.store.errors import is_outage
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = tuple[str, str, Handler]
 """(method, path, handler)"""
+Networks = Sequence[IPv4Network | IPv6Network]
+HEADER_SECONDS = 10.0
+"""Within which the first request of a connection must be there."""
 
 log = get_logger(__name__)
 
 
-class BodyError(Exception):
-    """A body that is refused. `reason` is one of `compressed`, `too_large`, `late` and `broken`."""
+class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
+    """The answer to a refused request: what is wrong, and what to do about it."""
 
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, status: int, error: str, remedy: str | None = None, **more: str | int) -> None:
+        super().__init__(error)
         self.status = status
-        self.reason = reason
+        self.body = {"error": error, **({} if remedy is None else {"remedy": remedy}), **more}
+
+    def response(self) -> web.Response:
+        headers = {"Retry-After": str(self.body["retry_after"])} if "retry_after" in self.body else {}
+        return web.json_response(self.body, status=self.status, headers=headers)
 
 
-async def read_body(request: web.Request, largest: int, seconds: float) -> bytes:
-    """The body, of at most `largest` bytes, which must arrive within `seconds`. Raises `BodyError`."""
+def hold_up(seconds: float, who: str) -> None:
+    """Raises `Refusal` where there are seconds to wait."""
+    if seconds > 0:
+        wait = math.ceil(seconds)
+        raise Refusal(429, f"too many requests from {who}", f"wait {wait} seconds", retry_after=wait)
+
+
+async def read_json(request: web.Request, largest: int, seconds: float) -> bytes:
+    """The body of a JSON request, of at most `largest` bytes, which must arrive within `seconds`. Raises `Refusal`."""
+    if request.content_type != "application/json":
+        raise Refusal(
+            415, "the body is not declared as JSON", "send it with `Content-Type: application/json`"
+        )
+    # A small compressed body may unpack to a large one.
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise BodyError(415, "compressed")
+        raise Refusal(415, "the body is compressed", "send it as it is, without Content-Encoding")
+    too_large = Refusal(413, f"the body is larger than {largest // 1024} KiB", "send less in one request")
     if (request.content_length or 0) > largest:
-        raise BodyError(413, "too_large")
+        raise too_large
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > largest:
-                    raise BodyError(413, "too_large")
+                    raise too_large
     except TimeoutError:
-        raise BodyError(408, "late") from None
+        raise Refusal(408, "the body did not arrive in time", "send it again") from None
     except (ConnectionError, web.RequestPayloadError):
-        raise BodyError(400, "broken") from None
+        raise Refusal(400, "the body broke off", "send it again") from None
     return bytes(body)
+
+
+class RequestFailures:
+    """Logs an outage of the database when it begins and when it ends, and every other failure each time, so that an
+    outage hides no bug."""
+
+    def __init__(self, logger: Any, what: str) -> None:
+        """`what` is requested, in the plural: `pushes`."""
+        self._logger, self._what = logger, what
+        self._outage = LoggedState(logger, f"{what} cannot be stored", f"{what} are stored again")
+
+    def failed(self, error: Exception) -> None:
+        if is_outage(error):
+            self._outage.begins(error)
+        else:
+            self._logger.error("a request failed", what=self._what, exc_info=error)
+
+    def stored(self) -> None:
+        self._outage.ends()
+
+
+def client_address(request: web.Request, trusted: Networks) -> str:
+    """The address of the client. Only proxies in `trusted` are believed when they name another one."""
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+    return nearest_stranger(request.remote or "", forwarded, trusted)
+
+
+def nearest_stranger(peer: str, forwarded: str, trusted: Networks) -> str:
+    """The first address that is not a trusted proxy, looking back from `peer` along `X-Forwarded-For`."""
+    address = peer
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    while hops and _is_trusted(address, trusted):
+        named = hops.pop()
+        try:
+            address = str(ip_address(named))
+        except ValueError:  # whatever a proxy writes there, it is not an address
+            return address
+    return address
+
+
+def _is_trusted(address: str, trusted: Networks) -> bool:
+    try:
+        host = ip_address(address)
+    except ValueError:
+        return False
+    return any(host in network for network in trusted)
+
+
+class HeaderDeadline(asyncio.Protocol):
+    """Closes a connection whose first request does not arrive in time: aiohttp waits for its headers for ever. Later
+    requests fall under aiohttp's keep-alive timeout.
+
+    Passes everything on to aiohttp's own protocol. `requested` has to be called for the first request.
+    """
+
+    def __init__(self, inner: asyncio.Protocol, seconds: float) -> None:
+        self._inner = inner
+        self._seconds = seconds
+        self._transport: asyncio.BaseTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, transport.close)
+        self._inner.connection_made(transport)
+
+    def requested(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.requested()
+        self._inner.connection_lost(exc)
+
+
+@web.middleware
+async def note_request(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Stops the deadline of the request's connection."""
+    protocol = None if request.transport is None else request.transport.get_protocol()
+    if isinstance(protocol, HeaderDeadline):
+        protocol.requested()
+    return await handler(request)
 
 
 def application(

@@ -21,10 +21,9 @@ from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
 from meterbot.app import log_setup
-from meterbot.app.client_address import nearest_stranger
 from meterbot.app.health import BotHealth
 from meterbot.app.push_endpoint import LARGEST, PushEndpoint
-from meterbot.app.web import HttpServer, application
+from meterbot.app.web import HttpServer, application, nearest_stranger
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import Destination
 from meterbot.core.models import Counter, Health, Seat
