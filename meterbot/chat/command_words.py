@@ -55,7 +55,7 @@ WORDS = (
     CommandWord("status", "meterbot's own health: sources, destinations, version"),
     CommandWord("help", "this list", "[WORD]"),
     CommandWord("home", arguments="[TAB]"),
-    CommandWord("unmute", arguments="ID"),
+    CommandWord("unmute", arguments="SEAT"),
     CommandWord("approve", arguments="NAME"),
 )
 """Every word, and `share`, which posts the answer in the channel."""

@@ -29,7 +29,7 @@ from meterbot.chat import (
     Question,
     no_forms,
 )
-from meterbot.chat.text_forms import bar, bar_lengths, cell_text, chart_table, without_natives
+from meterbot.chat.text_forms import bar, bar_lengths, cell_text, chart_table, section_lines, without_natives
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.inline import plain
 from meterbot.core.log import get_logger
@@ -338,7 +338,7 @@ def _chart(chart: Chart) -> Group:
 
 def _section(section: Section) -> Group:
     heading = [Text(_one_line(section.heading), "bold")] if section.heading else []
-    return Group(*heading, *(_text(_one_line(line)) for line in section.lines))
+    return Group(*heading, *(_text(_one_line(line)) for line in section_lines(section)))
 
 
 def _text(text: str) -> Text:
@@ -354,7 +354,7 @@ def _plain(message: Message) -> str:
     lines += [f"  {_one_line(field.name)}: {_one_line(field.value)}" for field in message.fields]
     for section in message.sections:
         lines += [f"  {_one_line(section.heading)}:"] if section.heading else []
-        lines += [f"    {_one_line(line)}" for line in section.lines]
+        lines += [f"    {_one_line(line)}" for line in section_lines(section)]
     lines += [f"  {_one_line(message.command)}"] if message.command else []
     lines += [f"  {hint}"] if (hint := _hint(message)) else []
     lines += [f"  ({_one_line(message.footer)})"] if message.footer else []

@@ -1,5 +1,6 @@
 """Tables and charts as lines of text: for code blocks, terminals, and platforms that refuse the native form."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -19,6 +20,8 @@ EMOJI = {Severity.INFO: "", Severity.GOOD: "✅ ", Severity.WARNING: "⚠️ ", 
 _GAP = "  "
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _COMPACT_INDENT = "  "
+_LABEL = 16
+_COLUMN_GAP = re.compile(" {3,}")
 
 
 def without_natives(message: Message, width: int) -> Message:
@@ -32,15 +35,33 @@ def all_tables(message: Message) -> list[Table]:
     return [*message.tables, *(chart_table(chart) for chart in message.charts if not chart.in_table)]
 
 
+def section_lines(section: Section) -> tuple[str, ...]:
+    """The lines with their labels in a column, for a fixed font."""
+    if not section.labels:
+        return section.lines
+    return tuple(
+        f"{label:<{_LABEL}} {line}" for label, line in zip(section.labels, section.lines, strict=True)
+    )
+
+
+def labelled_lines(section: Section) -> list[tuple[str, str]]:
+    """Each label and its line, without the spaces that align columns; nothing where there are no labels."""
+    if not section.labels:
+        return []
+    lines = (_COLUMN_GAP.sub(" ", line).strip() for line in section.lines)
+    return [*zip(section.labels, lines, strict=True)]
+
+
 def message_lines(message: Message) -> list[str]:
-    """The whole message as lines of text, for places without markup."""
+    """The whole message as lines of text, for places without markup. Instants and links are still marks."""
     lines = [message.title, *message.text.splitlines()]
     lines += [f"{field.name}: {field.value}" for field in message.fields]
     for section in message.sections:
         lines += [f"{section.heading}:"] if section.heading else []
-        lines += [f"  {line}" for line in section.lines]
+        labelled = [": ".join(filter(None, pair)) for pair in labelled_lines(section)]
+        lines += [f"  {line}" for line in labelled or section.lines]
     lines += [line for line in (message.command, message.footer) if line]
-    return [plain(line) for line in lines if line.strip()]
+    return [line for line in lines if line.strip()]
 
 
 def table_section(table: Table, width: int) -> Section:
@@ -53,7 +74,7 @@ def table_lines(table: Table, width: int) -> list[str]:
     lines = aligned_lines(table)
     if max(map(len, lines)) > width:
         lines = [line for row in table.rows for line in _stacked(row, table.columns, width)]
-    return [*lines, *wrap(plain(table.note), width)]
+    return [*lines, *wrap(plain(table.note), width, break_on_hyphens=False)]
 
 
 def aligned_lines(table: Table) -> list[str]:
@@ -69,12 +90,12 @@ def cell_text(cell: str) -> str:
 
 def compact_cells(row: Sequence[str], columns: Sequence[Column]) -> str:
     """A row's cells behind the first one, as a phrase: `$23.85 of $80.00 · ▰▰▰▱▱▱▱▱▱▱ 30%`. Dashes are left out, and a
-    cell whose form begins with `of` continues the cell before it."""
+    cell whose form begins with `of` continues the cell before it. Instants and links are still marks."""
     phrase = ""
     for cell, column in zip(row[1:], columns[1:], strict=True):
         if not column.compact or cell_text(cell) == DASH:
             continue
-        said = column.compact.format(cell_text(cell))
+        said = column.compact.format(" ".join(cell.split()))
         joint = " " if said.startswith("of ") else " · "
         phrase = f"{phrase}{joint}{said}" if phrase else said
     return phrase
@@ -132,5 +153,11 @@ def _aligned(rows: Sequence[Sequence[str]], columns: Sequence[Column]) -> list[s
 
 def _stacked(row: Sequence[str], columns: Sequence[Column], width: int) -> Iterator[str]:
     yield cell_text(row[0])[:width]
-    phrase = compact_cells(row, columns)
-    yield from wrap(phrase, width, initial_indent=_COMPACT_INDENT, subsequent_indent=_COMPACT_INDENT)
+    phrase = plain(compact_cells(row, columns))
+    yield from wrap(
+        phrase,
+        width,
+        initial_indent=_COMPACT_INDENT,
+        subsequent_indent=_COMPACT_INDENT,
+        break_on_hyphens=False,
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
 from meterbot.commands.org_lines import people_lines, spend_rows
+from meterbot.core.inline import instant, plain
 from meterbot.core.models import ExtraUsage, ReasonClass, Snapshot, Subscription, Window
 from meterbot.core.money import percent, rounded, show
 from meterbot.core.text import (
@@ -11,7 +12,6 @@ from meterbot.core.text import (
     age,
     ahead,
     local_day,
-    moment,
     one_line,
     percent_text,
     window_label,
@@ -23,7 +23,14 @@ from meterbot.rules.renewals import next_charge
 def seat_lines(
     snapshot: Snapshot, now: datetime, tz: tzinfo, windows_at: datetime | None = None
 ) -> tuple[str, ...]:
-    """The seat's lines as every surface shows them: windows, `Extra usage`, `Next charge`.
+    """The seat's lines in fixed columns: windows, `Extra usage`, `Next charge`."""
+    return tuple(f"{label:<16} {plain(value)}" for label, value in seat_values(snapshot, now, tz, windows_at))
+
+
+def seat_values(
+    snapshot: Snapshot, now: datetime, tz: tzinfo, windows_at: datetime | None = None
+) -> list[tuple[str, str]]:
+    """The label and the value of each of the seat's lines, as every surface shows them.
 
     `windows_at` is when the windows were read, where that is earlier than the rest.
     """
@@ -38,8 +45,7 @@ def seat_lines(
         rows += _balance_rows(snapshot, now)
     if snapshot.org_spend is not None:
         rows += spend_rows(snapshot.org_spend)
-    rows += _billing_rows(snapshot.subscription)
-    return tuple(f"{label:<16} {value}" for label, value in rows)
+    return rows + _billing_rows(snapshot.subscription)
 
 
 def snapshot_text(snapshot: Snapshot, now: datetime, tz: tzinfo, *, emails: bool = False) -> str:
@@ -121,7 +127,7 @@ def _window_value(window: Window, read_at: datetime, now: datetime, tz: tzinfo) 
         return value
     if read_at < window.resets_at <= now:
         return f"has reset since (was {value.strip()})"
-    return f"{value}    -> resets {moment(window.resets_at, tz)}{ahead(window.resets_at, now)}"
+    return f"{value}    -> resets {instant(window.resets_at, tz)}{ahead(window.resets_at, now)}"
 
 
 def _billing_rows(subscription: Subscription | None) -> list[tuple[str, str]]:

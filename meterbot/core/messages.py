@@ -47,12 +47,18 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class Section:
     """Lines under an optional heading. `fixed` keeps columns (a monospaced block); `verbatim`, inside such a block,
-    adds nothing to a line, so it can be copied."""
+    adds nothing to a line, so it can be copied. `labels`, one for each line, are a column of their own on a terminal, and
+    in front of their line elsewhere, because a phone breaks columns."""
 
     lines: tuple[str, ...]
     heading: str | None = None
     fixed: bool = False
     verbatim: bool = False
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.labels and len(self.labels) != len(self.lines):
+            raise ValueError("a section with labels needs one for each line")
 
 
 @dataclass(frozen=True, slots=True)

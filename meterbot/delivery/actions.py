@@ -1,5 +1,6 @@
 """What people can do about an alert: ask why, acknowledge, snooze, mute. A repeated action counts once."""
 
+import re
 from base64 import b32encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ MORNING = time(9)
 """When "tomorrow" is."""
 _REPEATED_CLICK = timedelta(minutes=2)
 """Of two snoozes whose ends differ by less, the second is a repeated click."""
+_ACTION_ID = re.compile("[a-z2-7]{20}")
 _ALERTS = frozenset(EventKind) - {EventKind.DIGEST, EventKind.NOTICE}
 _GONE = notice("No such alert", "Name a seat, as in “why ana”, or press the button below the alert.")
 _NOT_YOURS = notice("Not shown", "Only a seat's owner and the operators may see its alerts here.")
@@ -138,8 +140,10 @@ class AlertActions:
         ]
         if len(words) > 1:
             wanted = self._holding_named(holding, words[1])
-            if len(wanted) < 2:
-                return Answer(await self._undo(wanted, now))
+            if not wanted:
+                return Answer(self._nothing_to_undo(question, words[1]))
+            if len(wanted) == 1:
+                return Answer(await self._undo(wanted[0], now))
         if not holding:
             return Answer(notice("Nothing is muted", "Nobody has snoozed or muted anything."))
         numbers = [f"{number}. " if len(holding) > 1 else "" for number in range(1, len(holding) + 1)]
@@ -168,11 +172,17 @@ class AlertActions:
             if text in {action.id, str(number)} or name == (action.seat or TEAM)
         ]
 
-    async def _undo(self, found: Sequence[AlertAction], now: datetime) -> Message:
-        if not found:
-            return notice("Nothing to undo", "This has already ended, or I do not know it.")
-        action = found[0]
+    def _nothing_to_undo(self, question: Question, text: str) -> Message:
+        if _ACTION_ID.fullmatch(text):
+            return notice("Nothing to undo", "This snooze or mute has already ended.")
+        name = self._seat_name(text)
+        if name is not None and not self._admits(question, name):
+            return _NOT_YOURS
+        if name is not None or text == TEAM:
+            return notice("Nothing to undo", f"Nothing is snoozed or muted for {name or 'the team'}.")
+        return notice("Nothing to undo", "Name a seat, as in “unmute ana”; “muted” lists what you can undo.")
 
+    async def _undo(self, action: AlertAction, now: datetime) -> Message:
         def undo(connection: Connection) -> bool:
             undone = alert_actions.undo(connection, action.id, now)
             if undone:
@@ -345,9 +355,8 @@ class AlertActions:
     def _receipt(self, action: AlertAction, *, new: bool) -> Message:
         done, before, undo = _RECEIPTS[action.kind]
         title, said = done if new else before, action_text(action, self._tz)
-        return Message(
-            title, f"{title}. {said}", text=said, actions=button("Undo", "unmute", action.id) if undo else ()
-        )
+        undo_it = button("Undo", "unmute", action.id, typed=f"unmute {action.seat or TEAM}") if undo else ()
+        return Message(title, f"{title}. {said}", text=said, actions=undo_it)
 
 
 def _undo_label(number: str, action: AlertAction) -> str:

@@ -25,6 +25,8 @@ _LATE_RENEWAL = timedelta(hours=6)
 """A renewal stays true for the whole day."""
 MOST_TOGETHER = 12
 """This many fit into one message on every platform, one line each."""
+MOST_RENEWALS = 100
+"""They are rows of one table. A team whose seats renew on one day should not get many posts."""
 AT_ONCE = "at once"
 """The heading where the events have only their time in common."""
 _WHILE = "while "
@@ -59,7 +61,8 @@ def grouping(group_threshold: int, chat: str) -> Choose:
             return _together(burst, chat, trouble, now)
         if first is not None and not before and (news or not over):
             return Choice((first.id,))
-        return _together(before + [each for each in over if each not in before], chat, trouble, now)
+        old = before + [each for each in over if each not in before]
+        return _together(old[:MOST_TOGETHER], chat, trouble, now)
 
     return choose
 
@@ -68,10 +71,10 @@ def _burst(
     holding: Sequence[WaitingDelivery], first: WaitingDelivery | None, group_threshold: int
 ) -> Sequence[WaitingDelivery]:
     """Many posts at once, or at least two renewals of one morning."""
-    if len(holding) >= group_threshold:
-        return holding[:MOST_TOGETHER]
     renewals = [each for each in holding if each.event.kind is EventKind.RENEWAL_NEAR]
-    return renewals if first in renewals and len(renewals) > 1 else []
+    if len(holding) >= group_threshold and renewals != holding:
+        return holding[:MOST_TOGETHER]
+    return renewals[:MOST_RENEWALS] if first in renewals and len(renewals) > 1 else []
 
 
 def _comes_before(over: WaitingDelivery, news: WaitingDelivery) -> bool:
@@ -83,9 +86,8 @@ def _comes_before(over: WaitingDelivery, news: WaitingDelivery) -> bool:
 def _together(
     members: Sequence[WaitingDelivery], chat: str, trouble: DestinationTrouble | None, now: datetime
 ) -> Choice:
-    chosen = members[:MOST_TOGETHER]
-    late = [each for each in chosen if _is_late(each, now)]
-    return Choice(tuple(each.id for each in chosen), _delay(late, chat, trouble, now) if late else AT_ONCE)
+    late = [each for each in members if _is_late(each, now)]
+    return Choice(tuple(each.id for each in members), _delay(late, chat, trouble, now) if late else AT_ONCE)
 
 
 def _delay(

@@ -20,7 +20,7 @@ from meterbot.chat.slack.home_view import home_view
 from meterbot.chat.slack.render import render
 from meterbot.core.messages import Message
 from qa.pictures.draw import CannotDrawError, Chat, Drawn, Sheet, Theme, draw, install
-from qa.pictures.scenes import SIZES, alert_posts, answers, team_posts
+from qa.pictures.scenes import SIZES, alert_posts, played, team_posts
 
 _IMAGES = Path(__file__).parents[2] / "docs/images"
 _DELIVERY = "picture0picture0"
@@ -46,7 +46,7 @@ async def _answer(chat: Chat, answer: Answer) -> dict[str, Any]:
 
 
 async def _pages() -> Iterator[tuple[Path, Sheet]]:
-    team, blocked = (await answers(5))[""], alert_posts()["seat_blocked"]
+    team, blocked = (await played(5))[0][""], alert_posts()["seat_blocked"]
     chats: tuple[tuple[Chat, Theme], ...] = (("slack", "light"), ("discord", "dark"))
     pages = {}
     for chat, theme in chats:
@@ -62,7 +62,8 @@ async def _everything(folder: Path, sizes: list[int]) -> Iterator[tuple[Path, Sh
         for chat in chats
     }
     for size in sizes:
-        asked, posts = await answers(size), team_posts(size)
+        asked, digests = await played(size)
+        posts = {**digests, **team_posts(size)}
         for chat in chats:
             drawn[f"{size}-seats", chat] = [
                 *[Drawn(await _answer(chat, answer), words or "team") for words, answer in asked.items()],

@@ -7,9 +7,12 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from meterbot.app.run import Bot
 from meterbot.chat import Answer, Question
+from meterbot.commands.digest import DigestReader, Schedule, message
+from meterbot.commands.privacy import View
 from meterbot.core.clock import ManualClock
-from meterbot.core.deliveries import PostContent
+from meterbot.core.deliveries import Destination, PostContent
 from meterbot.core.messages import Message
 from meterbot.core.models import EventKind, Seat, Severity
 from meterbot.delivery.alerts.message import post, reminder
@@ -18,6 +21,7 @@ from meterbot.delivery.grouping import AT_ONCE
 from meterbot.demo import month
 from meterbot.demo.demo import stage
 from meterbot.demo.month import Teammate
+from meterbot.store import history
 from tests.delivery.alerts.events import BERLIN, event, month_closed
 from tests.teams import NOW, seat
 
@@ -61,8 +65,8 @@ def crowd(size: int) -> tuple[Teammate, ...]:
     )
 
 
-async def answers(size: int) -> dict[str, Answer]:
-    """Question → answer, in the middle of the demo's month."""
+async def played(size: int) -> tuple[dict[str, Answer], dict[str, Message]]:
+    """Question → answer, and the digests, in the middle of the demo's month."""
     clock = ManualClock(_END - timedelta(days=2 if size > _MANY else 20))
     with redirect_stdout(io.StringIO()):
         async with stage(clock, stop=lambda: None, interactive=False, team=crowd(size)) as (bot, direct):
@@ -72,7 +76,32 @@ async def answers(size: int) -> dict[str, Answer]:
                 clock.advance(_STEP)
             words = (*_QUESTIONS, "home mine", "home team")
             asked = {each: Question(tuple(each.split()), "console", "operator") for each in words}
-            return {each: await bot.commands.answer(question) for each, question in asked.items()}
+            answers = {each: await bot.commands.answer(question) for each, question in asked.items()}
+            return answers, await _digests(bot)
+
+
+async def _digests(bot: Bot) -> dict[str, Message]:
+    """The digests of a day and a week for a channel, and a person's own."""
+    report = await bot.digests.report(_END)
+    outlooks = await bot.digests.outlooks(report)
+    counters = {row.counter for row in report.rows if row.counter is not None}
+    channel, person = Destination("slack", "C0123456789"), Destination("slack", "@UANA")
+    readers = {
+        "digest of a day": DigestReader(channel, Schedule("day")),
+        "digest of a week": DigestReader(channel, Schedule("week")),
+        "digest of one's own": DigestReader(person, Schedule("week"), ("ana",)),
+    }
+
+    async def made(reader: DigestReader) -> Message:
+        since = _END - reader.schedule.span
+        own = frozenset(reader.seats)
+        view = View(report, UTC, "named", own, public=not own)
+        rows = tuple(row for row in report.rows if not own or row.seat.name in own)
+        ahead = outlooks if not own else await bot.digests.outlooks(replace(report, rows=rows))
+        samples = await bot.store.read(lambda connection: history.read(connection, counters, since))
+        return message(reader, view, samples, since, ahead)
+
+    return {name: await made(reader) for name, reader in readers.items()}
 
 
 def alert_posts() -> dict[str, Message]:

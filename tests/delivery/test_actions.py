@@ -640,8 +640,27 @@ async def test_an_alert_that_was_forgotten_is_answered_clearly(room: Room, wall:
         assert (await room.do(action, post.delivery)).title == "No such alert"
 
 
-async def test_undoing_what_is_not_known_is_answered_clearly(room: Room) -> None:
-    assert (await room.do("unmute", "a" * 20)).title == "Nothing to undo"
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("ana", "Nothing is snoozed or muted for ana."),
+        ("an", "Nothing is snoozed or muted for ana."),
+        ("team", "Nothing is snoozed or muted for the team."),
+        ("zoe", "Name a seat, as in “unmute ana”; “muted” lists what you can undo."),
+        ("a" * 20, "This snooze or mute has already ended."),
+    ],
+)
+async def test_undoing_what_is_not_muted_is_answered_clearly(room: Room, named: str, said: str) -> None:
+    answer = await room.do("unmute", named)
+    assert (answer.title, answer.text) == ("Nothing to undo", said)
+
+
+@pytest.mark.parametrize("words", [("snooze", "ana", "1h"), ("mute", "ana")])
+async def test_no_hint_shows_an_id(room: Room, wall: Wall, words: tuple[str, ...]) -> None:
+    await alerted(room, wall)
+    (undo,) = (await room.do(*words)).actions
+    assert undo.typed == "unmute ana"
+    assert (await room.do(*undo.typed.split())).title == "Undone"
 
 
 async def test_a_thread_that_is_gone_is_posted_again_and_found_by_the_name_of_its_seat(
@@ -741,3 +760,4 @@ async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Store) 
     assert (await room.do("muted", by="ana")).title == "Snoozed and muted"
     assert (await room.do("muted", by="bo")).title == "Nothing is muted"
     assert (await room.do(*snoozed.actions[0].id.split(":"), by="bo")).title == "Nothing to undo"
+    assert (await room.do("unmute", "ana", by="bo")).title == "Not shown"

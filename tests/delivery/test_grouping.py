@@ -17,7 +17,7 @@ from meterbot.core.deliveries import (
     WaitingDelivery,
 )
 from meterbot.core.models import EventKind
-from meterbot.delivery.grouping import AT_ONCE, LATE, MOST_TOGETHER, grouping
+from meterbot.delivery.grouping import AT_ONCE, LATE, MOST_RENEWALS, MOST_TOGETHER, grouping
 from tests.delivery.alerts.events import event
 from tests.teams import NOW
 
@@ -251,3 +251,8 @@ def test_two_renewals_are_one_message_and_one_is_its_own() -> None:
     assert CHOOSE(renewals, None, NOW) == Choice(("a0", "a1"), AT_ONCE)
     assert CHOOSE(renewals[:1], None, NOW) == Choice(("a0",))
     assert CHOOSE([waiting("b"), *renewals], None, NOW) == Choice(("b",))
+
+
+def test_the_renewals_of_a_large_team_are_one_message() -> None:
+    renewals = several(MOST_RENEWALS + 1, event=event(EventKind.RENEWAL_NEAR))
+    assert CHOOSE(renewals, None, NOW) == Choice(ids(renewals[:MOST_RENEWALS]), AT_ONCE)

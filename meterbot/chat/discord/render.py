@@ -30,8 +30,8 @@ from meterbot.chat.text_forms import (
     all_tables,
     cell_text,
     compact_cells,
+    labelled_lines,
     message_lines,
-    without_natives,
 )
 from meterbot.core.inline import Instant, InstantStyle, Link, pieces, plain
 from meterbot.core.messages import Action, Field, Message, Section, Table
@@ -39,7 +39,6 @@ from meterbot.core.models import Severity
 
 # The part of the 6000 characters for each; the description gets the rest.
 _FOOTER_ROOM, _FIELDS_ROOM, _LINE_ROOM = 300, 1600, 300
-_TEXT_WIDTH = 40
 _BLOCK_WIDTH = 30
 """A code block of so many columns is not broken on a phone."""
 _MORE_ROOM = len("… and 99999 more\n")
@@ -119,7 +118,8 @@ def text_payload(message: Message, delivery: str | None) -> Payload:
     hidden, owner = ("", None) if delivery is None else (hidden_mark(delivery), _owner(message))
     mention = f"<@{owner}> " if owner else ""
     begin = f"{mention}{EMOJI[message.severity]}"
-    lines = message_lines(without_natives(message, _TEXT_WIDTH))
+    tables = [part for table in all_tables(message) for part in (_labelled(table), Section((table.note,)))]
+    lines = message_lines(replace(message, tables=(), charts=(), sections=(*tables, *message.sections)))
     shown, room = [], CONTENT - units(begin) - len(hidden) - _MORE_ROOM
     for line in lines:
         text = cut(line, _LINE_ROOM, _escaped)
@@ -232,8 +232,7 @@ def _embed(message: Message, *, titled: bool = False) -> Payload:
 
 @dataclass(frozen=True, slots=True)
 class _Rows(Section):
-    """A table's rows. Unless `fixed`, each line is a row's name, a line break, and the rest of the row. `note` is below
-    the rows, also where not all of them fit."""
+    """A table's rows. `note` is below them, also where not all of them fit."""
 
     note: str = ""
 
@@ -248,12 +247,21 @@ def _table_section(table: Table) -> Section:
     heading, lines = plain(table.caption) or None, aligned_lines(table)
     if max(map(len, lines)) <= _BLOCK_WIDTH:
         return _Rows(tuple(lines), heading, fixed=True, note=table.note)
-    rows = [f"{cell_text(row[0])}\n{compact_cells(row, table.columns)}" for row in table.rows]
-    return _Rows(tuple(rows), heading, note=table.note)
+    rows = _labelled(table)
+    return _Rows(rows.lines, heading, labels=rows.labels, note=table.note)
+
+
+def _labelled(table: Table) -> Section:
+    """A table as lines of text, each with the row's name."""
+    return Section(
+        tuple(compact_cells(row, table.columns) for row in table.rows),
+        plain(table.caption) or None,
+        labels=tuple(cell_text(row[0]) for row in table.rows),
+    )
 
 
 def _row(text: str) -> str:
-    """`**ana** $23.85 of $80.00`"""
+    """A label, a line break and its line as `**ana** $23.85 of $80.00`."""
     name, ends, rest = text.partition("\n")
     return f"**{_escaped(name)}** {_escaped(rest)}" if ends and name.strip() else _escaped(text)
 
@@ -303,15 +311,17 @@ def _section(section: Section, room: int) -> str | None:
     if room < _MORE_ROOM:
         return None
     escape = _verbatim if section.verbatim else _fixed if section.fixed else _escaped
-    if isinstance(section, _Rows) and not section.fixed:
-        escape = _row
-    lines = [*_lines(section.lines, room, _LINE_ROOM, escape), *notes]
+    said: Sequence[str] = section.lines
+    if section.labels:
+        said, escape = ["\n".join(pair) for pair in labelled_lines(section)], _row
+    lines = [*_lines(said, room, _LINE_ROOM, escape), *notes]
     return before + ("\n".join(lines) or _BREAK) + after
 
 
 def _notes(table: _Rows) -> list[str]:
     if table.fixed:
-        return [_fixed(line) for line in wrap(cut(plain(table.note), _LINE_ROOM, str), _BLOCK_WIDTH)]
+        note = cut(plain(table.note), _LINE_ROOM, str)
+        return [_fixed(line) for line in wrap(note, _BLOCK_WIDTH, break_on_hyphens=False)]
     return [cut(table.note, _LINE_ROOM, _escaped)] if table.note else []
 
 

@@ -22,7 +22,14 @@ from meterbot.chat.slack.text import (
     rich_elements,
     visible,
 )
-from meterbot.chat.text_forms import EMOJI, chart_table, message_lines, table_section, without_natives
+from meterbot.chat.text_forms import (
+    EMOJI,
+    chart_table,
+    labelled_lines,
+    message_lines,
+    table_section,
+    without_natives,
+)
 from meterbot.core.inline import plain
 from meterbot.core.messages import Action, Field, Message, Section
 
@@ -72,8 +79,7 @@ def render_text(message: Message) -> Payload:
     """The whole message as text, without any block: the last form that is tried."""
     lines = message_lines(replace(without_natives(message, _TEXT_WIDTH), actions=()))
     text = EMOJI[message.severity] + "\n".join(lines)
-    mention = _mention(message)
-    return {"text": mention + escaped(text, _OUR_TEXT)}
+    return {"text": _mention(message) + mrkdwn(text, _OUR_TEXT)["text"]}
 
 
 def render_line(message: Message) -> Payload:
@@ -184,17 +190,19 @@ def _sections(sections: Sequence[Section], room: int) -> list[Block]:
 def _fitted(section: Section, room: int) -> Block | None:
     """The section with as many of its first lines as `room` characters hold; None if not even one fits."""
     heading = section.heading if section.heading and visible(section.heading) else None
-    lines = [clipped(one_line(line), _OUR_LINE) for line in section.lines]
+    said = [line for _, line in labelled_lines(section)] or section.lines
+    lines = [clipped(one_line(line), _OUR_LINE) for line in said]
 
     def block(kept: int) -> Block:
         left_out = [_and_more(len(lines) - kept)] if kept < len(lines) else []
-        return _section(heading, [*lines[:kept], *left_out], fixed=section.fixed)
+        shown = [*lines[:kept], *left_out]
+        return _section(heading, shown, fixed=section.fixed, labels=section.labels[:kept])
 
     kept = largest(len(lines), lambda count: _size([block(count)]) <= room)
     return None if kept is None or (kept == 0 and lines) else block(kept)
 
 
-def _section(heading: str | None, lines: Sequence[str], *, fixed: bool) -> Block:
+def _section(heading: str | None, lines: Sequence[str], *, fixed: bool, labels: Sequence[str] = ()) -> Block:
     said: list[Block] = []
     blocks: list[Block] = []
     text = "\n".join(lines)
@@ -205,11 +213,23 @@ def _section(heading: str | None, lines: Sequence[str], *, fixed: bool) -> Block
         shown = {"type": "text", "text": plain(text)}
         blocks.append({"type": "rich_text_preformatted", "elements": [shown]})
     elif visible(text):
-        said += rich_elements(text)
+        said += rich_elements(text) if not labels else _labelled(labels, lines)
     elif heading is None:
         said.append({"type": "text", "text": DASH})
     above = [{"type": "rich_text_section", "elements": said}] if said else []
     return {"type": "rich_text", "elements": [*above, *blocks]}
+
+
+def _labelled(labels: Sequence[str], lines: Sequence[str]) -> Iterator[Block]:
+    """Each label in bold and its line behind it; what is behind the last label has none."""
+    for number, line in enumerate(lines, 1):
+        end = "\n" * (number < len(lines))
+        if number > len(labels):
+            yield from rich_elements(f"{line}{end}")
+            continue
+        label = clipped(one_line(plain(labels[number - 1])), _OUR_LINE)
+        yield {"type": "text", "text": label or DASH, "style": {"bold": True}}
+        yield from rich_elements(f" {line}{end}")
 
 
 def _and_more(count: int) -> str:

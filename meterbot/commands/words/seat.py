@@ -12,7 +12,7 @@ from meterbot.commands.outlooks import NOWHERE, Outlooks
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import current_outlooks, two_months
 from meterbot.commands.rows import health_sentence, plan_price_text, row_note, row_value, spent_so_far
-from meterbot.commands.seat_lines import seat_lines
+from meterbot.commands.seat_lines import seat_values
 from meterbot.commands.team_report import MissingSeat, SeatRow
 from meterbot.commands.words.forecast import seat_outlook_sentences
 from meterbot.core.messages import Message, Section, buttons
@@ -125,19 +125,20 @@ def _charge(row: SeatRow, view: View, hours: Sequence[Hour]) -> list[str]:
 def _seat_sections(
     row: SeatRow, view: View, ahead: _Ahead, gone: MissingSeat | None, *, titled: bool
 ) -> list[Section]:
-    lines = list(seat_lines(row.snapshot, view.report.as_of, view.tz, row.windows_at))
+    values = seat_values(row.snapshot, view.report.as_of, view.tz, row.windows_at)
     if row.pace is not None:
         per_hour, over = show(row.pace.per_hour, grouped=True), span(row.pace.over)
-        lines.append(f"{'Rate':<16} {per_hour} an hour over the last {over}")
+        values.append(("Rate", f"{per_hour} an hour over the last {over}"))
     if not row.metered and not row.beside:
-        lines.append(f"{'Extra usage':<16} {row_value(row, view)}")
+        values.append(("Extra usage", row_value(row, view)))
     heading = None
     several = sum(other.seat.name == row.seat.name for other in view.report.rows) > 1
     if titled:
         where = row.snapshot.org_name or (row.counter.org if row.counter else "never read")
         heading = one_line(row.seat.name, 60) + (f", {one_line(where, 60)}" if several else "")
     facts = [*ahead.sentences(row, view), *_facts(row, view, ahead, gone)]
-    return [Section(tuple(lines), heading=heading, fixed=True), *_people(row, view), Section(tuple(facts))]
+    lines = Section(tuple(value for _, value in values), heading, labels=tuple(label for label, _ in values))
+    return [lines, *_people(row, view), Section(tuple(facts))]
 
 
 def _people(row: SeatRow, view: View) -> list[Section]:

@@ -118,7 +118,7 @@ def text_of(event: Event, seat: Seat | None, tz: tzinfo) -> AlertText:
 
 
 def _seat_line(text: AlertText) -> tuple[Section, ...]:
-    return (Section((text.seat_line,), fixed=True),) if text.seat_line else ()
+    return (Section((text.seat_line,), labels=("Extra usage",)),) if text.seat_line else ()
 
 
 def _actions(seat: Seat | None) -> tuple[Action, ...]:

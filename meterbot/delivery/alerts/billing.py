@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, tzinfo
 
 from meterbot.core.inline import instant as when
-from meterbot.core.messages import Field
+from meterbot.core.messages import Column, Table
 from meterbot.core.money import Money, show, totals
 from meterbot.core.plans import list_price, plan_name
 from meterbot.core.text import amounts_text, count, day_text, one_line
@@ -12,6 +12,8 @@ from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, day_of, 
 from meterbot.delivery.alerts.remedies import Situation
 
 _UNPAID = {"past_due", "unpaid"}
+_RENEWALS = (Column("Seat"), Column("Renews"), Column("Fee", numeric=True))
+_MOST_ROWS = 30
 
 
 def renewal_near(facts: EventFacts) -> AlertText:
@@ -52,23 +54,24 @@ def _fee(facts: EventFacts) -> tuple[Money | None, bool]:
     return list_price(facts.text("plan")), True
 
 
-def renewals(several: Sequence[EventFacts]) -> AlertText:
-    """The next charges of several seats, a field each: `Mon Apr 27: $200.00`."""
+def renewals(several: Sequence[EventFacts]) -> tuple[AlertText, Table]:
+    """The next charges of several seats, and a row for each, the earliest first."""
     ordered = sorted(several, key=lambda each: (str(each.event.facts.get("date")), each.who))
     days = [day_of(facts.event.facts.get("date")) for facts in ordered]
     fees = [_fee(facts)[0] for facts in ordered]
     known = [fee for fee in fees if fee is not None]
     on = f" on {_day(days[0])}" if len({*days}) == 1 and days[0] is not None else ""
     total = f": {amounts_text(totals(known).values())}" if len(known) == len(fees) else ""
-    fields = tuple(
-        Field(facts.who, f"{_day(day)}{f': {fee}' if (fee := renewal_fee(facts)) else ''}")
-        for facts, day in zip(ordered, days, strict=True)
-    )
-    return AlertText(
+    rows = [
+        (facts.who, _day(day), renewal_fee(facts) or "") for facts, day in zip(ordered, days, strict=True)
+    ]
+    more = len(rows) - _MOST_ROWS
+    note = f"and {more} more: see /claude-spend renewals" if more > 0 else ""
+    text = AlertText(
         f"{count(len(ordered), 'renewal')}{on}{total}",
         "To avoid a charge, cancel or change the plan in claude.ai before that day.",
-        fields=fields,
     )
+    return text, Table("Next charges", _RENEWALS, tuple(rows[:_MOST_ROWS]), note)
 
 
 def _day(day: date | None) -> str:

@@ -30,7 +30,7 @@ _WITH_LEVELS = frozenset({EventKind.THRESHOLD_CROSSED, EventKind.BUDGET_CROSSED}
 class AlertText:
     """`title` says who, what and how much; `action` what to do; `details` what else the reader needs, in sentences.
 
-    `seat_line` is shown with fixed columns. `evidence` is shown under Why? alone.
+    `seat_line` is the value of the seat's line. `evidence` is shown under Why? alone.
     """
 
     title: str

@@ -49,7 +49,7 @@ def seat_blocked(facts: EventFacts) -> AlertText:
 
 
 def _seat_line(facts: EventFacts) -> str:
-    """`Extra usage      $50.00 / $50.00 (100%)  BLOCKED until Fri May 1`"""
+    """`$50.00 / $50.00 (100%)  BLOCKED until Fri May 1`"""
     used, cap, until = facts.money("used"), facts.money("cap"), facts.instant("until")
     amount = "unknown" if used is None else show(used)
     if cap is not None:
@@ -58,7 +58,7 @@ def _seat_line(facts: EventFacts) -> str:
     elif used is not None:
         amount += " used"
     ends = f" until {local_day(until, facts.tz)}" if until is not None and until > facts.event.at else ""
-    return f"{'Extra usage':<16} {amount}  BLOCKED{ends}"
+    return f"{amount}  BLOCKED{ends}"
 
 
 def seat_unblocked(facts: EventFacts) -> AlertText:

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 
 from meterbot.core.deliveries import ActionKind, AlertAction, Delivery, DeliveryKind, Destination, PostContent
 from meterbot.core.inline import instant as when
-from meterbot.core.messages import Action, Message, Section, button
+from meterbot.core.messages import Action, Message, Section, Table, button
 from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.text import count, one_line, span, stopped
 from meterbot.delivery import alerts
@@ -24,6 +24,7 @@ Seats = Mapping[str, Seat]
 
 _WORST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
 _NAME = 40
+_MOST_LINES = 30
 _REPORTS = frozenset({EventKind.PULL_REQUEST_MERGED, EventKind.PERIOD_CLOSED, EventKind.NOTICE})
 """Nothing is wrong: there is nothing to acknowledge."""
 TEAM = "team"
@@ -112,30 +113,42 @@ def _buttons(content: PostContent, *, settled: bool) -> tuple[Action, ...]:
 
 
 def _several(content: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Message:
-    """Unrelated events in one post, a line each. The title counts what the post lists."""
+    """Unrelated events in one post, a line each, as many as a person reads. The title counts them all."""
     open_ = [event for event in content.events if event.key not in content.endings and event.resolves is None]
     if all(event.kind is EventKind.RENEWAL_NEAR for event in content.events):
-        text = renewals([EventFacts(each, _seat_of(each, seats), tz) for each in content.events])
-        lines = []
+        text, table = renewals([EventFacts(each, _seat_of(each, seats), tz) for each in content.events])
+        tables: tuple[Table, ...] = (table,)
+        lines: list[str] = []
+        spoken = [", ".join(filter(None, row)) + "." for row in table.rows] + [table.note]
     else:
-        text = AlertText(count(len(content.events), "alert"))
-        moments = {when(event.at, tz) for event in content.events}
-        common = moments.pop() if len(moments) == 1 else None
-        lines = [_entry(event, content, seats, tz, dated=common is None) for event in content.events]
-        if common is not None and heading != AT_ONCE:
-            text = replace(text, action=f"All at {common}.")
+        text = AlertText(count(len(content.events), "alert"), _common_moment(content, heading, tz))
+        tables, lines = (), _lines(content, seats, tz)
+        spoken = lines
     title = text.title if heading == AT_ONCE else f"{heading}: {text.title}"
-    listed = [f"{field.name} {field.value}." for field in text.fields]
     return Message(
         title=title,
-        fallback=f"{title}. {' '.join([*lines, *listed])}",
+        fallback=f"{title}. {' '.join(spoken)}".rstrip(),
         severity=_worst(event.severity for event in open_) if open_ else Severity.GOOD,
         text="\n".join(filter(None, [text.action, *_actions_taken(content, tz)])),
-        fields=text.fields,
+        tables=tables,
         sections=(Section(tuple(lines)),) if lines else (),
         actions=_buttons(content, settled=not open_),
         owner=_common_owner(open_, seats),
     )
+
+
+def _lines(content: PostContent, seats: Seats, tz: tzinfo) -> list[str]:
+    """A line for each event, with its time if the others have another one."""
+    dated = len({when(event.at, tz) for event in content.events}) > 1
+    shown = content.events[:_MOST_LINES]
+    lines = [_entry(event, content, seats, tz, dated=dated) for event in shown]
+    more = len(content.events) - len(shown)
+    return [*lines, f"and {more} more: see /claude-spend"] if more else lines
+
+
+def _common_moment(content: PostContent, heading: str, tz: tzinfo) -> str:
+    moments = {when(event.at, tz) for event in content.events}
+    return f"All at {moments.pop()}." if len(moments) == 1 and heading != AT_ONCE else ""
 
 
 def _common_owner(events: Sequence[Event], seats: Seats) -> dict[str, str]:

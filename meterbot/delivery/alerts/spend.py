@@ -1,11 +1,11 @@
 """Alerts about money: the first extra usage, charges within the plan, closed periods."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from meterbot.core.messages import Field
-from meterbot.core.money import show
-from meterbot.core.text import count, day_text, one_line
+from meterbot.core.money import show, totals
+from meterbot.core.text import amounts_text, count, day_text, one_line
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, month_of, window_levels, windows
 from meterbot.rules import fact_money
 
@@ -83,7 +83,7 @@ def _month_closed(facts: EventFacts) -> AlertText:
     month = "the month" if period is None else f"{month_of(period):%B}"
     rows = facts.items("seats") or []
     details = [_closed_row(row) for row in rows[:_MOST_ROWS]]
-    details += [f"and {len(rows) - _MOST_ROWS} more"] if len(rows) > _MOST_ROWS else []
+    details += [_others_closed(rows[_MOST_ROWS:])] if len(rows) > _MOST_ROWS else []
     if isinstance(unknown := values.get("unknown"), int) and unknown:
         details.append(f"Not in the sum, because they could not be read: {count(unknown, 'seat')}.")
     if isinstance(still_open := values.get("open"), int) and still_open:
@@ -99,6 +99,12 @@ def _month_closed(facts: EventFacts) -> AlertText:
     fields += [Field("Plan fees on top", f"{fees}{prices}")] if fees else []
     title = f"The team closed {month} at {facts.sums('totals') or 'an unknown amount'}"
     return AlertText(title, details=tuple(details), fields=tuple(fields))
+
+
+def _others_closed(rows: Sequence[Mapping[str, object]]) -> str:
+    """`and 280 more: $11,228.00 together`"""
+    finals = [final for row in rows if (final := fact_money(row.get("final"))) is not None]
+    return f"and {len(rows)} more" + (f": {amounts_text(totals(finals).values())} together" if finals else "")
 
 
 def _closed_row(row: Mapping[str, object]) -> str:

@@ -71,7 +71,9 @@ def messages(draw: st.DrawFn) -> Message:
 
     sections = draw(
         st.lists(
-            st.builds(Section, st.builds(lambda: some(500)), st.none() | texts, st.booleans()), max_size=4
+            st.builds(Section, st.builds(lambda: some(500)), st.none() | texts, st.booleans())
+            | st.builds(lambda: Section(lines := some(500), labels=lines)),
+            max_size=4,
         )
     )
     return Message(
@@ -240,6 +242,32 @@ def test_a_long_title_is_cut_only_where_a_message_ends(length: int, mention: dic
 def test_the_last_form_shows_the_severity_and_the_title_first() -> None:
     assert text_payload(alert(), DELIVERY)["content"].startswith("<@42> 🚨 ana is BLOCKED\n")
     assert text_payload(alert(), None)["content"].startswith("🚨 ana is BLOCKED\n")
+
+
+def test_the_last_form_has_instants_in_the_readers_zone_and_rows_with_their_names() -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    until = instant(at, UTC)
+    table = Table("Seats", (Column("Seat"), Column("Until")), (("ana", until),), "and 3 more")
+    lines = Section((f"78.0% used    -> resets {until}",), labels=("5-hour",))
+    message = Message("ana", "ana", text=f"Until {until}.", tables=(table,), sections=(lines,))
+    shown = f"<t:{int(at.timestamp())}:f>"
+    assert text_payload(message, None)["content"].replace("\\", "").split("\n") == [
+        "ana",
+        f"Until {shown}.",
+        "Seats:",
+        f"  ana: {shown}",
+        "  and 3 more",
+        f"  5-hour: 78.0% used -> resets {shown}",
+    ]
+
+
+def test_labels_are_in_front_of_their_lines_because_a_phone_breaks_columns() -> None:
+    section = Section((" 78.0% used    -> resets", "$4.20 / $50.00 (8%)"), labels=("5-hour", "Extra usage"))
+    description = _embed(Message("ana", "ana", sections=(section,)))["description"]
+    assert description.replace("\\", "").split("\n") == [
+        "**5-hour** 78.0% used -> resets",
+        "**Extra usage** $4.20 / $50.00 (8%)",
+    ]
 
 
 @given(messages())

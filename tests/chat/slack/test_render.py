@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
 from meterbot.chat.slack.limits import checked, problems
-from meterbot.chat.slack.render import render, render_line
+from meterbot.chat.slack.render import render, render_line, render_text
 from meterbot.core.errors import Outcome, SendError
+from meterbot.core.inline import instant
 from meterbot.core.messages import Action, Field, Message, Section
 from meterbot.core.models import Severity
 from tests.properties import examples
@@ -84,6 +86,9 @@ def teams(draw: st.DrawFn) -> Message:
     lines = tuple(f"{cast[seat % len(cast)]:16} $4.20 / $50.00 (8%)" for seat in range(seats))
     fixed = st.builds(Section, st.just(lines), st.none() | names, st.booleans())
     loose = st.builds(Section, st.lists(names, max_size=5).map(tuple), st.none() | names, st.booleans())
+    named = st.builds(
+        Section, st.just(lines), st.none() | names, labels=st.just(tuple(cast * seats)[: len(lines)])
+    )
     return draw(
         st.builds(
             Message,
@@ -92,7 +97,7 @@ def teams(draw: st.DrawFn) -> Message:
             st.sampled_from(Severity),
             names,
             st.lists(st.builds(Field, names, names), max_size=30).map(tuple),
-            st.lists(fixed | loose, max_size=60).map(tuple),
+            st.lists(fixed | loose | named, max_size=60).map(tuple),
             st.lists(st.builds(Action, names.map(lambda name: f"seat:{name}"[:80]), names), max_size=30).map(
                 tuple
             ),
@@ -105,7 +110,7 @@ def teams(draw: st.DrawFn) -> Message:
 @examples(25)
 @given(teams())
 def test_no_message_becomes_what_slack_would_refuse(message: Message) -> None:
-    for payload in (render(message), render_line(message)):
+    for payload in (render(message), render_line(message), {**render_text(message), "blocks": []}):
         assert problems(payload) == []
         assert verdict(payload) is None
         for block in payload["blocks"]:
@@ -298,3 +303,21 @@ def test_what_does_not_fit_is_refused_before_it_leaves() -> None:
         checked({"text": "", "blocks": []})
 
     assert caught.value.outcome is Outcome.INVALID
+
+
+def test_labels_are_in_bold_in_front_of_their_lines_because_a_phone_breaks_columns() -> None:
+    section = Section((" 78.0% used    -> resets", "$4.20 / $50.00 (8%)"), labels=("5-hour", "Extra usage"))
+    (_, block) = render(Message("ana", "ana", sections=(section,)))["blocks"]
+    (said,) = block["elements"]
+    assert [(element["text"], "style" in element) for element in said["elements"]] == [
+        ("5-hour", True),
+        (" 78.0% used -> resets\n", False),
+        ("Extra usage", True),
+        (" $4.20 / $50.00 (8%)", False),
+    ]
+
+
+def test_the_last_form_has_instants_in_the_readers_zone() -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    text = render_text(Message("ana", "ana", text=f"Until {instant(at, UTC)}."))["text"]
+    assert f"Until <!date^{int(at.timestamp())}^" in text

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from meterbot.chat.text_forms import without_natives
+from meterbot.chat.text_forms import section_lines, without_natives
 from meterbot.commands.outlooks import outlooks
 from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
@@ -61,7 +61,7 @@ def body(message: Message) -> str:
     parts = [message.text] if message.text else []
     for section in without_natives(message, 120).sections:
         parts += [f"[{section.heading}]"] if section.heading else []
-        parts += section.lines
+        parts += section_lines(section)
     return plain("\n".join(parts))
 
 

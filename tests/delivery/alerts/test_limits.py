@@ -38,17 +38,17 @@ def test_a_blocked_seat_says_who_how_much_what_to_do_and_until_when() -> None:
 @pytest.mark.parametrize(
     ("facts", "line"),
     [
-        ({}, "Extra usage      $50.00 / $50.00 (100%)  BLOCKED until Fri May 1"),
-        ({"until": None}, "Extra usage      $50.00 / $50.00 (100%)  BLOCKED"),
-        ({"until": "2026-04-01T00:00:00Z"}, "Extra usage      $50.00 / $50.00 (100%)  BLOCKED"),
-        ({"until": None, "cap": None}, "Extra usage      $50.00 used  BLOCKED"),
-        ({"until": None, "used": None, "cap": None}, "Extra usage      unknown  BLOCKED"),
-        ({"until": None, "used": usd("1234.5")}, "Extra usage      $1234.50 / $50.00 (2469%)  BLOCKED"),
+        ({}, "$50.00 / $50.00 (100%)  BLOCKED until Fri May 1"),
+        ({"until": None}, "$50.00 / $50.00 (100%)  BLOCKED"),
+        ({"until": "2026-04-01T00:00:00Z"}, "$50.00 / $50.00 (100%)  BLOCKED"),
+        ({"until": None, "cap": None}, "$50.00 used  BLOCKED"),
+        ({"until": None, "used": None, "cap": None}, "unknown  BLOCKED"),
+        ({"until": None, "used": usd("1234.5")}, "$1234.50 / $50.00 (2469%)  BLOCKED"),
     ],
 )
-def test_the_seat_line_is_in_a_block(facts: dict[str, Any], line: str) -> None:
+def test_the_seat_line_has_its_label(facts: dict[str, Any], line: str) -> None:
     (section,) = said(EventKind.SEAT_BLOCKED, **facts).sections
-    assert (section.lines, section.fixed) == ((line,), True)
+    assert (section.labels, section.lines) == (("Extra usage",), (line,))
 
 
 def test_a_seat_out_of_credits_is_told_to_buy_some() -> None:

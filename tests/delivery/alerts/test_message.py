@@ -1,7 +1,7 @@
 """What a message shows when it is sent or edited: one alert, one that lives through a period, or several in one."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -353,11 +353,21 @@ def renewal(name: str, day: str) -> Event:
 def test_the_renewals_of_a_morning_are_one_message_with_the_next_first() -> None:
     message = shown(renewal("ana", "2026-05-02"), renewal("bo", "2026-05-01"), heading=AT_ONCE)
     assert message.title == "2 renewals: $400.00"
-    assert [(field.name, field.value) for field in message.fields] == [
-        ("bo", "Fri May 1: $200.00"),
-        ("ana", "Sat May 2: $200.00"),
-    ]
-    assert message.fallback == "2 renewals: $400.00. bo Fri May 1: $200.00. ana Sat May 2: $200.00."
+    assert message.tables[0].rows == (("bo", "Fri May 1", "$200.00"), ("ana", "Sat May 2", "$200.00"))
+    assert message.fallback == "2 renewals: $400.00. bo, Fri May 1, $200.00. ana, Sat May 2, $200.00."
+
+
+@pytest.mark.parametrize("made", [renewal, lambda name, _: replace(BLOCKED, key=name, seat=name)])
+def test_what_many_seats_post_together_ends_with_how_many_more_and_where_to_see_them(
+    made: Callable[[str, str], Event],
+) -> None:
+    """It is cut here, because a platform would cut it without a word about where the rest is."""
+    message = shown(*(made(f"seat{number}", "2026-05-02") for number in range(300)), heading=AT_ONCE)
+    slack, discord = blocks.render(message), embeds.post_payload(message, "d" * 20)
+    assert message.title.startswith("300 ")
+    assert limits.problems(slack) == discord_limits.problems(discord) == []
+    for payload in (str(slack["blocks"]), str(discord).replace("\\n", " ")):
+        assert payload.count(" more") == payload.count("and 270 more: see /claude-spend") == 1
 
 
 def test_renewals_of_one_day_say_the_day_in_the_title() -> None:

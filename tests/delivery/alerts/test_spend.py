@@ -4,7 +4,7 @@ from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import EventKind
 from meterbot.delivery.alerts import text_of
-from tests.delivery.alerts.events import BERLIN, ROOM, changed, month_closed, said, values
+from tests.delivery.alerts.events import BERLIN, ROOM, changed, month_closed, said, usd, values
 from tests.teams import seat
 
 
@@ -83,6 +83,11 @@ def test_a_closed_month_is_a_report_by_seat() -> None:
         "Blocked": "20 hours",
         "Plan fees on top": "$500.00",
     }
+
+
+def test_a_report_of_many_seats_sums_what_it_does_not_list() -> None:
+    rows = [{"seat": f"seat{number}", "final": usd("40.10")} for number in range(300)]
+    assert "\nand 280 more: $11,228.00 together\n" in month_closed(seats=rows).text
 
 
 def test_what_a_report_does_not_know_it_says() -> None:
