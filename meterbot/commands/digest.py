@@ -131,7 +131,7 @@ def message(
     span = f"spend since {day_text(since.astimezone(view.tz).date())}" if late else reader.schedule.every
     whose = "Your" if reader.seats else "The team's"
     title = f"{whose} {span}: {'spend not known' if amounts == _UNKNOWN else f'{amounts} spent'}"
-    begins = f"Since {instant(since, view.tz)}."
+    begins = f"Since {instant(since, view.tz)}. The other amounts are for the month so far."
     lately = {name: _amounts(amount) for name, amount in spent.items()}
     if reader.seats:
         whole = seat_detail(view, reader.seats, ("me",), outlooks)

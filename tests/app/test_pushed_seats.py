@@ -107,7 +107,7 @@ async def test_an_unreadable_amount_beside_a_new_cap_is_not_set_against_it(tmp_p
             await bot.run_once()
             clock.advance(timedelta(minutes=15))
         seen = str((await bot.commands.answer(Question(("seat", "bo"), "console", "operator"))).message)
-        assert "Extra usage      $200.00 used (cap unknown)" in seen
+        assert "$200.00 used (cap unknown)" in seen
         said = seen + screen.getvalue()
         assert not [wrong for wrong in ("/ $2.00", "of $2.00", "10000%", "BLOCKED") if wrong in said]
 

@@ -302,7 +302,9 @@ SAMPLES = [
 def test_the_channel_reads_who_spent_what_since_the_last_one() -> None:
     said = message(CHANNEL, view("17.20", "4"), SAMPLES, NOW - timedelta(days=1))
     assert said.title == "The team's day: $18.00 spent"
-    assert plain(said.text).startswith("Since Wed Apr 29 10:00.\n")
+    assert plain(said.text).startswith(
+        "Since Wed Apr 29 10:00. The other amounts are for the month so far.\n"
+    )
     assert [row[:3] for row in said.tables[0].rows] == [("ana", "$15.00", "$17.20"), ("bo", "$3.00", "$4.00")]
     assert "$21.20 spent of $100.00" in said.text
 

@@ -290,13 +290,15 @@ def _description(message: Message, room: int) -> str:
     wanted = [units(_section(section, DESCRIPTION) or "") + 1 for section in message.sections]
     for number, section in enumerate(message.sections):
         later = min(sum(wanted[number + 1 :]), room // 3)
-        block = _section(section, room - _MORE_ROOM - 1 - later)
+        block = _section(section, room - _MORE_ROOM - 2 - later)
+        # A heading tells a section apart from the one before; without one, an empty line does.
+        gap = "\n" if blocks and block and not (section.heading or section.fixed) else ""
         if block is None:
             left_out = sum(len(section.lines) for section in message.sections[number:])
             blocks.append(_more(left_out))
             break
-        blocks.append(block)
-        room -= units(block) + 1
+        blocks.append(gap + block)
+        room -= units(gap + block) + 1
     return "\n".join(blocks)
 
 

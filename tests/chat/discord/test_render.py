@@ -263,10 +263,13 @@ def test_the_last_form_has_instants_in_the_readers_zone_and_rows_with_their_name
 
 def test_labels_are_in_front_of_their_lines_because_a_phone_breaks_columns() -> None:
     section = Section((" 78.0% used    -> resets", "$4.20 / $50.00 (8%)"), labels=("5-hour", "Extra usage"))
-    description = _embed(Message("ana", "ana", sections=(section,)))["description"]
+    facts = Section(("Plan: Max 20x.",))
+    description = _embed(Message("ana", "ana", sections=(section, facts)))["description"]
     assert description.replace("\\", "").split("\n") == [
         "**5-hour** 78.0% used -> resets",
         "**Extra usage** $4.20 / $50.00 (8%)",
+        "",
+        "Plan: Max 20x.",
     ]
 
 
