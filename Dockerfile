@@ -1,12 +1,12 @@
 # A small image for the bot. docs/docker.md goes through it.
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY meterbot ./meterbot
 RUN python -m venv /opt/meterbot \
     && /opt/meterbot/bin/pip install --no-cache-dir -c constraints.txt '.[sentry]'
 
-FROM python:3.11-slim-bookworm
+FROM python:3.13-slim-bookworm
 RUN groupadd --system --gid 10001 meterbot \
     && useradd --system --uid 10001 --gid 10001 --no-create-home meterbot \
     && install -d -m 700 -o meterbot -g meterbot /var/lib/meterbot

@@ -95,11 +95,6 @@ clean:
 	rm -rf .venv .venv-* .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# pyenv's python3.13 runs only where it is the chosen version.
-ifdef PYTHON
-export PYENV_VERSION := $(patsubst python%,%,$(notdir $(PYTHON)))
-endif
-
 # The stamps are as new as the last installation; an installation is as complete as the newest list of what is needed.
 $(VENV)/.run: $(VENV)/.made pyproject.toml constraints.txt
 	$(say) 'installing meterbot into $(VENV)'
@@ -111,8 +106,11 @@ $(VENV)/.test: $(VENV)/.made pyproject.toml constraints.txt
 	@$(call install,'.[test]')
 	@touch $(VENV)/.run $@
 
+# The oldest first, so that nothing newer is used by mistake. pyenv's python3.11 runs only where 3.11 is the chosen
+# version, and .python-version chooses another one.
 $(VENV)/.made:
 	@for python in $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3); do \
+	  export PYENV_VERSION="$${python##*python}"; \
 	  if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
 	    printf '==> making $(VENV) with %s\n' "$$($$python --version)"; \
 	    $(VENV)/bin/python -c '' 2> /dev/null || clear=--clear; \

@@ -34,6 +34,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 properties.load_profile()
 
+# Nothing that is loaded before the first test is ever garbage.
+gc.disable()
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _tripwire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -87,8 +90,8 @@ def _as_before() -> Iterator[None]:
 
 def pytest_collection_finish() -> None:
     """Excludes what was loaded for all tests from garbage collection."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """Which tests run, on which databases, and in which order: hooks of pytest, which finds them in conftest.py."""
 
+import os
 from collections import Counter
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -23,11 +25,34 @@ LONGEST = (
 ABSENT = pytest.StashKey[set[str]]()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Each process loads the same files, but starts with others. In a new clone pytest rewrites the asserts of every
+    file, which takes longer than all other preparations; so one process rewrites a file, and the others read the result.
+    """
+    report = yield
+    if isinstance(collector, pytest.Session | pytest.Directory) and report.result:
+        processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        start = len(report.result) * mine // processes
+        report.result = [*report.result[start:], *report.result[:start]]
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out = [item for item in items if absent(item)]
     config.stash.setdefault(ABSENT, set()).update(program for item in left_out for program in absent(item))
     config.hook.pytest_deselected(items=left_out)
-    items[:] = sorted((item for item in items if not absent(item)), key=lambda item: _turn(item.nodeid))
+    items[:] = sorted((item for item in items if not absent(item)), key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[int, str]:
+    """The same in every process. The tests of a file keep their order."""
+    file, _, _ = item.nodeid.partition("::")
+    return _turn(file), file
 
 
 def _turn(test: str) -> int:
