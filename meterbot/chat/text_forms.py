@@ -64,6 +64,15 @@ def message_lines(message: Message) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
+def row_section(table: Table) -> Section:
+    """A table as a line of text for each row, labelled with the row's name: it breaks well on a phone."""
+    return Section(
+        tuple(compact_cells(row, table.columns) for row in table.rows),
+        plain(table.caption) or None,
+        labels=tuple(cell_text(row[0]) for row in table.rows),
+    )
+
+
 def table_section(table: Table, width: int) -> Section:
     """A table as a monospaced section of at most `width` columns."""
     return Section(tuple(table_lines(table, width)), plain(table.caption) or None, fixed=True)

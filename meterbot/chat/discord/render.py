@@ -28,10 +28,9 @@ from meterbot.chat.text_forms import (
     EMOJI,
     aligned_lines,
     all_tables,
-    cell_text,
-    compact_cells,
     labelled_lines,
     message_lines,
+    row_section,
 )
 from meterbot.core.inline import Instant, InstantStyle, Link, pieces, plain
 from meterbot.core.messages import Action, Field, Message, Section, Table
@@ -118,7 +117,7 @@ def text_payload(message: Message, delivery: str | None) -> Payload:
     hidden, owner = ("", None) if delivery is None else (hidden_mark(delivery), _owner(message))
     mention = f"<@{owner}> " if owner else ""
     begin = f"{mention}{EMOJI[message.severity]}"
-    tables = [part for table in all_tables(message) for part in (_labelled(table), Section((table.note,)))]
+    tables = [part for table in all_tables(message) for part in (row_section(table), Section((table.note,)))]
     lines = message_lines(replace(message, tables=(), charts=(), sections=(*tables, *message.sections)))
     shown, room = [], CONTENT - units(begin) - len(hidden) - _MORE_ROOM
     for line in lines:
@@ -247,17 +246,8 @@ def _table_section(table: Table) -> Section:
     heading, lines = plain(table.caption) or None, aligned_lines(table)
     if max(map(len, lines)) <= _BLOCK_WIDTH:
         return _Rows(tuple(lines), heading, fixed=True, note=table.note)
-    rows = _labelled(table)
+    rows = row_section(table)
     return _Rows(rows.lines, heading, labels=rows.labels, note=table.note)
-
-
-def _labelled(table: Table) -> Section:
-    """A table as lines of text, each with the row's name."""
-    return Section(
-        tuple(compact_cells(row, table.columns) for row in table.rows),
-        plain(table.caption) or None,
-        labels=tuple(cell_text(row[0]) for row in table.rows),
-    )
 
 
 def _row(text: str) -> str:

@@ -24,14 +24,15 @@ from meterbot.chat.slack.text import (
 )
 from meterbot.chat.text_forms import (
     EMOJI,
+    aligned_lines,
+    all_tables,
     chart_table,
     labelled_lines,
     message_lines,
-    table_section,
-    without_natives,
+    row_section,
 )
 from meterbot.core.inline import plain
-from meterbot.core.messages import Action, Field, Message, Section
+from meterbot.core.messages import Action, Field, Message, Section, Table
 
 Payload = dict[str, Any]
 """`text` and `blocks` of a message, as Slack's methods take them."""
@@ -45,7 +46,8 @@ _OUR_FIELDS, _OUR_NAME, _OUR_VALUE = 10, 40, 150
 _OUR_SECTIONS = 20
 _OUR_ACTIONS = 6
 _OUR_LINE = 300
-_TEXT_WIDTH = 60
+_BLOCK_WIDTH = 34
+"""A monospaced block of so many columns is not broken on a phone."""
 
 _USER_ID = re.compile(r"[UW][A-Z0-9]{2,20}")
 
@@ -71,13 +73,26 @@ def _checked(form: Callable[[Message], Payload], message: Message) -> Payload:
 
 
 def render_without_natives(message: Message) -> Payload:
-    """The message with its tables and charts as monospaced text."""
-    return render(without_natives(message, _TEXT_WIDTH))
+    """The message with its tables and charts as text."""
+    return render(_without_natives(message))
+
+
+def _without_natives(message: Message) -> Message:
+    sections = [part for table in all_tables(message) for part in _table_sections(table)]
+    return replace(message, tables=(), charts=(), sections=(*sections, *message.sections))
+
+
+def _table_sections(table: Table) -> list[Section]:
+    """A monospaced block if that is narrow enough for a phone, else a line of text for each row."""
+    lines = aligned_lines(table)
+    narrow = max(map(len, lines)) <= _BLOCK_WIDTH
+    shown = Section(tuple(lines), plain(table.caption) or None, fixed=True) if narrow else row_section(table)
+    return [shown, Section((table.note,))] if table.note else [shown]
 
 
 def render_text(message: Message) -> Payload:
     """The whole message as text, without any block: the last form that is tried."""
-    lines = message_lines(replace(without_natives(message, _TEXT_WIDTH), actions=()))
+    lines = message_lines(replace(_without_natives(message), actions=()))
     text = EMOJI[message.severity] + "\n".join(lines)
     return {"text": _mention(message) + mrkdwn(text, _OUR_TEXT)["text"]}
 
@@ -117,7 +132,7 @@ def _data(message: Message, budget: NativeBudget) -> tuple[list[Block], list[Sec
     for table in message.tables:
         block = table_block(table, budget)
         if block is None:
-            sections.append(table_section(table, _TEXT_WIDTH))
+            sections += _table_sections(table)
             continue
         if block["type"] == "table" and visible(table.caption):
             blocks.append(_section(one_line(plain(table.caption)), [], fixed=False))
@@ -129,7 +144,7 @@ def _data(message: Message, budget: NativeBudget) -> tuple[list[Block], list[Sec
         if block is not None:
             blocks.append(block)
         elif not chart.in_table:
-            sections.append(table_section(chart_table(chart), _TEXT_WIDTH))
+            sections += _table_sections(chart_table(chart))
     return blocks, sections
 
 
