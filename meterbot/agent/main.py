@@ -13,6 +13,7 @@ import json
 import os
 import random
 import re
+import shlex
 import sys
 import time
 from contextlib import contextmanager
@@ -196,45 +197,57 @@ def join(url: str, code: str, program: list[str]) -> int:
     if answer.status != 200 or not {"seat", "token"} <= told.keys():
         raise Problem(told.get("error", f"meterbot does not accept this code ({answer.status})"))
     os.environ.update(METERBOT_URL=base, METERBOT_PUSH_TOKEN=told["token"])
-    status = 0
+    sent, repeated = "", False
     try:
         agent = Agent(state_file())
         agent.start_over()  # this meterbot, and this seat, may be another one
-        print(f"{agent.once(send)}, next in {EVERY // 60} minutes", flush=True)
+        sent = agent.once(send)
     except Problem as problem:
-        status = 1
         print(f"{told['seat']} is connected, but nothing was sent yet: {problem}", file=sys.stderr)
-    install(program)
-    return status
+    try:
+        repeated = install(program)
+    finally:
+        if sent:
+            print(sent + (f", next in {EVERY // 60} minutes" if repeated else ""), flush=True)
+    print(what_is_next(program, repeated))
+    return 0 if sent else 1
 
 
-def install(program: list[str]) -> None:
-    """Starts scheduled runs with this shell's settings. Raises `Problem`."""
+def install(program: list[str]) -> bool:
+    """Starts scheduled runs with this shell's settings; returns whether this machine has a scheduler. Raises `Problem`."""
     destination()
     write_settings()
-    start([*program, "--settings", str(settings_file())])
-    print(f"This machine now sends by itself. To stop that and delete it: {' '.join(program)} uninstall")
+    return start(_scheduled(program))
+
+
+def what_is_next(program: list[str], repeated: bool) -> str:  # noqa: FBT001 - the result of `install`
+    """What a person should know after `install`."""
+    if repeated:
+        return f"This machine now sends by itself. To stop that and delete it: {' '.join(program)} uninstall"
+    line = shlex.join(_scheduled(program))
+    return (
+        "No scheduler was found here, so nothing repeats this. Run this line about every 15 minutes from your own "
+        f"scheduler:\n{line}"
+    )
+
+
+def _scheduled(program: list[str]) -> list[str]:
+    return [*program, "--settings", str(settings_file())]
 
 
 def uninstall(program: list[str]) -> None:
     """Stops the scheduled runs and deletes settings, state and script. Raises `Problem`."""
+    script, deleted = folder() / "meterbot-agent.py", False
     try:
         stop(schedule(program))
     finally:  # the token goes even where the scheduler cannot be asked
-        deleted = _delete_files(program)
+        for path in (settings_file(), state_file(), state_file().with_suffix(".lock")):
+            path.unlink(missing_ok=True)
+        ours = Path(program[-1]).resolve() == script.resolve()
+        if ours and not any(folder().glob("settings*.json")):  # another sign-in's runs may need it
+            deleted = True
+            script.unlink(missing_ok=True)
     print("stopped, and deleted: settings and state" + (", and the script" if deleted else ""))
-
-
-def _delete_files(program: list[str]) -> bool:
-    """Deletes the settings and the state, and the script if it is not needed; returns whether the script is deleted."""
-    for path in (settings_file(), state_file(), state_file().with_suffix(".lock")):
-        path.unlink(missing_ok=True)
-    script = folder() / "meterbot-agent.py"
-    ours = Path(program[-1]).resolve() == script.resolve()
-    deleted = ours and not any(folder().glob("settings*.json"))  # another sign-in's runs may need it
-    if deleted:
-        script.unlink(missing_ok=True)
-    return deleted
 
 
 def main(arguments: list[str], program: list[str]) -> int:

@@ -79,19 +79,20 @@ def schedule(command: list[str]) -> Schedule | None:
     return _cron(name, command) if shutil.which("crontab") else None
 
 
-def start(command: list[str]) -> None:
-    """Starts the scheduled runs, instead of those of an earlier installation. Raises `Problem`."""
+def start(command: list[str]) -> bool:
+    """Starts the scheduled runs, instead of those of an earlier installation; returns whether this machine has a
+    scheduler. Raises `Problem`."""
     made = schedule(command)
-    if made is None:
-        loop = f"while :; do {shlex.join(command)}; sleep {EVERY}; done"
-        raise Problem(f"no scheduler found here: keep this running: {loop}")
     stop(made)
+    if made is None:
+        return False
     for path, text in made.files.items():
         write_private(path, text)
     for words in made.start:
         ran = _run(words, made.inputs[0])
         if ran.returncode:
             raise _failure(words, ran.stderr)
+    return True
 
 
 def stop(made: Schedule | None) -> None:

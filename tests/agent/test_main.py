@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -204,6 +205,29 @@ async def test_an_agent_that_keeps_going_ends_at_once_when_told_to(
     assert process.returncode == (0 if sign is signal.SIGTERM else 130)
     assert b"Traceback" not in err
     assert len(meterbot.pushes) == 1
+
+
+@pytest.mark.usefixtures("anthropic")
+async def test_joining_where_nothing_can_repeat_it_has_sent_and_says_what_to_run(
+    home: Home, meterbot: Meterbot, command: list[str]
+) -> None:
+    meterbot.answers.append(Answered(200, {}, json.dumps({"seat": "zoe", "token": PUSH_TOKEN})))
+    status, out, err = await run(home, *command, "join", meterbot.url, "CODE")
+    sent, advice, line = out.splitlines()
+    assert (status, err, sent) == (0, "", "zoe: $4.20 of $50.00 sent")
+    assert advice.startswith("No scheduler was found here, so nothing repeats this. Run this line")
+    assert (await run(home, *shlex.split(line)))[1].startswith("nothing new to send")
+    if command == PACKAGE:
+        assert (await run(home, *command, "install"))[:2] == (1, f"{advice}\n{line}\n")
+
+
+@pytest.mark.usefixtures("anthropic")
+async def test_a_scheduler_that_refuses_hides_not_what_was_sent(home: Home, meterbot: Meterbot) -> None:
+    program(home.path / "bin", "crontab", "import sys\nsys.exit('not allowed to use crontab')")
+    meterbot.answers.append(Answered(200, {}, json.dumps({"seat": "zoe", "token": PUSH_TOKEN})))
+    status, out, err = await run(home, *PACKAGE, "join", meterbot.url, "CODE")
+    assert (status, out) == (1, "zoe: $4.20 of $50.00 sent\n")
+    assert "not allowed to use crontab" in err
 
 
 @pytest.mark.usefixtures("anthropic")
