@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -17,11 +18,13 @@ from meterbot.sources.allowed_requests import check_request
 from meterbot.sources.responses import Cause, SourceError
 
 _HEADERS = {"User-Agent": f"meterbot/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}
+_NO_BODY = httpx.ByteStream(b"")
 _CONNECT_SECONDS = 10.0
 _LONGEST_HEADER_LINE = 65_536  # Security headers and cookies can exceed aiohttp's limit of 8 KiB.
 
-OnHeaders = Callable[[int, httpx.Headers], Awaitable[None]]
-"""Called with status and headers before the body is read. The deadline does not run meanwhile."""
+OnHeaders = Callable[[int, httpx.Headers], Awaitable[None] | None]
+"""Called with status and headers before the body is read. What it returns is awaited before that, too; the deadline does
+not run meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class HttpClient:
         self._largest = largest
         self._connections = connections
         self._idle = idle
+        self._extensions = {"timeout": {"connect": min(deadline, _CONNECT_SECONDS)}}
         self._transports: dict[str | None, AiohttpTransport] = {}
         self._routes: dict[str, AiohttpTransport] = {}
 
@@ -86,17 +90,20 @@ class HttpClient:
     ) -> HttpResponse:
         try:
             transport = self._routes.get(base) or self._route(base)
+            # With a stream, httpx adds no header of its own, which aiohttp would only replace.
             request = httpx.Request(
                 "GET",
                 _url(base, path),
                 headers={**_HEADERS, **headers},
-                extensions={"timeout": {"connect": min(self._deadline, _CONNECT_SECONDS)}},
+                stream=_NO_BODY,
+                extensions=self._extensions,
             )
+            request.read()
             async with asyncio.timeout(self._deadline) as limit:
                 response = await transport.handle_async_request(request)
                 try:
-                    if on_headers is not None:
-                        await _pause(limit, on_headers(response.status_code, response.headers))
+                    if on_headers and (work := on_headers(response.status_code, response.headers)):
+                        await _pause(limit, work)
                     return HttpResponse(response.status_code, response.headers, await self._body(response))
                 finally:
                     await response.aclose()
@@ -105,23 +112,14 @@ class HttpClient:
             raise SourceError(Cause.UNREACHABLE, _sentence(failure)) from None
 
     async def _body(self, response: httpx.Response) -> bytes:
-        encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        if encoding not in {
-            "identity",
-            "",
-            "gzip",
-            "x-gzip",
-        }:  # Several encodings in a row multiply the size of a chunk.
-            raise SourceError(
-                Cause.UNREADABLE, "the response is compressed in a way meterbot did not ask for"
-            )
-        body = bytearray()
+        decode, body = _decoder(response.headers.get("content-encoding", "")), bytearray()
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - the transport makes no other
         try:
-            async for chunk in response.aiter_bytes():
-                body += chunk
+            async for chunk in response.stream:
+                body += decode(chunk, self._largest + 1 - len(body))
                 if len(body) > self._largest:
                     raise SourceError(Cause.DRIFTED, f"the response is larger than {self._largest} bytes")
-        except httpx.DecodingError:
+        except zlib.error:
             raise SourceError(Cause.UNREADABLE, "the response is not valid gzip") from None
         return bytes(body)
 
@@ -143,6 +141,17 @@ class HttpClient:
             max_line_size=_LONGEST_HEADER_LINE,
             max_field_size=_LONGEST_HEADER_LINE,
         )
+
+
+def _decoder(encoding: str) -> Callable[[bytes, int], bytes]:
+    """Decodes a chunk of a body, to at most so many bytes."""
+    match encoding.strip().lower():
+        case "" | "identity":
+            return lambda chunk, _: chunk
+        case "gzip" | "x-gzip":
+            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+    # Several encodings in a row multiply the size of a chunk.
+    raise SourceError(Cause.UNREADABLE, "the response is compressed in a way meterbot did not ask for")
 
 
 async def _pause(limit: asyncio.Timeout, work: Awaitable[None]) -> None:

@@ -1,5 +1,6 @@
 """A session of claude.ai: its current key, and the answers that are read with it."""
 
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Protocol
 
@@ -66,14 +67,15 @@ class Session:
         )
         return reading(response.status, response.headers, response.body, now)
 
-    async def _keep_renewal(self, status: int, headers: httpx.Headers, now: datetime) -> None:
+    def _keep_renewal(self, status: int, headers: httpx.Headers, now: datetime) -> Awaitable[None] | None:
         """Stores a renewed key before the body is read: the body may break off, and the old key may be refused soon."""
         renewal = renewed_session(status, headers, self._key, now)
         if renewal is None:
-            return
+            return None
         self._use(renewal.key)
-        if self._keeper is not None:
-            await self._keeper.renewed(renewal.key, renewal.ends_at, now)
+        if self._keeper is None:
+            return None
+        return self._keeper.renewed(renewal.key, renewal.ends_at, now)
 
     def _use(self, key: str) -> None:
         self._key = key
