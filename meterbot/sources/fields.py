@@ -120,15 +120,21 @@ def _tolerant(convert: Callable[[Any, Callable[[str], None]], object]) -> PlainV
     def validate(value: object, info: ValidationInfo) -> object:
         if value is None:
             return None
-        place = cast("_FieldPath", info.context)
-        path = f"{place.path}.{info.field_name}"
         try:
-            return convert(value, lambda note: place.notes.add(f"{path}: {note}"))
+            return convert(value, lambda note: _place(info).notes.add(f"{_path(info)}: {note}"))
         except _WrongError as wrong:
-            place.notes.reject(path, wrong.expected, wrong.found)
+            _place(info).notes.reject(_path(info), wrong.expected, wrong.found)
             return None
 
     return PlainValidator(validate)
+
+
+def _place(info: ValidationInfo) -> _FieldPath:
+    return cast("_FieldPath", info.context)
+
+
+def _path(info: ValidationInfo) -> str:
+    return f"{_place(info).path}.{info.field_name}"
 
 
 def _number(value: object, forgive: Callable[[str], None]) -> Decimal:

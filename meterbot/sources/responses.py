@@ -139,8 +139,10 @@ def _is_html(headers: Mapping[str, str], body: bytes) -> bool:
 def _is_challenge(headers: Mapping[str, str], body: bytes) -> bool:
     if "challenge" in headers.get("cf-mitigated", "").lower():
         return True
+    if not _is_html(headers, body):
+        return False
     start = body[:20_000].lower()
-    return _is_html(headers, body) and (b"just a moment" in start or b"challenge-platform" in start)
+    return b"just a moment" in start or b"challenge-platform" in start
 
 
 def _redirected(status: int, location: str) -> SourceError:
