@@ -22,6 +22,8 @@ def watch_subscription(memory: CounterMemory, reading: CleanReading) -> tuple[Co
     if not reading.subscription_read or new is None:
         return memory, []
     seen = _seen(new, old, drifted=reading.subscription_drifted)
+    if seen == old:
+        return memory, []
     alerts = memory.subscription_alerts
     memory = replace(memory, subscription=seen)
     if old is None:

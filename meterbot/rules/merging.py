@@ -19,7 +19,7 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
 
     A part that was not read keeps its last good value and that value's age, and so does a rejected field of extra
     usage or the subscription. A stale snapshot only fills in what was never known. Known values from the future are
-    dropped.
+    dropped, and so is the e-mail address.
     """
     if snapshot.fetched_at > now + CLOCK_SKEW or snapshot.org_uuid is None:
         return None
@@ -52,7 +52,7 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
     merged = replace(
         snapshot,
         account_uuid=snapshot.account_uuid or old.account_uuid,
-        account_email=snapshot.account_email or old.account_email,
+        account_email=None,
         org_name=snapshot.org_name or old.org_name,
         tier=snapshot.tier or old.tier,
         usage_is_total=old.usage_is_total if snapshot.usage_is_total is None else snapshot.usage_is_total,
@@ -89,7 +89,11 @@ def undated(known: LastKnown) -> LastKnown:
 def _first(snapshot: Snapshot) -> LastKnown:
     at, extra = snapshot.fetched_at, snapshot.extra_usage
     return LastKnown(
-        snapshot=snapshot if extra is None else replace(snapshot, extra_usage=_balance_dated(extra, at)),
+        snapshot=replace(
+            snapshot,
+            account_email=None,
+            extra_usage=None if extra is None else _balance_dated(extra, at),
+        ),
         windows_at=_when(at, read=snapshot.windows_read),
         extra_usage_at=_when(at, read=snapshot.extra_usage_read),
         subscription_at=_when(at, read=snapshot.subscription_read),

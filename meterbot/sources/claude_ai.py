@@ -88,30 +88,30 @@ class ClaudeAiSource:
         try:
             await self._session.refresh()
             account = await self._current_account(now, errors)
-            snapshots = await self._read_all(self._to_read(account, errors), now, errors)
+            answers = await self._read_all(self._to_read(account, errors), now, errors)
         except SourceError as trouble:
-            snapshots = [self._unread(now, trouble)]
-        return tuple(self._with_account(snapshot, errors) for snapshot in snapshots)
+            answers = [(None, _unread(trouble))]
+        return tuple(self._snapshot(now, organization, found, errors) for organization, found in answers)
 
     async def _read_all(
         self, organizations: list[Organization], now: datetime, errors: list[str]
-    ) -> list[Snapshot]:
-        snapshots: list[Snapshot] = []
+    ) -> list[tuple[Organization | None, OrganizationAnswers]]:
+        answers: list[tuple[Organization | None, OrganizationAnswers]] = []
         ended: SourceError | None = None
         for organization in organizations:
             if ended is not None:
-                snapshots.append(self._unread(now, ended, organization))
+                answers.append((organization, _unread(ended)))
                 continue
             found = await self._organization(organization, now)
             ended = found.trouble if found.ended else None
             if organization.uuid in self._unreadable:
                 errors.append(f"organization {organization.uuid}: not readable with this session, left out")
             else:
-                snapshots.append(self._snapshot(now, organization, found))
-        if not snapshots:
+                answers.append((organization, found))
+        if not answers:
             self._account_at = None
             raise SourceError(Cause.DENIED, "no organization of this account can be read (API only?)")
-        return snapshots
+        return answers
 
     # The account.
 
@@ -233,33 +233,26 @@ class ClaudeAiSource:
             return Counter.of_seat(self._seat.name, organization.uuid)
         return Counter(account, organization.uuid)
 
-    def _unread(
-        self, now: datetime, trouble: SourceError, organization: Organization | None = None
-    ) -> Snapshot:
-        """A snapshot that only says why it is empty."""
-        return self._snapshot(
-            now, organization, OrganizationAnswers(trouble=trouble, errors=[trouble.sentence])
-        )
-
     def _snapshot(
-        self, now: datetime, organization: Organization | None, found: OrganizationAnswers
+        self, now: datetime, organization: Organization | None, found: OrganizationAnswers, errors: list[str]
     ) -> Snapshot:
+        """The snapshot with its account and organization, and with notes on that account."""
         snapshot = found.snapshot(self._seat, now)
-        if organization is None:
-            return snapshot
-        return replace(
-            snapshot, org_uuid=organization.uuid, org_name=organization.name, tier=organization.tier
-        )
-
-    def _with_account(self, snapshot: Snapshot, errors: list[str]) -> Snapshot:
-        """The snapshot with its account, and with notes on that account."""
         switched = self._account_uuid not in {None, self._expected_account}
         sentence = "the session belongs to another account than before: is it the right seat's?"
         return replace(
             snapshot,
             account_uuid=self._account_uuid,
             account_email=None if self._account is None else self._account.email,
+            org_uuid=None if organization is None else organization.uuid,
+            org_name=None if organization is None else organization.name,
+            tier=None if organization is None else organization.tier,
             detail=snapshot.detail or (sentence if switched else None),
             drift=(*self._account_drift, *snapshot.drift),
             errors=(*([f"account: {sentence}"] if switched else []), *errors, *snapshot.errors),
         )
+
+
+def _unread(trouble: SourceError) -> OrganizationAnswers:
+    """Answers that only say why there are none."""
+    return OrganizationAnswers(trouble=trouble, errors=[trouble.sentence])

@@ -38,7 +38,15 @@ def test_each_part_keeps_its_last_good_value_and_its_age() -> None:
     assert known.snapshot.windows == FULL.windows
     assert known.snapshot.subscription == FULL.subscription
     assert (known.windows_at, known.extra_usage_at, known.subscription_at) == (NOON, NOON + HOUR, NOON)
-    assert (known.snapshot.health, known.snapshot.account_email) == (Health.DRIFTED, FULL.account_email)
+    assert known.snapshot.health is Health.DRIFTED
+
+
+def test_no_e_mail_address_is_known_of_a_counter() -> None:
+    first = replace(FULL, account_email="ana@example.com")
+    known = merge(None, first, NOON)
+    assert known is not None
+    assert known.snapshot.account_email is None
+    assert after(first, snapshot(NOON + HOUR, account_email="ana@example.com")).snapshot.account_email is None
 
 
 def test_a_part_that_is_absent_replaces_the_last_one() -> None:
