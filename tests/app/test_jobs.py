@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Iterator
+from contextlib import nullcontext as does_not_raise
 from datetime import UTC, datetime, timedelta, tzinfo
 
 import apscheduler.schedulers.base
@@ -76,6 +77,7 @@ async def test_a_job_goes_on_when_the_clock_is_set(machine: type[Machine], moved
     machine.moved = moved
     await work.until(work.runs + 5)
     await periodic.stop()
+    assert (work.at_once, work.most_at_once) == (0, 1)
 
 
 async def test_a_clock_that_is_set_forward_makes_a_job_run_once_for_all_that_it_missed(
@@ -143,4 +145,5 @@ async def test_the_end_waits_for_the_run_that_it_cancels(logged: io.StringIO) ->
 
 
 async def test_jobs_that_never_started_can_be_stopped() -> None:
-    await PeriodicJobs().stop()
+    with does_not_raise():
+        await PeriodicJobs().stop()

@@ -219,6 +219,7 @@ async def test_every_address_is_ipv4_and_ipv6() -> None:
     async with listening([("", port)]):
         for host in ("127.0.0.1", "::1") if socket.has_ipv6 and _has_ipv6() else ("127.0.0.1",):
             _, writer = await asyncio.open_connection(host, port)
+            assert writer.get_extra_info("peername")[:2] == (host, port)
             writer.close()
 
 

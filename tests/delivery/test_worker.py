@@ -271,6 +271,7 @@ async def test_waking_sends_what_was_queued_meanwhile(line: Line) -> None:
         await wall.until(number + 1)
     worker.stop()
     await asyncio.wait_for(running, 5)
+    assert wall.titles() == ["0", "1", "2"]
 
 
 # --- what a failure leaves ------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import nullcontext as does_not_raise
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,8 @@ def test_a_written_command_can_be_typed(page: str, line: str) -> None:
         "meterbot seat invite",
         "meterbot db restore",
     }
-    parse(f"{line} 1" if named else line.replace("APPLICATION_ID", "1"))
+    with does_not_raise():
+        parse(f"{line} 1" if named else line.replace("APPLICATION_ID", "1"))
 
 
 @pytest.mark.parametrize(

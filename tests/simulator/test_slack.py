@@ -280,6 +280,7 @@ async def test_closing_lets_go_of_what_hangs() -> None:
             await slack.until(lambda: slack.sockets)
             async with asyncio.timeout(2):
                 await slack.close()
+        assert slack.sockets == 0
 
 
 # --- Modals

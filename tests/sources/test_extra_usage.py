@@ -404,4 +404,5 @@ def test_a_broken_window_costs_no_money(path: tuple[str | int, ...], value: Any)
 
 @given(extra_usage=json_values, spend=json_values, overage=json_values, team=st.booleans())
 def test_no_bodies_raise(extra_usage: Any, spend: Any, overage: Any, *, team: bool) -> None:
-    told({"extra_usage": extra_usage, "spend": spend}, overage, team=team)
+    _, drift = told({"extra_usage": extra_usage, "spend": spend}, overage, team=team)
+    assert all(note.isprintable() and len(note) < 200 for note in drift)

@@ -98,7 +98,7 @@ def test_a_repository_that_would_lead_elsewhere_is_refused(name: str) -> None:
 def test_whatever_is_signed_is_read_or_refused(value: Any) -> None:
     for document in (value, {"action": "closed", "pull_request": value, "repository": value}):
         with suppress(UnusableHookError):
-            read_hook("pull_request", json.dumps(document).encode())
+            assert isinstance(read_hook("pull_request", json.dumps(document).encode()), Merged | str)
 
 
 # --- the commits --------------------------------------------------------------------------------------------------

@@ -312,6 +312,7 @@ async def test_a_gateway_that_does_not_even_close_is_left_behind(discord: Discor
     async with running(discord):
         await discord.gateway.dispatch("INTERACTION_CREATE", {"nonsense": True})
         await discord.until(lambda: discord.gateway.identifies == 2)
+        assert discord.gateway.connections == 2
 
 
 async def test_closing_does_not_wait_for_a_dead_gateway(discord: DiscordSimulator) -> None:
