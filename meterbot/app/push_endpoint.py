@@ -19,7 +19,7 @@ from meterbot.app.web import (
 from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
 from meterbot.ingest.ingest import PushReceipt
-from meterbot.ingest.pushes import PushReceiver
+from meterbot.ingest.pushes import PushReceiver, spent_text
 from meterbot.sources import UnusablePushError
 
 PATHS = ("/api/v1/snapshots", "/snapshots")
@@ -79,7 +79,9 @@ class PushEndpoint:
         try:
             agent = _AGENT.match(request.headers.get("User-Agent", ""))
             if agent is not None and receipt.refused is None:
-                await self._receiver.note_agent(seat, agent["version"], receipt.spent or "", self._now())
+                await self._receiver.note_agent(
+                    seat, agent["version"], spent_text(receipt.known), self._now()
+                )
         except Exception as error:  # noqa: BLE001 - logged; the push itself is stored
             self._failures.failed(error)
         else:
@@ -117,7 +119,7 @@ class PushEndpoint:
             return Refusal(409, receipt.refused, remedy, seat=seat).response()
         status = "stored" if receipt.new else "unchanged"
         counts = {"stored": receipt.new, "unchanged": receipt.unchanged}
-        body = {"status": status, "seat": seat, **counts, "spent": receipt.spent}
+        body = {"status": status, "seat": seat, **counts, "spent": spent_text(receipt.known)}
         return web.json_response(body, status=202 if receipt.new else 200)
 
 

@@ -115,6 +115,11 @@ class Changes:
         accounts = (counter.account for name, counter in self.latest if name == seat.name and counter.named)
         return replace(snapshot, account_uuid=next(accounts, None))
 
+    def known_by(self, seat: Seat, snapshot: Snapshot) -> LastKnown | None:
+        """What is known through the seat of the snapshot's counter."""
+        counter = self.with_account(seat, snapshot).counter
+        return None if counter is None else self.latest.get((seat.name, counter))
+
     def check_age(self, seat: Seat, now: datetime) -> None:
         """Applies the rules that depend on time alone to a source."""
         state = self._present_source(seat.name, now)

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from meterbot import rules
 from meterbot.core.log import get_logger
-from meterbot.core.models import Counter, Event, Health, Seat, Snapshot, by_counter
+from meterbot.core.models import Counter, Event, Health, LastKnown, Seat, Snapshot, by_counter
 from meterbot.core.plans import plan_mismatch
 from meterbot.delivery import seat_settings
 from meterbot.ingest.changes import Changes, counters_of, has_shared_balance
@@ -52,8 +52,8 @@ class PushReceipt:
     refused: str | None = None
     taken: bool = False
     """It was refused because another owner's seat has the account."""
-    spent: str | None = None
-    """The sent amounts, for the person at the machine."""
+    known: LastKnown | None = None
+    """What is known afterwards of the counter that was sent last."""
 
 
 class ClockBehindError(Exception):
@@ -151,7 +151,8 @@ class Ingest:
         events = self._recorder.record(connection, changes, now)
         if refused is not None:
             return PushReceipt(refused=refused, taken=holder is not None), events
-        return PushReceipt(len(changes.news), len(wanted) - len(changes.news)), events
+        known = changes.known_by(configured, named[-1])
+        return PushReceipt(len(changes.news), len(wanted) - len(changes.news), known=known), events
 
     def _other_owner(self, connection: Connection, seat: Seat, pushed: Sequence[Snapshot]) -> Seat | None:
         """The other owner's seat that holds a counter in these snapshots."""

@@ -3,13 +3,13 @@
 import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message
-from meterbot.core.models import Health, Severity, Snapshot
+from meterbot.core.models import Health, LastKnown, Severity, Snapshot
 from meterbot.core.money import show
 from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.notices import owner_destination, queue_notice
@@ -88,7 +88,7 @@ class PushReceiver:
             if not is_outage(error):
                 await self._note_unstorable(seat, now)
             raise
-        return replace(receipt, spent=_spent(snapshots[-1]))
+        return receipt
 
     async def _note_unstorable(self, seat: str, now: datetime) -> None:
         try:
@@ -126,9 +126,10 @@ class PushReceiver:
             self.wake()
 
 
-def _spent(snapshot: Snapshot) -> str:
-    """`$4.20 of $50.00`: for the person at the machine, after a push."""
-    extra = snapshot.extra_usage
+def spent_text(known: LastKnown | None) -> str:
+    """`$4.20 of $50.00`: for the person at the machine, after a push. An amount of an earlier reading is not said to be
+    today's."""
+    extra = None if known is None or not known.amounts_are_current else known.snapshot.extra_usage
     if extra is None or extra.used is None:
         return "extra usage unknown, the rest"
     cap = f" of {show(extra.cap)}" if extra.cap else ", no cap," if extra.cap_known else ""

@@ -10,8 +10,9 @@ a main window or an amount was there but could not be parsed, else `ok`.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from meterbot.core.models import Estimate, Health, Seat, Snapshot, Throttle
 from meterbot.core.money import Money
@@ -46,14 +47,21 @@ def snapshots_of(seat: Seat, document: bytes, now: datetime) -> tuple[Snapshot, 
     except RecursionError:
         raise UnusablePushError("the body is nested too deeply") from None
     if not isinstance(value, list):
-        return (_snapshot(seat, value, _ROOT, now),)
+        return _in_the_present([_snapshot(seat, value, _ROOT, now)], now)
     if not value:
         raise UnusablePushError("an empty list: there is nothing to store", "body")
     if len(value) > MOST_SNAPSHOTS:
         raise UnusablePushError(f"more than {MOST_SNAPSHOTS} snapshots in one request: send fewer", "body")
     snapshots = [_snapshot(seat, item, f"{_ROOT}[{place}]", now) for place, item in enumerate(value)]
     # Otherwise a newer one of the same organization would make the store ignore an older one behind it.
-    return tuple(sorted(snapshots, key=lambda snapshot: snapshot.fetched_at))
+    return _in_the_present(sorted(snapshots, key=lambda snapshot: snapshot.fetched_at), now)
+
+
+def _in_the_present(snapshots: Sequence[Snapshot], now: datetime) -> tuple[Snapshot, ...]:
+    """If the sender's clock is a little ahead, the newest snapshot was read now, and the others that much earlier than
+    they say. Otherwise the next push would look older than this one, and be ignored."""
+    ahead = max(snapshots[-1].fetched_at - now, timedelta(0))
+    return tuple(replace(snapshot, fetched_at=snapshot.fetched_at - ahead) for snapshot in snapshots)
 
 
 def _snapshot(seat: Seat, value: object, path: str, now: datetime) -> Snapshot:

@@ -66,7 +66,7 @@ TOKENS = {"bo": "mbpush_planted-token-of-bo", "cy": "configured-planted-token-of
 JSON = {"Content-Type": "application/json"}
 
 
-def body(used: int = 1720, at: datetime = NOW, **changes: Any) -> dict[str, Any]:
+def body(used: object = 1720, at: datetime = NOW, **changes: Any) -> dict[str, Any]:
     extra = {"is_enabled": True, "monthly_limit": 5000, "used_credits": used, "currency": "USD"}
     return {
         "org_uuid": ORG,
@@ -196,7 +196,26 @@ async def test_a_push_is_stored_and_the_same_again_changes_nothing(door: Door) -
     assert (again.status, again.body["status"]) == (200, "unchanged")
     older = await door.send(body(4900, NOW - timedelta(minutes=1)))
     assert (older.status, older.body["unchanged"]) == (200, 1)
+    assert older.body["spent"] == "$17.20 of $50.00"  # what is known, not what was sent
     assert await door.state() == before
+
+
+async def test_a_push_whose_clock_is_a_little_ahead_is_of_now_and_does_not_hide_the_next_one(
+    door: Door,
+) -> None:
+    await door.send(body(1700, NOW + timedelta(minutes=4)))
+    (row,) = await door.store.read(counter_states.read_latest)
+    assert row.known.extra_usage_at == NOW
+    door.clock.advance(timedelta(minutes=1))
+    right = await door.send(body(1800, NOW + timedelta(minutes=1)))
+    assert (right.status, right.body["spent"]) == (202, "$18.00 of $50.00")
+
+
+async def test_an_amount_that_could_not_be_read_is_not_answered_with_the_one_before(door: Door) -> None:
+    await door.send(body())
+    door.clock.advance(timedelta(minutes=1))
+    answer = await door.send(body("much", NOW + timedelta(minutes=1)))
+    assert answer.body["spent"] == "extra usage unknown, the rest"
 
 
 async def test_the_older_address_is_the_same_door(door: Door) -> None:
@@ -206,7 +225,7 @@ async def test_the_older_address_is_the_same_door(door: Door) -> None:
 
 async def test_a_list_says_what_was_new_in_it(door: Door) -> None:
     await door.send(body())
-    later = body(1800, NOW + timedelta(minutes=1))
+    later = body(1800, door.clock.advance(timedelta(minutes=1)))
     told = await door.send([later, body()])
     assert (told.status, told.body["stored"], told.body["unchanged"]) == (202, 1, 1)
 
@@ -527,13 +546,14 @@ async def test_a_seat_that_never_pushed_is_not_down(door: Door) -> None:
 
 
 async def test_a_seat_that_pushes_too_often_is_told_to_wait(sqlite: Door) -> None:
-    statuses = [(await sqlite.send(body(at=NOW + timedelta(seconds=n)))).status for n in range(13)]
+    before = [NOW - timedelta(seconds=left) for left in range(12, -1, -1)]
+    statuses = [(await sqlite.send(body(at=at))).status for at in before]
     assert statuses == [202] * 12 + [429]
     told = await sqlite.send(body())
     assert (told.headers["Retry-After"], told.body["retry_after"]) == ("10", 10)
     assert (await sqlite.send(body(), token=TOKENS["cy"])).status == 202
     sqlite.clock.advance(timedelta(seconds=10))
-    assert (await sqlite.send(body())).status == 200
+    assert (await sqlite.send(body())).status == 202
 
 
 async def test_a_revoked_token_that_is_tried_on_and_on_holds_up_nobody_else(sqlite: Door) -> None:
@@ -610,7 +630,10 @@ async def test_no_token_and_no_text_of_a_sender_is_in_a_log_an_answer_or_the_dat
         await door.send(body(), token=planted),
         await door.send(body(), token=planted, path=f"/snapshots?token={planted}"),
         await door.send(
-            body(account_email=f"{planted}@example.com", fetched_at=(NOW + timedelta(seconds=1)).isoformat())
+            body(
+                account_email=f"{planted}@example.com",
+                fetched_at=door.clock.advance(timedelta(seconds=1)).isoformat(),
+            )
         ),
         await door.send(body(4900, NOW + timedelta(seconds=2), account_email="other.planted@example.com")),
     ]

@@ -125,7 +125,8 @@ def facts(given_: dict[str, Any], one: dict[str, Any]) -> Facts:
     windows = {"five_hour": one["five_hour"], "seven_day": 7}
     left = None if one["balance"] is None or given_["places"] != "both" else Decimal(one["balance"])
     late = one["skew"] <= -LATE
-    at, configured = one["now"] + one["skew"], (one["percents"], one["off"])
+    at = one["now"] + min(one["skew"], timedelta(0))  # a clock that is ahead is put right
+    configured = (one["percents"], one["off"])
     return Facts(at, number, known, one["reason"], one["reached"], windows, left, late, *configured)
 
 
