@@ -174,13 +174,13 @@ def send(body: bytes) -> str:
     url, token = destination()
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     answer = exchange("POST", f"{url}/api/v1/snapshots", headers, body)
-    told = _texts(answer.document)
-    if answer.status in {200, 202} and "status" in told:
-        return f"{told['seat']}: {told['spent']} sent" if {"seat", "spent"} <= told.keys() else "sent"
+    fields = _texts(answer.document)
+    if answer.status in {200, 202} and "status" in fields:
+        return f"{fields['seat']}: {fields['spent']} sent" if {"seat", "spent"} <= fields.keys() else "sent"
     later = answer.status in {408, 425, 429} or answer.status >= 500
     doubt = "meterbot cannot take it now" if later else "is METERBOT_URL right?"
-    why = told.get("error", f"the reading was not taken, the next run sends it again: {doubt}")
-    raise Problem("; ".join([why, *filter(None, [told.get("remedy")])]) + f" ({answer.status})")
+    why = fields.get("error", f"the reading was not taken, the next run sends it again: {doubt}")
+    raise Problem("; ".join([why, *filter(None, [fields.get("remedy")])]) + f" ({answer.status})")
 
 
 def _texts(document: Any) -> dict[str, str]:
@@ -193,17 +193,17 @@ def join(url: str, code: str, program: list[str]) -> int:
     """Trades a one-time code for the seat's token, sends a first reading, and installs the scheduled runs."""
     base = base_address(url, "the address")
     answer = exchange("POST", f"{base}/join/{code}", {}, b"")
-    told = _texts(answer.document)
-    if answer.status != 200 or not {"seat", "token"} <= told.keys():
-        raise Problem(told.get("error", f"meterbot does not accept this code ({answer.status})"))
-    os.environ.update(METERBOT_URL=base, METERBOT_PUSH_TOKEN=told["token"])
+    fields = _texts(answer.document)
+    if answer.status != 200 or not {"seat", "token"} <= fields.keys():
+        raise Problem(fields.get("error", f"meterbot does not accept this code ({answer.status})"))
+    os.environ.update(METERBOT_URL=base, METERBOT_PUSH_TOKEN=fields["token"])
     sent, repeated = "", False
     try:
         agent = Agent(state_file())
         agent.start_over()  # this meterbot, and this seat, may be another one
         sent = agent.once(send)
     except Problem as problem:
-        print(f"{told['seat']} is connected, but nothing was sent yet: {problem}", file=sys.stderr)
+        print(f"{fields['seat']} is connected, but nothing was sent yet: {problem}", file=sys.stderr)
     try:
         repeated = install(program)
     finally:

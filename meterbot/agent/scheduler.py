@@ -162,8 +162,8 @@ def _run(words: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
         ran = subprocess.run(words, input=typed, capture_output=True, timeout=60, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as failure:
         return subprocess.CompletedProcess(words, 1, "", str(failure))
-    told = (part.decode(code, errors) for part in (ran.stdout, ran.stderr))
-    return subprocess.CompletedProcess(words, ran.returncode, *told)
+    output = (part.decode(code, errors) for part in (ran.stdout, ran.stderr))
+    return subprocess.CompletedProcess(words, ran.returncode, *output)
 
 
 def settings_file() -> Path:

@@ -63,8 +63,8 @@ def seat_add(
     if token is None:
         print(f"{name} already has a token: --replace makes a new one", file=sys.stderr)
         raise typer.Exit(1)
-    told = url or (settings.http and settings.http.public_url)
-    address = told or "https://meterbot.example.com"
+    given = url or (settings.http and settings.http.public_url)
+    address = given or "https://meterbot.example.com"
     interval, address = known[name].interval, address.rstrip("/")
     if as_json:
         print_json(
@@ -72,7 +72,7 @@ def seat_add(
         )
     else:
         print(seat_admin.push_instructions(name, token, interval, address))
-        if not told:
+        if not given:
             print(
                 f"Replace {address} with your bot's address, which neither --url nor [http] public_url names.",
                 file=sys.stderr,

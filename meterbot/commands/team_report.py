@@ -130,8 +130,8 @@ class TeamReport:
 
 def plan_troubles(rows: Iterable[SeatRow]) -> list[str]:
     """A sentence for each seat whose account has another plan than the configured one."""
-    told: dict[str, tuple[str | None, list[str | None]]] = {}
+    tiers_of: dict[str, tuple[str | None, list[str | None]]] = {}
     for row in rows:
-        told.setdefault(row.seat.name, (row.seat.plan, []))[1].append(row.snapshot.tier)
-    found = [plan_mismatch(name, plan, tiers) for name, (plan, tiers) in told.items()]
+        tiers_of.setdefault(row.seat.name, (row.seat.plan, []))[1].append(row.snapshot.tier)
+    found = [plan_mismatch(name, plan, tiers) for name, (plan, tiers) in tiers_of.items()]
     return [sentence for sentence in found if sentence is not None]

@@ -210,17 +210,17 @@ class PullRequestTracker:
         made = calculated(connection, [each.pull for each in sharing])
         changed = [replace(each, pull=replace(each.pull, bill=made[each.pull.key])) for each in sharing]
         bill = made[key]
-        told = bill.settled or now - record.received_at >= LONGEST_WAIT
-        tells = told and record.reported_at is None
+        is_final = bill.settled or now - record.received_at >= LONGEST_WAIT
+        is_reported = is_final and record.reported_at is None
         final = replace(
             changed[0],
-            reported_at=now if tells else record.reported_at,
-            open=not (told and bill.settled) and now - record.received_at < GIVEN_UP,
+            reported_at=now if is_reported else record.reported_at,
+            open=not (is_final and bill.settled) and now - record.received_at < GIVEN_UP,
         )
         known = [before, *sharing[1:]]
         news = [one for one, old in zip([final, *changed[1:]], known, strict=True) if one != old]
         records.write(connection, news)
-        if not tells:
+        if not is_reported:
             return []
         event = merged_event(final.pull, now, shown=self._shown)
         return [event if self._post_without_cost else _posted_if_it_cost(event)]

@@ -91,7 +91,7 @@ def replay(
     have set for their seats; `progress` is called now and then."""
     past = [event for event in fired if since <= event.at <= until]
     own = [event for event in past if _is_reproduced(event)]
-    told = [
+    made = [
         event
         for event in replayed(samples, seats, settings, memories, progress)
         if since <= event.at <= until
@@ -100,7 +100,7 @@ def replay(
     return Replay(
         since,
         until,
-        _side_by_side(told, own),
+        _side_by_side(made, own),
         Count(event.kind for event in past if not _is_reproduced(event)),
         first if first is not None and first > since else None,
     )
@@ -206,12 +206,12 @@ def _reading(sample: Sample, seat: Seat) -> Snapshot:
     )
 
 
-def _side_by_side(told: Sequence[Event], fired: Sequence[Event]) -> tuple[Row, ...]:
+def _side_by_side(made: Sequence[Event], fired: Sequence[Event]) -> tuple[Row, ...]:
     """The same event is one row: by its key, or else the nearest of its kind, seat and level within a day."""
     left = {event.key: event for event in fired}
-    exact = {event.key: left.pop(event.key) for event in told if event.key in left}
+    exact = {event.key: left.pop(event.key) for event in made if event.key in left}
     rows = []
-    for event in told:
+    for event in made:
         found = exact.get(event.key) or _nearest(event, left.values())
         if found is not None:
             left.pop(found.key, None)
@@ -259,7 +259,7 @@ def _row_json(row: Row) -> dict[str, object]:
 
 def as_text(found: Replay, tz: tzinfo) -> str:
     """A table, and below it what it cannot contain."""
-    cells = [("when", "seat", "event", "these rules", "told then")]
+    cells = [("when", "seat", "event", "these rules", "posted then")]
     cells += [
         (
             moment(row.event.at, tz),

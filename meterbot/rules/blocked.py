@@ -129,11 +129,11 @@ def _may_be_unmetered(memory: CounterMemory, reading: CleanReading) -> bool:
 
 def _blocked(reading: CleanReading, block: Block, *, initial: bool) -> Event:
     raw = None if reading.extra is None else reading.extra.reason
-    told = f" (`{raw}`)" if raw else ""
+    quoted = f" (`{raw}`)" if raw else ""
     return reading.event(
         EventKind.SEAT_BLOCKED,
         reading.stamp,
-        reason=f"{_REASONS[block.reason]}{told}: {_state(reading)}",
+        reason=f"{_REASONS[block.reason]}{quoted}: {_state(reading)}",
         severity=Severity.CRITICAL,
         initial=initial,
         facts={

@@ -111,9 +111,9 @@ def costs_of(report: Listing, month: str, now: datetime, notes: DriftNotes) -> O
             whole = False
         else:
             days.add(bucket.starting_at)
-            told, all_told = _costs_of_day(bucket, path, notes)
-            amounts += told
-            whole &= all_told
+            amounts_of_day, complete = _costs_of_day(bucket, path, notes)
+            amounts += amounts_of_day
+            whole &= complete
     if whole and not amounts:
         amounts = [Money(Decimal(0), _USUAL, 2)]
     return OrgCosts(_summed(amounts), whole, now)
@@ -147,13 +147,16 @@ def day_of(report: Listing, notes: DriftNotes) -> Day:
         name = actor.email_address or actor.api_key_name or _UNNAMED
         if actor.email_address is not None:
             people.add(name)
-        told, all_told = _estimates_of_row(row, path, notes)
-        amounts[name] += told
-        whole &= all_told
+        estimates, complete = _estimates_of_row(row, path, notes)
+        amounts[name] += estimates
+        whole &= complete
         metrics = read(CoreMetricsShape, row.core_metrics, f"{path}.core_metrics", notes)
         pull_requests[name] += int((metrics and metrics.pull_requests_by_claude_code) or 0)
     return Day(
-        {name: _summed(told) for name, told in amounts.items()}, dict(pull_requests), frozenset(people), whole
+        {name: _summed(estimates) for name, estimates in amounts.items()},
+        dict(pull_requests),
+        frozenset(people),
+        whole,
     )
 
 
@@ -181,11 +184,12 @@ def estimates_of(days: Sequence[Day], now: datetime, *, complete: bool, name_peo
     amounts: dict[str, list[Money]] = defaultdict(list)
     pull_requests: dict[str, int] = defaultdict(int)
     for day in days:
-        for name, told in day.amounts.items():
-            amounts[name] += told
+        for name, estimates in day.amounts.items():
+            amounts[name] += estimates
             pull_requests[name] += day.pull_requests.get(name, 0)
     everyone = [
-        PersonEstimate(name, _summed(told), pull_requests[name]) for name, told in sorted(amounts.items())
+        PersonEstimate(name, _summed(estimates), pull_requests[name])
+        for name, estimates in sorted(amounts.items())
     ]
     return OrgEstimates(
         amounts=_summed(amount for person in everyone for amount in person.amounts),

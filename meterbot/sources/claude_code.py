@@ -140,10 +140,10 @@ class ClaudeCodeSource:
     def _remarks(self, profile: Profile) -> list[str]:
         """Notes on the token's account."""
         switched = profile.account != self._expected_account
-        told = (
+        troubles = (
             ["the token belongs to another account than before: is it the right seat's?"] if switched else []
         )
-        return told if profile.lapsed is None else [*told, profile.lapsed]
+        return troubles if profile.lapsed is None else [*troubles, profile.lapsed]
 
 
 def _metering(usage: dict[str, object] | None, profile: Profile, notes: DriftNotes) -> Metering:

@@ -197,8 +197,8 @@ def readings(seats: Iterable[Seat], shots: Iterable[Snapshot]) -> Iterator[Check
         if shot.health is Health.OK:
             yield Check("seat_read", Status.OK, f"{name} was read")
             continue
-        told = shot.detail or next(iter(shot.errors), None)
-        sentence = f"{name}: {shot.health.value.replace('_', ' ')}" + (f" ({told})" if told else "")
+        detail = shot.detail or next(iter(shot.errors), None)
+        sentence = f"{name}: {shot.health.value.replace('_', ' ')}" + (f" ({detail})" if detail else "")
         status = Status.WARN if shot.health in _HARMLESS else Status.FAIL
         yield Check("seat_read", status, sentence, remedy(shot.health, sources[name]))
 
@@ -206,8 +206,8 @@ def readings(seats: Iterable[Seat], shots: Iterable[Snapshot]) -> Iterator[Check
 def plans(seats: Iterable[Seat], shots: Sequence[Snapshot]) -> Iterator[Check]:
     """Whether an account has the configured plan, by which its fee is counted."""
     for seat in seats:
-        told = [shot.tier for shot in shots if shot.seat == seat.name]
-        if trouble := plan_mismatch(seat.name, seat.plan, told):
+        tiers = [shot.tier for shot in shots if shot.seat == seat.name]
+        if trouble := plan_mismatch(seat.name, seat.plan, tiers):
             remedy_ = "correct plan (and plan_price, if there is one) in the configuration"
             yield Check("plan", Status.WARN, trouble, remedy_)
 

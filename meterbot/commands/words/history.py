@@ -90,8 +90,8 @@ def history_answer(view: View, found: Sequence[DailySpend], number: int, seats: 
         return Message(title, f"{title}: {text}", text=text, actions=actions)
     total = amounts_text(days.total for days in found)
     rows = [row for row in view.report.rows if not seats or row.seat.name in seats]
-    told = [fact for days in found for fact in _facts(days)]
-    facts = tuple(dict.fromkeys(filter(None, [*told, not_in_sums(rows)])))
+    facts_of_days = [fact for days in found for fact in _facts(days)]
+    facts = tuple(dict.fromkeys(filter(None, [*facts_of_days, not_in_sums(rows)])))
     renewals = Section(
         _renewal_lines({one: None for days in found for one in days.renewals}), "Plan renewals"
     )
