@@ -95,7 +95,7 @@ async def of_memory(seats: int = 2_000) -> str:
     """What a seat takes, as Python allocates it: for ever, and while an answer is made."""
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as name:
         folder, clock, of = Path(name), ManualClock(store.BEGAN), store.counters(seats)
-        told = whole.environment(seats, "http://127.0.0.1:9", folder, 60.0)
+        environ = whole.environment(seats, "http://127.0.0.1:9", folder, 60.0)
         found = dict[str, int]()
         tracemalloc.start()
 
@@ -104,7 +104,7 @@ async def of_memory(seats: int = 2_000) -> str:
             found[what] = tracemalloc.get_traced_memory()[0] - sum(found.values())
 
         note("before")
-        config = load(None, told, folder)
+        config = load(None, environ, folder)
         note("its configuration")
         async with build.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
             await store.write(bot.store, store.batch(of, clock.now(), 0))
@@ -198,7 +198,7 @@ async def _profiled(work: Callable[[], Awaitable[object]]) -> str:
 
 def _functions(profiler: cProfile.Profile) -> str:
     stats: Any = pstats.Stats(profiler)
-    spent = {_named(where): told[3] for where, told in stats.stats.items() if "meterbot" in where[0]}
+    spent = {_named(where): environ[3] for where, environ in stats.stats.items() if "meterbot" in where[0]}
     return f"{stats.total_tt * 1e3:,.0f} ms of CPU\n{_shares(spent, of=stats.total_tt)}"
 
 

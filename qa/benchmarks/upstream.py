@@ -92,7 +92,7 @@ class Seen:
     mixed: int = 0
     connections: int = 0
 
-    def told(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         return {
             "gets": self.gets.total(),
             "by_path": dict(self.gets),
@@ -134,10 +134,10 @@ class Upstream(asyncio.Protocol):
                 self._send(status, body)
 
     def _control(self, path: str) -> bytes:
-        told = self._seen[0].told()
+        report = self._seen[0].report()
         if path == "/bench/reset":
             self._seen[0] = Seen()
-        return json.dumps(told).encode()
+        return json.dumps(report).encode()
 
     def _answer(self, path: str, number: int) -> tuple[int, bytes]:
         seen = self._seen[0]
@@ -185,10 +185,10 @@ class Running:
     def seen(self, *, reset: bool = False) -> dict[str, Any]:
         """What arrived since the last reset. Fails if seats were mixed."""
         with urllib.request.urlopen(f"{self.url}/bench/{'reset' if reset else 'seen'}") as answer:  # noqa: S310 - loopback
-            told: dict[str, Any] = json.load(answer)
-        if told["mixed"]:
-            raise AssertionError(f"{told['mixed']} requests went out with another seat's cookie")
-        return told
+            report: dict[str, Any] = json.load(answer)
+        if report["mixed"]:
+            raise AssertionError(f"{report['mixed']} requests went out with another seat's cookie")
+        return report
 
 
 @contextmanager

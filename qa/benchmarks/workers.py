@@ -54,8 +54,8 @@ async def _child(url: str) -> None:
     """A bot, which prints the CPU that it used between the first line on its standard input and the second."""
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
-        told = whole.environment(SEATS, url, Path(folder), _INTERVAL)
-        config = load(None, told | {"DATABASE_URL": os.environ["DATABASE_URL"]}, Path(folder))
+        variables = whole.environment(SEATS, url, Path(folder), _INTERVAL)
+        config = load(None, variables | {"DATABASE_URL": os.environ["DATABASE_URL"]}, Path(folder))
         stop = asyncio.Event()
         async with build.assembled(config, SystemClock(), terminal=(None, io.StringIO())) as bot:
             serve.spare_garbage()

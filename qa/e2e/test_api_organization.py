@@ -95,8 +95,8 @@ async def test_what_an_organization_spends_is_beside_the_total(
         assert "$4.20 spent of $50.00 (8%)" in team
         assert "team-api: $148.45 this month (cost report)" in team
         assert "Claude Code use: $10.77 by 1 person (list-price estimate, not charged to seats)" in team
-        told = spend_json((await answers.team_report_with_outlooks(config, clock.now()))[0], UTC)
-        assert [(total["used"], total["plan_fees"]) for total in told["totals"]] == [("4.20", "20.00")]  # type: ignore[attr-defined]
+        document = spend_json((await answers.team_report_with_outlooks(config, clock.now()))[0], UTC)
+        assert [(total["used"], total["plan_fees"]) for total in document["totals"]] == [("4.20", "20.00")]  # type: ignore[attr-defined]
         kinds = {event.kind for event in await bot.store.read(lambda c: event_log.read_events(c, NOW))}
         assert EventKind.BUDGET_CROSSED not in kinds, "the organization's money is in no budget"
         assert "148.45" not in screen.getvalue()

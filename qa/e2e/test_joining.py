@@ -183,8 +183,8 @@ async def test_a_code_works_once_and_for_its_own_seat(site: Site) -> None:
         async with session.get(address) as shown:  # a chat that previews links
             assert shown.status == 200
         async with session.post(address) as traded:
-            told = await traded.json()
-            assert (traded.status, told["seat"]) == (200, "ana")
+            traded_body = await traded.json()
+            assert (traded.status, traded_body["seat"]) == (200, "ana")
             assert traded.headers["Cache-Control"] == "no-store"
         async with session.post(address) as again:
             assert again.status == 404
@@ -199,7 +199,7 @@ async def test_a_code_works_once_and_for_its_own_seat(site: Site) -> None:
             async with session.post(f"{site.url}/join/{code}") as refused:
                 assert refused.status == 404
     assert [one.seat for one in await site.house.bot.store.read(push_tokens.read)] == ["ana"]
-    assert told["token"] not in site.house.seen_by_others()
+    assert traded_body["token"] not in site.house.seen_by_others()
     assert address.rpartition("/")[2] not in site.house.seen_by_others()
 
 

@@ -92,14 +92,14 @@ async def standing_by(other: process.Process) -> None:
     await process.line(other.stderr, lambda line: "started" in line)
 
 
-def told(lines: list[str], title: str) -> int:
+def times_posted(lines: list[str], title: str) -> int:
     return sum(title in line for line in lines)
 
 
 def told_once(three: Team, *titles: str) -> None:
     for lines in (three.on_slack(), three.on_discord()):
         assert len(lines) == len(set(lines))
-        assert [told(lines, title) for title in titles] == [1] * len(titles)
+        assert [times_posted(lines, title) for title in titles] == [1] * len(titles)
 
 
 async def test_an_old_and_a_new_process_overlap_and_the_old_one_hands_everything_over(
@@ -111,8 +111,10 @@ async def test_an_old_and_a_new_process_overlap_and_the_old_one_hands_everything
         async with started(environ, "web.2", tmp_path) as new:
             await standing_by(new)
             three.block("ana")
-            await three.discord.until(lambda: told(three.on_discord(), "ana is BLOCKED"), seconds=STARTED)
-            await three.slack.until(lambda: told(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
+            await three.discord.until(
+                lambda: times_posted(three.on_discord(), "ana is BLOCKED"), seconds=STARTED
+            )
+            await three.slack.until(lambda: times_posted(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
             await requests.until_read(3, seconds=STARTED)
             assert three.discord.gateway.identifies == 1
             said = await three.discord.answer_to(await three.discord.slash("status"), seconds=STARTED)
@@ -123,8 +125,10 @@ async def test_an_old_and_a_new_process_overlap_and_the_old_one_hands_everything
             await three.discord.until(lambda: three.discord.gateway.live, seconds=TAKEN_OVER)
             assert three.discord.gateway.identifies == 2
             three.spend("bo", "26")
-            await three.discord.until(lambda: told(three.on_discord(), "bo passed 50%"), seconds=STARTED)
-            await three.slack.until(lambda: told(three.on_slack(), "bo passed 50%"), seconds=STARTED)
+            await three.discord.until(
+                lambda: times_posted(three.on_discord(), "bo passed 50%"), seconds=STARTED
+            )
+            await three.slack.until(lambda: times_posted(three.on_slack(), "bo passed 50%"), seconds=STARTED)
             await requests.until_read(max(requests.numbers()) + 1, seconds=STARTED)
             ended = await process.stop(new)
             assert (ended.status, "Traceback" in ended.stderr) == (0, False)
@@ -153,8 +157,10 @@ async def test_what_a_killed_process_did_another_does_within_ten_seconds(
                 lambda: three.discord.gateway.identifies == 2 and three.discord.gateway.live,
                 seconds=TAKEN_OVER - (time.monotonic() - killed),
             )
-            await three.discord.until(lambda: told(three.on_discord(), "ana is BLOCKED"), seconds=STARTED)
-            await three.slack.until(lambda: told(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
+            await three.discord.until(
+                lambda: times_posted(three.on_discord(), "ana is BLOCKED"), seconds=STARTED
+            )
+            await three.slack.until(lambda: times_posted(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
             ended = await process.stop(heir)
             assert (ended.status, "Traceback" in ended.stderr) == (0, False)
     never.set()
@@ -175,8 +181,10 @@ async def test_a_message_in_the_hands_of_a_killed_process_is_settled_by_another_
             assert not looks(three)
             doomed.send_signal(signal.SIGKILL)
             await three.slack.until(lambda: looks(three), seconds=TAKEN_OVER)
-            await three.slack.until(lambda: told(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
-            await three.discord.until(lambda: told(three.on_discord(), "ana is BLOCKED"), seconds=STARTED)
+            await three.slack.until(lambda: times_posted(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
+            await three.discord.until(
+                lambda: times_posted(three.on_discord(), "ana is BLOCKED"), seconds=STARTED
+            )
             assert (await process.stop(heir)).status == 0
     never.set()
     told_once(three, "ana is BLOCKED")
@@ -195,8 +203,10 @@ async def test_a_postgresql_that_restarts_halts_the_bot_and_no_more(three: Team,
             three.block("ana")
             await process.line(bot.stderr, lambda line: '"job": "beat"' in line)
             await asyncio.to_thread(server.ensure_postgres_running)
-            await three.discord.until(lambda: told(three.on_discord(), "ana is BLOCKED"), seconds=STARTED)
-            await three.slack.until(lambda: told(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
+            await three.discord.until(
+                lambda: times_posted(three.on_discord(), "ana is BLOCKED"), seconds=STARTED
+            )
+            await three.slack.until(lambda: times_posted(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
             await three.discord.until(lambda: three.discord.gateway.live, seconds=STARTED)
             assert (await process.stop(bot)).status == 0
     told_once(three, "ana is BLOCKED")

@@ -231,11 +231,11 @@ class Item:
             verdict.doubled = [each for each in verdict.doubled if not _names(each, repeats)]
 
     def _expect_once(self, platform: str, seen: list[Sighting], words: str) -> None:
-        told = sum(words in each.texts[0] for each in seen)
-        if told and not self.met:
+        times = sum(words in each.texts[0] for each in seen)
+        if times and not self.met:
             self._meet()
-        if told != 1:
-            self.problems.append(f"{words!r} stands {told} times on {platform}")
+        if times != 1:
+            self.problems.append(f"{words!r} stands {times} times on {platform}")
 
 
 def _names(sentence: str, marks: set[str | None]) -> bool:

@@ -87,21 +87,21 @@ class _Seat:
 
     name: str
     standing: Standing = Standing()
-    told: set[int] = field(default_factory=set)
+    posted: set[int] = field(default_factory=set)
     started: bool = False
 
     def spend(self, used: int) -> tuple[Fact, ...]:
         amount = _amount(used)
         facts = [] if self.started else [self._fact("started extra usage", amount)]
         share = 100 * used / self.standing.cap
-        crossed = [level for level in LEVELS if level <= share and level not in self.told]
+        crossed = [level for level in LEVELS if level <= share and level not in self.posted]
         self.started = True
-        self.told |= set(crossed)
+        self.posted |= set(crossed)
         self.standing = replace(self.standing, used=used)
         return (*facts, *(self._fact(rf"(?<![\d.]){level}%", amount) for level in crossed))
 
     def block(self) -> tuple[Fact, ...]:
-        self.told = set(LEVELS)  # stored and not posted: the block says more
+        self.posted = set(LEVELS)  # stored and not posted: the block says more
         self.standing = replace(self.standing, used=self.standing.cap, blocked=True)
         return (self._fact("is BLOCKED", _amount(self.standing.cap)),)
 
@@ -109,7 +109,7 @@ class _Seat:
         facts = [self._fact(UNBLOCKED)] if self.standing.blocked else []
         old = self.standing.cap
         new = old * _RAISE[0] // _RAISE[1]
-        self.told = set()
+        self.posted = set()
         self.standing = replace(self.standing, cap=new, blocked=False)
         return (
             *facts,

@@ -190,35 +190,35 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def test_a_healthy_sign_in_is_read_through_the_program(world: World) -> None:
     world.sign_in()
-    status, told, said = await world.dry_run()
+    status, printed, said = await world.dry_run()
     assert status == 0, said
-    assert (told["account_uuid"], told["org_uuid"], told["errors"]) == (ACCOUNT, ORG, [])
-    assert told["usage"]["extra_usage"]["used_credits"] == 420
-    assert told["usage"]["limits"][0]["scope"]["surface"] == {"display_name": "Claude Design"}
+    assert (printed["account_uuid"], printed["org_uuid"], printed["errors"]) == (ACCOUNT, ORG, [])
+    assert printed["usage"]["extra_usage"]["used_credits"] == 420
+    assert printed["usage"]["limits"][0]["scope"]["surface"] == {"display_name": "Claude Design"}
     assert not [path for path, _ in world.asked if path.startswith("/v1/messages")]
 
 
 async def test_the_account_of_the_sign_in_is_sent_and_not_the_one_in_old_notes(world: World) -> None:
     world.sign_in()
     world.note(OTHER_ACCOUNT, OTHER_ORG)
-    status, told, said = await world.dry_run()
+    status, printed, said = await world.dry_run()
     assert status == 0, said
-    assert (told["account_uuid"], told["org_uuid"]) == (ACCOUNT, ORG)
+    assert (printed["account_uuid"], printed["org_uuid"]) == (ACCOUNT, ORG)
 
 
 async def test_too_many_requests_is_a_wait(world: World) -> None:
     world.sign_in()
     world.limited = True
-    status, told, said = await world.dry_run()
-    assert (status, told) == (1, None)
+    status, printed, said = await world.dry_run()
+    assert (status, printed) == (1, None)
     assert "asks Claude Code to wait" in said
 
 
 async def test_a_rejected_sign_in_asks_for_a_new_one(world: World) -> None:
     world.sign_in()
     world.good, world.renewable = "another", False
-    status, told, said = await world.dry_run()
-    assert (status, told) == (1, None)
+    status, printed, said = await world.dry_run()
+    assert (status, printed) == (1, None)
     assert "run `claude` and type /login" in said
     assert "wait" not in said
 
@@ -226,7 +226,7 @@ async def test_a_rejected_sign_in_asks_for_a_new_one(world: World) -> None:
 async def test_an_expired_token_is_renewed_by_the_program_alone(world: World) -> None:
     world.sign_in(expires_in=-3600)
     world.good = RENEWED
-    status, told, said = await world.dry_run()
+    status, printed, said = await world.dry_run()
     assert status == 0, said
-    assert told["account_uuid"] == ACCOUNT
+    assert printed["account_uuid"] == ACCOUNT
     assert ACCESS not in {token for path, token in world.asked if path == "/api/oauth/usage"}

@@ -131,7 +131,7 @@ class Home:
         """A Claude Code that answers a usage request, and leaves `seen.json` with how it was started. `before` runs
         first, as Claude Code's own requests do."""
         response = {"subtype": subtype, "request_id": "ID", "response": answer}
-        told = {"type": "control_response", "response": response}
+        reply = {"type": "control_response", "response": response}
         program(
             self.path / "bin",
             "claude",
@@ -142,7 +142,7 @@ with open({str(self.path / "seen.json")!r}, "w") as file:
     json.dump([sys.argv[1:], dict(os.environ), os.getcwd(), request], file)
 print(json.dumps({{"type": "system", "subtype": "init"}}))
 print("not JSON")
-print(json.dumps({told!r}).replace('"ID"', json.dumps(request["request_id"])), flush=True)
+print(json.dumps({reply!r}).replace('"ID"', json.dumps(request["request_id"])), flush=True)
 sys.stdin.read()
 """,
         )

@@ -126,7 +126,7 @@ async def test_notes_that_nobody_can_verify_are_not_sent(home: Home, checked: An
 
 
 @pytest.mark.parametrize(
-    "told",
+    "output",
     [
         {"rate_limits_available": False, "rate_limits": None},
         {"rate_limits": None},
@@ -137,9 +137,9 @@ async def test_notes_that_nobody_can_verify_are_not_sent(home: Home, checked: An
     ids=["not signed in", "nothing", "a list", "words", "null"],
 )
 async def test_where_the_program_cannot_tell_the_token_does(
-    home: Home, anthropic: AnthropicApi, told: object
+    home: Home, anthropic: AnthropicApi, output: object
 ) -> None:
-    home.install_claude(told)
+    home.install_claude(output)
     await read(home)
     assert routes(anthropic) == ["profile", "usage"]
 
@@ -177,7 +177,7 @@ async def test_a_sign_in_that_the_program_cannot_use_is_distinguished_from_a_wai
 
 
 @pytest.mark.parametrize(
-    ("saved", "age", "told"),
+    ("saved", "age", "output"),
     [
         (READING, timedelta(minutes=50), "2026-04-20T09:10:00.000Z"),
         (READING, timedelta(hours=7), "2026-04-20T10:00:00.000Z"),
@@ -192,12 +192,12 @@ async def test_a_sign_in_that_the_program_cannot_use_is_distinguished_from_a_wai
     ids=["the saved ones", "too old to be", "from the future", "others", "none"],
 )
 async def test_numbers_that_the_program_had_saved_are_dated_by_when_it_got_them(
-    home: Home, saved: object, age: timedelta, told: str
+    home: Home, saved: object, age: timedelta, output: str
 ) -> None:
     fetched = int((NOW - age).timestamp() * 1000)
     home.note_account(checked=NOW, cachedUsageUtilization={"fetchedAtMs": fetched, "utilization": saved})
     home.install_claude(answer(READING))
-    assert (await read(home))["fetched_at"] == told
+    assert (await read(home))["fetched_at"] == output
 
 
 @pytest.mark.parametrize("bad", [None, "soon", 1e300, {}])

@@ -41,7 +41,7 @@ HARMLESS = re.compile(
 KEYS = re.compile(r"(five_hour|seven_day)(_[a-z0-9_]{1,60})?")
 
 
-def told(body: object) -> Any:
+def sent_of(body: object) -> Any:
     """What a claude-meter document becomes, as the receiver sees it."""
     return json.loads(document_of(json.dumps(body).encode()))
 
@@ -49,7 +49,7 @@ def told(body: object) -> Any:
 def outcome(body: object) -> str:
     """All the text that comes of a document: what is sent, or what is said."""
     try:
-        return "\n".join(strings(told(body)))
+        return "\n".join(strings(sent_of(body)))
     except Problem as refused:
         return str(refused)
 
@@ -84,14 +84,14 @@ def test_a_number_arrives_exactly_as_it_was_written(number: str) -> None:
 
 
 def test_null_stays_null_and_missing_stays_missing() -> None:
-    extra = told({**METER, "usage": {"extra_usage": {"monthly_limit": None, "used_credits": 5}}})["usage"][
+    extra = sent_of({**METER, "usage": {"extra_usage": {"monthly_limit": None, "used_credits": 5}}})["usage"][
         "extra_usage"
     ]
     assert extra == {"monthly_limit": None, "used_credits": 5}
 
 
 def test_what_claude_meter_prints_loses_the_person_and_keeps_the_numbers() -> None:
-    got = told({**METER, "overage": OVERAGE})
+    got = sent_of({**METER, "overage": OVERAGE})
     assert got["usage"] == METER["usage"]
     assert got["overage"]["used_credits"] == 1720.5
     assert got["subscription"] == {"status": "active"}
@@ -125,17 +125,17 @@ def test_a_list_is_cut_item_by_item() -> None:
 )
 def test_what_a_limit_is_of_goes_along_in_each_form_it_was_seen_in(scope: object) -> None:
     limit = {"kind": "weekly_scoped", "percent": 3, "resets_at": None, "scope": scope}
-    assert told({**METER, "usage": {"limits": [limit]}})["usage"]["limits"] == [limit]
+    assert sent_of({**METER, "usage": {"limits": [limit]}})["usage"]["limits"] == [limit]
 
 
 def test_windows_of_models_go_along() -> None:
     scoped = [{"display_name": "Fable", "utilization": 100, "resets_at": None}]
-    assert told({**METER, "usage": {"model_scoped": scoped}})["usage"] == {"model_scoped": scoped}
+    assert sent_of({**METER, "usage": {"model_scoped": scoped}})["usage"] == {"model_scoped": scoped}
 
 
 def test_instead_of_a_value_of_the_wrong_kind_an_empty_object_is_sent() -> None:
     body = with_value(WHOLE, ("usage", "extra_usage", "used_credits"), {"amount": EMAIL})
-    got = told(body)
+    got = sent_of(body)
     assert got["usage"]["extra_usage"]["used_credits"] == {}
     assert got["usage"]["five_hour"] == USAGE["five_hour"]
 
@@ -184,7 +184,7 @@ def test_what_is_no_number_is_not_sent_as_one(value: str) -> None:
 def test_windows_with_new_names_are_sent_and_other_new_sections_are_not() -> None:
     window = {"utilization": 3, "resets_at": None}
     usage = {"seven_day_fable": window, "nimbus_quill": window, "seven_day_breakdown": {"rows": [EMAIL]}}
-    assert told({**METER, "usage": usage})["usage"] == {"seven_day_fable": window}
+    assert sent_of({**METER, "usage": usage})["usage"] == {"seven_day_fable": window}
 
 
 @pytest.mark.parametrize("text", [b"", b"claude-meter: no session", b"[" * 100_000, b"[]", b"3", b"[{}, 3]"])
@@ -207,7 +207,7 @@ def test_every_text_that_leaves_is_harmless_wherever_arbitrary_json_is(
     path: tuple[str | int, ...], value: object
 ) -> None:
     try:
-        got = told(with_value(WHOLE, path, value))
+        got = sent_of(with_value(WHOLE, path, value))
     except Problem:
         return
     known = set(strings(WHOLE)) | {"account_uuid", "fetched_at", "stale", "errors"}

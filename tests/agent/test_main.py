@@ -325,19 +325,19 @@ async def test_an_address_with_the_path_of_a_push_works_too(
 
 async def test_no_secret_shows_anywhere(home: Home, anthropic: AnthropicApi, meterbot: Meterbot) -> None:
     leak = json.dumps({"error": "no", "seat": "zoe", "secrets": [*SECRETS]})
-    told = ""
+    output = ""
     home.note_account()
     for reply in (token_invalid(), scope_missing(), rate_limited()):
         anthropic.fail("usage", reply)
-        told += str(await run(home, *PACKAGE))
+        output += str(await run(home, *PACKAGE))
         (home.path / ".local/share/meterbot/state.json").unlink(missing_ok=True)
     for status in (202, 401, 409, 500, 307):
         meterbot.answers.append(Answered(status, {"Location": f"https://x.example/?{PUSH_TOKEN}"}, leak))
-        told += str(await run(home, *PACKAGE))
-        told += str(await run(home, *PACKAGE, "--from", "-", typed=json.dumps(METER).encode()))
-    told += str(await run(home, *PACKAGE, "--from", "-", typed=" ".join(SECRETS).encode()))
+        output += str(await run(home, *PACKAGE))
+        output += str(await run(home, *PACKAGE, "--from", "-", typed=json.dumps(METER).encode()))
+    output += str(await run(home, *PACKAGE, "--from", "-", typed=" ".join(SECRETS).encode()))
     bodies = [push.path + push.body.decode() for push in meterbot.pushes]
-    everything = "\n".join([told, *home.files().values(), *bodies])
+    everything = "\n".join([output, *home.files().values(), *bodies])
     assert len(meterbot.pushes) >= 5
     assert [secret for secret in SECRETS if secret in everything] == []
     assert all(ACCESS not in str(push.headers) for push in meterbot.pushes)

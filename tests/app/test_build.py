@@ -35,10 +35,10 @@ from tests.e2e.team import (
     SECRETS,
     SESSION_KEYS,
     Team,
+    deliver,
     play,
     shown,
     team,
-    told,
 )
 from tests.ports import free_port
 from tests.simulator import claude_ai, discord_faults, server, slack_faults
@@ -88,14 +88,14 @@ async def test_a_crossed_threshold_is_reported_on_both_platforms_once_and_restar
     async with running(config, clock) as bot:
         three.spend("ana", "26")
         await play(bot, clock, rounds=3)
-    told = three.on_slack(), three.on_discord()
-    assert [text for text in told[0] if "50%" in text] == [told[0][-1]]
-    assert "ana passed 50% of the cap" in told[0][-1]
-    assert [title for title in told[1] if "50%" in title] == [told[1][-1]]
+    posts = three.on_slack(), three.on_discord()
+    assert [text for text in posts[0] if "50%" in text] == [posts[0][-1]]
+    assert "ana passed 50% of the cap" in posts[0][-1]
+    assert [title for title in posts[1] if "50%" in title] == [posts[1][-1]]
     for _ in range(2):
         async with running(config, clock) as bot:
             await play(bot, clock)
-    assert (three.on_slack(), three.on_discord()) == told
+    assert (three.on_slack(), three.on_discord()) == posts
 
 
 async def test_a_block_is_reported_and_its_end_edits_the_message_and_adds_one_line_to_its_thread(
@@ -135,7 +135,7 @@ async def test_an_expired_session_is_reported_after_its_grace_time_and_so_is_its
         three.accounts["bo"].signed_in = True
         clock.advance(timedelta(hours=1))
         await bot.run_once()
-        await told(bot, clock)
+        await deliver(bot, clock)
     assert down.text.startswith("✅ bo can be read again")
     assert ["bo can be read again" in reply.text for reply in three.slack.replies(down)] == [True]
 
@@ -154,7 +154,7 @@ async def test_no_source_is_blamed_for_the_time_in_which_nobody_asked_it(
         bot.awake_since = None
         await bot.run_checks()
         await bot.delivery_worker.drain()
-        await told(bot, clock)
+        await deliver(bot, clock)
     assert len([text for text in three.on_slack() if "cannot be read" in text]) == 3
 
 
@@ -309,13 +309,13 @@ async def test_what_is_old_becomes_less_while_the_bot_runs(
         await play(bot, clock)
         three.spend("ana", "26")
         await play(bot, clock)
-        told = {
+        keys = {
             event.key
             for event in await bot.store.read(
                 lambda c: event_log.read_events(c, clock.now() - timedelta(days=1))
             )
         }
-        assert told
+        assert keys
         clock.advance(timedelta(days=200))
         three.spend("ana", "1")
         await bot.run_once()
@@ -325,7 +325,7 @@ async def test_what_is_old_becomes_less_while_the_bot_runs(
                 lambda c: event_log.read_events(c, clock.now() - timedelta(days=300))
             )
         }
-        assert not told & left
+        assert not keys & left
 
 
 async def test_one_bad_seat_harms_no_other(
@@ -341,9 +341,9 @@ async def test_one_bad_seat_harms_no_other(
             name: state.health for name, state in (await bot.store.read(source_states.read_sources)).items()
         }
     assert health == {"ana": Health.OK, "bo": Health.SESSION_EXPIRED, "cy": Health.OK}
-    told = " ".join(three.on_slack())
-    assert "ana passed 50%" in told
-    assert "cy passed 80%" in told
+    posts = " ".join(three.on_slack())
+    assert "ana passed 50%" in posts
+    assert "cy passed 80%" in posts
 
 
 async def test_a_platform_that_is_down_gets_everything_when_it_is_back_and_the_other_at_once(
@@ -543,7 +543,7 @@ async def test_what_waits_for_a_chat_that_left_the_configuration_is_no_failure_o
     async with running(config.model_copy(update={"slack": None}), clock) as bot:
         clock.advance(timedelta(hours=1))
         await bot.run_once()
-        await told(bot, clock)
+        await deliver(bot, clock)
         health = await bot.health()
     assert (health.problems(), health.waiting, health.troubles) == ([], {"discord": 0}, {})
 
@@ -623,8 +623,8 @@ async def test_no_secret_and_no_address_of_a_person_is_left_anywhere(
     ]
     assert [secret for secret in planted if any(secret in text for text in seen)] == []
     # It did have faults, and logged them.
-    told = stderr.getvalue()
-    assert all(part in told for part in ("a message has to wait", "found out whether a message arrived"))
+    logged = stderr.getvalue()
+    assert all(part in logged for part in ("a message has to wait", "found out whether a message arrived"))
     assert any("bo cannot be read" in text for text in three.on_slack())
     assert database.read_bytes()
 

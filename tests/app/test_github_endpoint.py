@@ -93,11 +93,11 @@ def test_githubs_own_example_of_a_signature_is_right() -> None:
 
 
 async def test_a_merged_pull_request_is_stored_and_a_redelivery_changes_nothing(hook: Hook) -> None:
-    told = await hook.send()
-    assert (told.status, told.body) == (202, {"status": "taken", "pull_request": "acme/app#812"})
+    answered = await hook.send()
+    assert (answered.status, answered.body) == (202, {"status": "taken", "pull_request": "acme/app#812"})
     for delivery in ("d1", "d2"):
-        told = await hook.send(delivery=delivery)
-        assert (told.status, told.body["status"]) == (200, "known already")
+        answered = await hook.send(delivery=delivery)
+        assert (answered.status, answered.body["status"]) == (200, "known already")
     assert await hook.stored() == ["acme/app#812"]
 
 
@@ -106,8 +106,8 @@ async def test_the_secret_before_a_rotation_is_good_too(hook: Hook) -> None:
 
 
 async def test_a_ping_is_answered(hook: Hook) -> None:
-    told = await hook.send(ping(), event="ping")
-    assert (told.status, told.body) == (200, {"status": "pong"})
+    answered = await hook.send(ping(), event="ping")
+    assert (answered.status, answered.body) == (200, {"status": "pong"})
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ async def test_a_ping_is_answered(hook: Hook) -> None:
 async def test_all_else_that_is_signed_is_accepted_without_effect(
     hook: Hook, event: str, payload: dict[str, Any]
 ) -> None:
-    told = await hook.send(payload, event=event)
-    assert (told.status, told.body["status"]) == (202, "ignored")
-    assert told.body["why"]
+    answered = await hook.send(payload, event=event)
+    assert (answered.status, answered.body["status"]) == (202, "ignored")
+    assert answered.body["why"]
     assert await hook.stored() == []
 
 
@@ -142,23 +142,23 @@ async def test_all_else_that_is_signed_is_accepted_without_effect(
     ],
 )
 async def test_what_is_not_signed_with_the_secret_is_refused(hook: Hook, signature: str | None) -> None:
-    told = await hook.send(X_Hub_Signature_256=signature)
-    assert told.status == 401
-    assert "github.webhook_secret" in told.body["remedy"]
+    answered = await hook.send(X_Hub_Signature_256=signature)
+    assert answered.status == 401
+    assert "github.webhook_secret" in answered.body["remedy"]
     assert await hook.stored() == []
 
 
 async def test_one_changed_byte_breaks_the_signature(hook: Hook) -> None:
     body = json.dumps(closed(PULL)).encode()
-    told = await hook.send(body.replace(b"812", b"813"), X_Hub_Signature_256=sign(body, SECRET))
-    assert told.status == 401
+    answered = await hook.send(body.replace(b"812", b"813"), X_Hub_Signature_256=sign(body, SECRET))
+    assert answered.status == 401
 
 
 async def test_an_address_that_keeps_failing_is_told_to_wait(hook: Hook) -> None:
     for _ in range(10):
         assert (await hook.send(secret="guess")).status == 401
-    told = await hook.send()
-    assert (told.status, told.headers["Retry-After"]) == (429, str(told.body["retry_after"]))
+    answered = await hook.send()
+    assert (answered.status, answered.headers["Retry-After"]) == (429, str(answered.body["retry_after"]))
     hook.clock.advance(timedelta(seconds=31))
     assert (await hook.send()).status == 202
 
@@ -179,10 +179,10 @@ async def test_an_address_that_keeps_failing_is_told_to_wait(hook: Hook) -> None
 async def test_what_cannot_be_taken_says_what_is_wrong(
     hook: Hook, body: bytes, headers: dict[str, Any], status: int
 ) -> None:
-    told = await hook.send(body, **headers)
-    assert told.status == status
-    assert told.body["error"]
-    assert "planted" not in json.dumps(told.body)
+    answered = await hook.send(body, **headers)
+    assert answered.status == status
+    assert answered.body["error"]
+    assert "planted" not in json.dumps(answered.body)
 
 
 async def test_the_secret_shows_nowhere(hook: Hook, capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,7 +194,7 @@ async def test_the_secret_shows_nowhere(hook: Hook, capsys: pytest.CaptureFixtur
         await hook.send(event="push"),
     ]
     written = capsys.readouterr()
-    for text in (written.out, written.err, *(json.dumps(told.body) for told in answers)):
+    for text in (written.out, written.err, *(json.dumps(answered.body) for answered in answers)):
         assert SECRET not in text
         assert OLD_SECRET not in text
     assert "a request to the GitHub webhook was refused" in written.err
@@ -203,15 +203,15 @@ async def test_the_secret_shows_nowhere(hook: Hook, capsys: pytest.CaptureFixtur
 async def test_a_database_that_fails_is_told_so_that_github_shows_it(hook: Hook) -> None:
     with hook.store._writer.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE pull_requests RENAME TO elsewhere")
-    told = await hook.send()
-    assert (told.status, told.body["remedy"]) == (503, "redeliver it")
+    answered = await hook.send()
+    assert (answered.status, answered.body["remedy"]) == (503, "redeliver it")
     with hook.store._writer.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO pull_requests")
 
 
 async def test_many_at_once_are_one(hook: Hook) -> None:
     answers = await asyncio.gather(*(hook.send(delivery=f"d{number}") for number in range(8)))
-    assert sorted(told.status for told in answers) == [200] * 7 + [202]
+    assert sorted(answered.status for answered in answers) == [200] * 7 + [202]
 
 
 async def test_the_simulated_github_delivers_what_is_taken(hook: Hook) -> None:

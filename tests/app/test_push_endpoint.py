@@ -226,38 +226,38 @@ async def test_the_older_address_is_the_same_door(door: Door) -> None:
 async def test_a_list_says_what_was_new_in_it(door: Door) -> None:
     await door.send(body())
     later = body(1800, door.clock.advance(timedelta(minutes=1)))
-    told = await door.send([later, body()])
-    assert (told.status, told.body["stored"], told.body["unchanged"]) == (202, 1, 1)
+    response = await door.send([later, body()])
+    assert (response.status, response.body["stored"], response.body["unchanged"]) == (202, 1, 1)
 
 
 async def test_one_unusable_object_of_a_list_costs_all_and_is_named(door: Door) -> None:
-    told = await door.send([body(), body(fetched_at="soon")])
-    assert (told.status, told.body["field"]) == (422, "[1].fetched_at")
-    assert "nothing was stored" in told.body["remedy"]
+    response = await door.send([body(), body(fetched_at="soon")])
+    assert (response.status, response.body["field"]) == (422, "[1].fetched_at")
+    assert "nothing was stored" in response.body["remedy"]
     assert await door.store.read(counter_states.read_latest) == []
 
 
 async def test_a_future_reading_is_refused_by_name(door: Door) -> None:
-    told = await door.send(body(at=NOW + timedelta(minutes=5, seconds=1)))
-    assert (told.status, told.body["field"]) == (422, "fetched_at")
-    assert "future" in told.body["error"]
+    response = await door.send(body(at=NOW + timedelta(minutes=5, seconds=1)))
+    assert (response.status, response.body["field"]) == (422, "fetched_at")
+    assert "future" in response.body["error"]
     assert await door.state() == ([], {}, [], [])
 
 
 @pytest.mark.parametrize("document", [b"", b"{", b"\xff\xfe", b"not json"])
 async def test_what_is_no_json_is_400(sqlite: Door, document: bytes) -> None:
-    told = await sqlite.send(document)
-    assert told.status == 400
-    assert told.body["remedy"]
+    response = await sqlite.send(document)
+    assert response.status == 400
+    assert response.body["remedy"]
 
 
 @pytest.mark.parametrize(
     "kind", [None, "application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]
 )
 async def test_what_is_not_said_to_be_json_is_415(sqlite: Door, kind: str | None) -> None:
-    told = await sqlite.send(body(), headers={"Content-Type": kind or "application/octet-stream"})
-    assert told.status == 415
-    assert "Content-Type: application/json" in told.body["remedy"]
+    response = await sqlite.send(body(), headers={"Content-Type": kind or "application/octet-stream"})
+    assert response.status == 415
+    assert "Content-Type: application/json" in response.body["remedy"]
 
 
 async def test_a_charset_beside_the_type_is_fine(sqlite: Door) -> None:
@@ -268,9 +268,9 @@ async def test_a_charset_beside_the_type_is_fine(sqlite: Door) -> None:
 
 async def test_a_compressed_body_is_refused_unread(sqlite: Door) -> None:
     packed = gzip.compress(json.dumps(body()).encode())
-    told = await sqlite.send(packed, headers={"Content-Encoding": "gzip"})
-    assert told.status == 415
-    assert "compressed" in told.body["error"]
+    response = await sqlite.send(packed, headers={"Content-Encoding": "gzip"})
+    assert response.status == 415
+    assert "compressed" in response.body["error"]
 
 
 async def test_a_body_may_have_256_kib_and_not_a_byte_more(sqlite: Door) -> None:
@@ -298,9 +298,9 @@ async def test_a_database_that_is_away_is_503_and_the_push_may_be_repeated(sqlit
     log_setup.set_up(io.StringIO())
     with sqlite.store._writer.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE latest RENAME TO elsewhere")
-    told = await sqlite.send(body())
-    assert (told.status, told.headers["Retry-After"]) == (503, "60")
-    assert "elsewhere" not in str(told.body)
+    response = await sqlite.send(body())
+    assert (response.status, response.headers["Retry-After"]) == (503, "60")
+    assert "elsewhere" not in str(response.body)
     with sqlite.store._writer.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO latest")
     assert (await sqlite.send(body())).status == 202
@@ -360,20 +360,20 @@ async def test_a_request_that_breaks_off_stores_nothing_and_is_no_failure_of_our
 async def test_without_the_seat_s_token_nothing_is_read_or_stored(
     sqlite: Door, headers: dict[str, str]
 ) -> None:
-    told = await sqlite.send(b"not even json", token=None, headers=headers)
-    assert (told.status, told.headers["WWW-Authenticate"]) == (401, "Bearer")
-    assert "type `/claude-spend join` in the chat for a new line" in told.body["remedy"]
+    response = await sqlite.send(b"not even json", token=None, headers=headers)
+    assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert "type `/claude-spend join` in the chat for a new line" in response.body["remedy"]
     assert await sqlite.store.read(counter_states.read_latest) == []
 
 
 async def test_a_token_in_the_address_opens_nothing(sqlite: Door) -> None:
-    told = await sqlite.send(body(), token=None, path=f"/snapshots?token={TOKENS['bo']}")
-    assert told.status == 401
+    response = await sqlite.send(body(), token=None, path=f"/snapshots?token={TOKENS['bo']}")
+    assert response.status == 401
 
 
 async def test_the_word_bearer_may_be_written_anyhow(sqlite: Door) -> None:
-    told = await sqlite.send(body(), token=None, headers={"Authorization": f"bearer {TOKENS['bo']}"})
-    assert told.status == 202
+    response = await sqlite.send(body(), token=None, headers={"Authorization": f"bearer {TOKENS['bo']}"})
+    assert response.status == 202
 
 
 async def test_a_token_writes_its_own_seat_only(door: Door) -> None:
@@ -410,9 +410,9 @@ def test_tokens_cannot_be_guessed() -> None:
 async def test_another_account_is_409_and_stored_nowhere_but_as_what_ails_the_source(door: Door) -> None:
     await door.send(body())
     known = await door.store.read(counter_states.read_latest)
-    told = await door.send(body(9900, NOW + timedelta(minutes=1), account_email="someone@example.com"))
-    assert told.status == 409
-    assert "meterbot seat forget bo --account" in told.body["remedy"]
+    response = await door.send(body(9900, NOW + timedelta(minutes=1), account_email="someone@example.com"))
+    assert response.status == 409
+    assert "meterbot seat forget bo --account" in response.body["remedy"]
     assert await door.store.read(counter_states.read_latest) == known
     state = (await door.store.read(source_states.read_sources))["bo"]
     assert (state.health, state.detail) == (
@@ -439,16 +439,16 @@ async def test_an_account_among_others_costs_the_whole_push(door: Door) -> None:
 async def test_an_account_that_another_seat_has_is_409_and_says_what_helps(door: Door) -> None:
     account = "11111111-2222-4333-8444-555555555555"
     assert (await door.send(body(account_uuid=account))).status == 202
-    told = await door.send(body(account_uuid=account), token=TOKENS["cy"])
-    assert told.status == 409
-    assert told.body["remedy"].startswith("sign in to the seat's own account on this machine; ")
-    assert "the operator removes one of them" in told.body["remedy"]
-    assert "forget" not in told.body["remedy"]
+    response = await door.send(body(account_uuid=account), token=TOKENS["cy"])
+    assert response.status == 409
+    assert response.body["remedy"].startswith("sign in to the seat's own account on this machine; ")
+    assert "the operator removes one of them" in response.body["remedy"]
+    assert "forget" not in response.body["remedy"]
 
 
 async def test_only_the_configured_organizations_are_taken(door: Door) -> None:
-    told = await door.send(body(org_uuid=OTHER_ORG), token=TOKENS["cy"])
-    assert told.status == 409
+    response = await door.send(body(org_uuid=OTHER_ORG), token=TOKENS["cy"])
+    assert response.status == 409
     both = [body(org_uuid=OTHER_ORG), body()]
     assert (await door.send(both, token=TOKENS["cy"])).status == 202
     assert [row.counter.org for row in await door.store.read(counter_states.read_latest)] == [ORG]
@@ -474,14 +474,14 @@ async def test_two_organizations_in_one_push_are_no_change_of_account(door: Door
 async def test_a_sender_that_learns_to_say_the_account_goes_on_where_it_was(door: Door) -> None:
     account = "22222222-2222-4222-8222-222222222221"
     await door.send(body(4100))
-    told = await door.events()
+    response = await door.events()
     door.clock.advance(timedelta(minutes=15))
     later = body(4100, NOW + timedelta(minutes=15), account_uuid=account)
     assert (await door.send(later)).status == 202
     assert [row.counter for row in await door.store.read(counter_states.read_latest)] == [
         Counter(account, ORG)
     ]
-    assert await door.events() == told
+    assert await door.events() == response
     without = body(4100, NOW + timedelta(minutes=16))
     door.clock.advance(timedelta(minutes=1))
     assert (await door.send(without)).status == 202
@@ -523,12 +523,12 @@ async def test_silence_is_stale_after_three_intervals_and_told_once_when_it_last
     settings = RuleSettings(push_silence=timedelta(hours=2))
     checks = PeriodicChecks(door.store, Recorder(SEATS, [Destination("slack", "C1")], settings), lambda: None)
     await door.send(body(0))
-    told: list[int] = []
+    response: list[int] = []
     for minutes in range(0, 300, 5):
-        told += [minutes for _ in await checks.run(NOW + timedelta(minutes=minutes))]
+        response += [minutes for _ in await checks.run(NOW + timedelta(minutes=minutes))]
         health = (await door.store.read(source_states.read_sources))["bo"].health
         assert health is (Health.OK if minutes <= 45 else Health.STALE)
-    assert told == [125]
+    assert response == [125]
     door.clock.advance(timedelta(minutes=300))
     await door.send(body(0, NOW + timedelta(minutes=300)))
     assert [key.partition(":")[0] for key in await door.events()] == ["source_down", "source_up"]
@@ -549,8 +549,8 @@ async def test_a_seat_that_pushes_too_often_is_told_to_wait(sqlite: Door) -> Non
     before = [NOW - timedelta(seconds=left) for left in range(12, -1, -1)]
     statuses = [(await sqlite.send(body(at=at))).status for at in before]
     assert statuses == [202] * 12 + [429]
-    told = await sqlite.send(body())
-    assert (told.headers["Retry-After"], told.body["retry_after"]) == ("10", 10)
+    response = await sqlite.send(body())
+    assert (response.headers["Retry-After"], response.body["retry_after"]) == ("10", 10)
     assert (await sqlite.send(body(), token=TOKENS["cy"])).status == 202
     sqlite.clock.advance(timedelta(seconds=10))
     assert (await sqlite.send(body())).status == 202
@@ -584,16 +584,16 @@ async def test_the_version_of_a_seat_s_agent_is_remembered(sqlite: Door) -> None
 
 
 async def test_the_owner_is_told_once_that_the_first_number_has_arrived(door: Door) -> None:
-    async def told() -> list[tuple[str, str]]:
+    async def response() -> list[tuple[str, str]]:
         rows = await door.store.read(lambda c: c.execute(tables.deliveries.select()).all())
         return [(row.channel, row.message.title) for row in rows if row.channel.startswith("@")]
 
     agent = {"User-Agent": "meterbot-agent/1.0"}
     await door.send(body(account_uuid=None, org_uuid="../x"), headers=agent)
-    assert await told() == []
+    assert await response() == []
     await door.send(body(), headers=agent)
     await door.send(body(), headers={"User-Agent": "meterbot-agent/2.0"})
-    assert await told() == [("@UBO", "bo is connected: $17.20 of $50.00")]
+    assert await response() == [("@UBO", "bo is connected: $17.20 of $50.00")]
 
 
 @pytest.mark.parametrize(
@@ -637,8 +637,8 @@ async def test_no_token_and_no_text_of_a_sender_is_in_a_log_an_answer_or_the_dat
         ),
         await door.send(body(4900, NOW + timedelta(seconds=2), account_email="other.planted@example.com")),
     ]
-    assert [told.status for told in answers] == [202, 200, 422, 400, 401, 401, 202, 409]
-    seen = f"{stream.getvalue()} {[(told.body, dict(told.headers)) for told in answers]}"
+    assert [response.status for response in answers] == [202, 200, 422, 400, 401, 401, 202, 409]
+    seen = f"{stream.getvalue()} {[(response.body, dict(response.headers)) for response in answers]}"
     with door.store.engine.connect() as connection:
         for table in tables.metadata.sorted_tables:
             seen += str((connection.exec_driver_sql(f"SELECT * FROM {table.name}")).all())  # noqa: S608 - our own names
@@ -710,8 +710,8 @@ async def test_a_push_that_cannot_be_stored_is_the_health_of_its_seat_alone(sqli
 async def test_a_push_is_stored_although_the_agents_version_is_not(sqlite: Door) -> None:
     await sqlite.store.run(lambda tx: tx.exec_driver_sql("DROP TABLE seat_agents"))
     with capture_logs() as logged:
-        told = await sqlite.send(body(), headers={"User-Agent": "meterbot-agent/1.0"})
-    assert told.status == 202
+        response = await sqlite.send(body(), headers={"User-Agent": "meterbot-agent/1.0"})
+    assert response.status == 202
     assert [line["event"] for line in logged] == ["a request failed"]
 
 
@@ -724,9 +724,9 @@ SETTINGS = examples(12)
 @given(value=json_values)
 async def test_any_json_gets_an_answer_of_the_list(sqlite: Door, value: object) -> None:
     sqlite.clock.advance(timedelta(seconds=10))
-    told = await sqlite.send(value)
-    assert told.status == 422
-    assert told.body["field"]
+    response = await sqlite.send(value)
+    assert response.status == 422
+    assert response.body["field"]
 
 
 @SETTINGS
@@ -736,9 +736,9 @@ async def test_a_push_with_one_strange_value_gets_an_answer_of_the_list(
 ) -> None:
     sqlite.clock.advance(timedelta(seconds=10))
     strange = with_value([body(at=sqlite.clock.now())], (0, *path), value)
-    told = await sqlite.send(strange)
-    assert told.status in {200, 202, 409, 422}
-    assert json.dumps(told.body)
+    response = await sqlite.send(strange)
+    assert response.status in {200, 202, 409, 422}
+    assert json.dumps(response.body)
 
 
 @SETTINGS
@@ -757,8 +757,8 @@ async def test_pushes_in_any_order_however_often_end_alike_and_tell_nothing_twic
     for place in sequence:
         sqlite.clock.advance(timedelta(seconds=10))
         newest = max(sequence[: sequence.index(place) + 1])
-        told = await sqlite.send(pushes[place])
-        assert told.status in ({200, 202} if place == newest else {200})
+        response = await sqlite.send(pushes[place])
+        assert response.status in ({200, 202} if place == newest else {200})
     (row,) = await sqlite.store.read(counter_states.read_latest)
     await sqlite.store.run(lambda c: forgetting.forget(c, "bo"))
     await sqlite.store.run(lambda c: push_tokens.write(c, PushToken("bo", digest(TOKENS["bo"]), NOW)))

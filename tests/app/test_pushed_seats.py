@@ -89,8 +89,8 @@ async def test_a_snapshot_says_that_a_pushed_seat_was_not_asked_and_how_old_its_
     async with pushing(tmp_path, ManualClock(sent)) as (bot, push, _):
         await push(body(4100, sent))
         await bot.run_once()
-    told = {"METERBOT_CONFIG_TOML": TOML.format(folder=tmp_path, http="")}
-    said = await process.meterbot("snapshot", "bo", environ=told, cwd=tmp_path)
+    variables = {"METERBOT_CONFIG_TOML": TOML.format(folder=tmp_path, http="")}
+    said = await process.meterbot("snapshot", "bo", environ=variables, cwd=tmp_path)
     head, *lines = said.stdout.splitlines()
     assert head == f"bo (push), {ORG}, stale, as sent 2 h ago"
     assert "Extra usage      $41.00 / $50.00 (82%)" in lines

@@ -135,8 +135,8 @@ def test_every_column_that_can_hold_a_word_is_reported(name: str) -> None:
     """A text may name a person; numbers, flags and instants cannot."""
     columns = tables.metadata.tables[name].columns
     worded = [column.name for column in columns if not isinstance(column.type, _WORDLESS)]
-    told = codes([STORED[name][2]])
-    assert sorted(told) == sorted(worded), (
+    documented = codes([STORED[name][2]])
+    assert sorted(documented) == sorted(worded), (
         f"name the columns of {name} in its row under Stored in {PAGE}, and say there what they say about a person"
     )
     assert STORED[name][3], f"say in the row of {name} how long it is kept"

@@ -131,7 +131,7 @@ async def test_the_status_is_how_the_bot_is_doing(heard: tuple[Systemd, socket.s
 # --- the log ----------------------------------------------------------------------------------------------------------
 
 
-async def told(*moments: BotHealth) -> list[dict[str, object]]:
+async def logged(*moments: BotHealth) -> list[dict[str, object]]:
     watch = Watchdog(Systemd({}))
     with capture_logs() as logs:
         for moment in moments:
@@ -141,7 +141,7 @@ async def told(*moments: BotHealth) -> list[dict[str, object]]:
 
 async def test_a_seat_that_fails_is_reported_when_it_begins_and_when_it_ends() -> None:
     later = NOW + timedelta(minutes=2)
-    logs = await told(
+    logs = await logged(
         health(ana="ok", bo="ok"),
         health(ana="ok", bo="challenged"),
         health(ana="ok", bo="challenged"),
@@ -160,12 +160,12 @@ async def test_a_seat_that_was_never_heard_of_or_left_the_configuration_is_no_fa
     None
 ):
     assert [
-        line["event"] for line in await told(health(bo="never_seen"), health(bo="challenged"), health())
+        line["event"] for line in await logged(health(bo="never_seen"), health(bo="challenged"), health())
     ] == ["a seat cannot be read"]
 
 
 async def test_readiness_is_reported_when_it_is_lost_and_when_it_is_back() -> None:
-    logs = await told(health(), health(ready=False), health(ready=False), health(), health())
+    logs = await logged(health(), health(ready=False), health(ready=False), health(), health())
     assert [(line["event"], line.get("problems")) for line in logs] == [
         ("not ready", ["no chat is connected"]),
         ("ready again", None),

@@ -390,9 +390,9 @@ async def test_a_killed_bot_repeats_nothing_and_one_that_is_told_to_ends_well(
         on_discord = await three.discord.answer_to(await three.discord.slash())
         end = await process.stop(running, signal.SIGTERM)
     assert (end.status, end.stdout) == (0, "")
-    for told in (three.on_slack(), three.on_discord()):
-        assert sum("ana is BLOCKED" in each for each in told) == 1
-        assert sum("cy is BLOCKED" in each for each in told) == 1
+    for posts in (three.on_slack(), three.on_discord()):
+        assert sum("ana is BLOCKED" in each for each in posts) == 1
+        assert sum("cy is BLOCKED" in each for each in posts) == 1
     for answer in (str(on_slack.payload), str(on_discord)):
         assert "$100.00 spent of $100.00 (100%)" in answer
         assert "€0.00 spent of €50.00 (0%)" in answer
@@ -470,9 +470,9 @@ async def test_a_wrong_token_is_status_2_and_a_sentence(three: Team, tmp_path: P
     wrong = {**three.environ, "SLACK_BOT_TOKEN": "xoxb-planted-wrong-one"}
     said = await process.meterbot("run", environ=wrong, cwd=tmp_path)
     assert (said.status, said.stdout) == (2, "")
-    told = said.stderr.splitlines()[-1]
-    assert told.startswith("meterbot: Slack ")
-    assert "SLACK_BOT_TOKEN" in told
+    posts = said.stderr.splitlines()[-1]
+    assert posts.startswith("meterbot: Slack ")
+    assert "SLACK_BOT_TOKEN" in posts
     assert "Traceback" not in said.stderr
     assert "planted" not in said.stderr
 

@@ -42,8 +42,8 @@ class Typed:
         return CliRunner().invoke(cli, ["seat", *words], input=answer, env={**self._environ, **environ})
 
     def token(self) -> str:
-        told: dict[str, str] = json.loads(self("add", "bo", "--replace", "--json").stdout)
-        return told["token"]
+        printed: dict[str, str] = json.loads(self("add", "bo", "--replace", "--json").stdout)
+        return printed["token"]
 
 
 def test_a_token_is_printed_once_with_the_line_to_run(typed: Typed) -> None:
@@ -58,8 +58,8 @@ def test_a_token_is_printed_once_with_the_line_to_run(typed: Typed) -> None:
 
 def test_the_line_names_the_public_address_of_the_configuration(typed: Typed, tmp_path: Path) -> None:
     public = BOT.format(tmp_path) + '[http]\npublic_url = "https://public.example"\n'
-    told = json.loads(typed("add", "bo", "--json", METERBOT_CONFIG_TOML=public).stdout)
-    assert "METERBOT_URL=https://public.example " in told["command"]
+    printed = json.loads(typed("add", "bo", "--json", METERBOT_CONFIG_TOML=public).stdout)
+    assert "METERBOT_URL=https://public.example " in printed["command"]
 
 
 def test_a_second_token_is_made_only_where_the_first_may_end(typed: Typed) -> None:
@@ -71,9 +71,9 @@ def test_a_second_token_is_made_only_where_the_first_may_end(typed: Typed) -> No
 
 
 def test_json_is_one_document(typed: Typed) -> None:
-    told = json.loads(typed("add", "bo", "--json", "--url", URL).stdout)
-    assert told["seat"] == "bo"
-    assert told["token"] in told["command"]
+    printed = json.loads(typed("add", "bo", "--json", "--url", URL).stdout)
+    assert printed["seat"] == "bo"
+    assert printed["token"] in printed["command"]
 
 
 def test_a_seat_that_is_not_configured_is_told_what_to_add(typed: Typed) -> None:

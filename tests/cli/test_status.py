@@ -54,12 +54,12 @@ def test_it_says_what_waits_where_and_which_source_is_silent(tmp_path: Path) -> 
 
 def test_as_json_it_is_one_document(tmp_path: Path) -> None:
     asyncio.run(refused_by_slack(tmp_path))
-    told = json.loads(typed("status", "--json", *configured(tmp_path)).stdout)
-    assert [(one["seat"], one["health"]) for one in told["sources"]] == [("ana", "never_seen")]
-    (place,) = [one for one in told["destinations"] if one["chat"] == "slack"]
+    document = json.loads(typed("status", "--json", *configured(tmp_path)).stdout)
+    assert [(one["seat"], one["health"]) for one in document["sources"]] == [("ana", "never_seen")]
+    (place,) = [one for one in document["destinations"] if one["chat"] == "slack"]
     assert (place["waiting"], place["trouble"]) == (1, "not_in_channel")
-    assert told["processes"] == []
-    assert told["last_tick"] is None
+    assert document["processes"] == []
+    assert document["last_tick"] is None
 
 
 async def read_on_plan(folder: Path, tier: str) -> None:
@@ -78,11 +78,11 @@ def test_a_plan_that_is_not_the_accounts_is_named_in_both(tmp_path: Path) -> Non
     assert json.loads(typed("status", "--json", *words).stdout)["set_up"] == [said]
 
 
-@pytest.mark.parametrize("told", ["", "[console]\nenabled = true\n"])
-def test_a_destination_at_which_nothing_waits_is_named_too(tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("document", ["", "[console]\nenabled = true\n"])
+def test_a_destination_at_which_nothing_waits_is_named_too(tmp_path: Path, document: str) -> None:
     """The terminal, too, where no chat is configured."""
     (tmp_path / "config.toml").write_text(
-        f'database_url = "sqlite:///{tmp_path}/meterbot.db"\n{told}{CONFIG}'
+        f'database_url = "sqlite:///{tmp_path}/meterbot.db"\n{document}{CONFIG}'
     )
     words = ["--config", str(tmp_path / "config.toml")]
     assert "console terminal: not running; nothing waiting" in typed("status", *words).stdout

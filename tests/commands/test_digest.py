@@ -68,10 +68,10 @@ def sent(schedule: Schedule, start: datetime, days: int, step: timedelta) -> lis
     """The local days of the digests that a bot sends which looks this often."""
     known = due(schedule, start, None)
     assert known is not None
-    told, found, now = DigestState(known, start, ""), [], start
+    digest_state, found, now = DigestState(known, start, ""), [], start
     while now < start + timedelta(days=days):
-        if (day := due(schedule, now, told)) is not None:
-            told = DigestState(day, now, "")
+        if (day := due(schedule, now, digest_state)) is not None:
+            digest_state = DigestState(day, now, "")
             found.append(now.astimezone(schedule.timezone).date())
             assert found[-1] == day
         now += step
@@ -110,10 +110,10 @@ def test_an_hour_that_is_skipped_comes_later_and_one_that_comes_twice_counts_onc
 ) -> None:
     schedule = Schedule("day", at, timezone=ZoneInfo(zone))
     moment = datetime.fromisoformat(instant)
-    told = DigestState(day - timedelta(days=1), NOW, "")
-    assert due(schedule, moment - timedelta(seconds=1), told) is None
-    assert due(schedule, moment, told) == day
-    again = replace(told, day=day)
+    digest_state = DigestState(day - timedelta(days=1), NOW, "")
+    assert due(schedule, moment - timedelta(seconds=1), digest_state) is None
+    assert due(schedule, moment, digest_state) == day
+    again = replace(digest_state, day=day)
     assert all(due(schedule, moment + timedelta(minutes=m), again) is None for m in range(0, 240, 10))
 
 
@@ -156,8 +156,8 @@ def test_a_clock_that_is_set_back_sends_none_again() -> None:
 
 
 def test_what_is_remembered_comes_back() -> None:
-    told = DigestState(NOW.date(), NOW, "abc")
-    assert value_of(DigestState, json_of(DigestState, told)) == told
+    digest_state = DigestState(NOW.date(), NOW, "abc")
+    assert value_of(DigestState, json_of(DigestState, digest_state)) == digest_state
 
 
 # --- whether there is anything to say
@@ -208,10 +208,10 @@ def test_a_seat_that_was_never_read_is_not_in_the_sum_and_that_is_said(rows: Row
     samples = [
         each for name in ("ana", "bo") for each in (sample_of(name, "0", hours=-30), sample_of(name, "15"))
     ]
-    told = message(CHANNEL, View(report, UTC, rows, public=True), samples, NOW - timedelta(days=1))
-    assert told.title == "The team's day: at least $30.00 spent"
-    assert f"Not in this sum: {said}." in told.text
-    assert ("cy" in told.text) == (rows == "named")
+    digest_state = message(CHANNEL, View(report, UTC, rows, public=True), samples, NOW - timedelta(days=1))
+    assert digest_state.title == "The team's day: at least $30.00 spent"
+    assert f"Not in this sum: {said}." in digest_state.text
+    assert ("cy" in digest_state.text) == (rows == "named")
 
 
 FIRST = datetime(2026, 4, 1, 9, tzinfo=UTC)
@@ -267,7 +267,7 @@ def test_under_self_a_channel_s_digest_hangs_on_the_sum_alone(ana: str, bo: str,
         return
     assert content_hash(first) == content_hash(second)
     since = NOW - timedelta(days=1)
-    told = [
+    digest_state = [
         message(
             CHANNEL,
             seen,
@@ -280,7 +280,7 @@ def test_under_self_a_channel_s_digest_hangs_on_the_sum_alone(ana: str, bo: str,
         )
         for seen, amounts in ((first, (ana, bo)), (second, moved))
     ]
-    assert told[0] == told[1]
+    assert digest_state[0] == digest_state[1]
 
 
 # --- what it says

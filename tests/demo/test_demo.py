@@ -67,9 +67,9 @@ STORY = [
 
 def test_the_month_tells_its_story_in_order(played: Ended) -> None:
     rest = played.stdout
-    for told in STORY:
-        found = re.search(told, rest, re.MULTILINE)
-        assert found, f"not told, or not in order: {told}"
+    for sentence in STORY:
+        found = re.search(sentence, rest, re.MULTILINE)
+        assert found, f"not shown, or not in order: {sentence}"
         rest = rest[found.end() :]
 
 

@@ -243,9 +243,9 @@ async def test_released_and_run_as_worker_and_as_web_from_config_vars_alone(
         assert children(web) == []
         web_end = await shut_down(web)
     assert web_end.status == 0, web_end.stderr
-    told = three.on_slack()
-    assert sum("ana is BLOCKED" in text for text in told) == 1
-    assert sum("cy is BLOCKED" in text for text in told) == 1
+    posts = three.on_slack()
+    assert sum("ana is BLOCKED" in text for text in posts) == 1
+    assert sum("cy is BLOCKED" in text for text in posts) == 1
 
 
 async def test_an_operator_asks_on_a_dyno_of_its_own(

@@ -35,7 +35,7 @@ def selectors(node: Any) -> list[Any]:
     return [found for part in parts if part is not None for found in selectors(part)]
 
 
-async def told() -> dict[str, list[dict[str, str]]]:
+async def series() -> dict[str, list[dict[str, str]]]:
     """Every sample's name, with the labels it comes with."""
     counters = ProcessCounters()
     counters.read("claude_ai", Health.OK, 0.2)
@@ -49,7 +49,7 @@ async def told() -> dict[str, list[dict[str, str]]]:
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
 async def test_every_metric_and_label_of_a_rule_exists(rule: dict[str, Any]) -> None:
-    metrics = await told()
+    metrics = await series()
     found = selectors(promql_parser.parse(rule["expr"]))
     assert found
     for selector in found:
@@ -86,7 +86,7 @@ def test_prometheus_itself_takes_the_rules() -> None:
 
 async def test_the_page_has_every_metric_and_no_other() -> None:
     suffixes = re.compile("_(bucket|sum|count|created)$")
-    ours = {suffixes.sub("", name) for name in await told() if name.startswith("meterbot_")}
+    ours = {suffixes.sub("", name) for name in await series() if name.startswith("meterbot_")}
     ours = {
         f"{name}_total"
         if name in {"meterbot_reads", "meterbot_deliveries", "meterbot_failed_items"}
@@ -97,7 +97,7 @@ async def test_the_page_has_every_metric_and_no_other() -> None:
 
 
 async def test_the_page_has_every_label_of_every_metric() -> None:
-    metrics = await told()
+    metrics = await series()
     for name, labels in re.findall(r"^\| `(meterbot_\w+)` \| ([\w, ]*?) ?\|", PAGE, re.MULTILINE):
         sample = metrics.get(name) or metrics[f"{name}_count"]
         assert {*re.findall(r"\w+", labels)} == {label for each in sample for label in each}, name

@@ -171,20 +171,20 @@ def test_every_kind_of_alert_is_in_the_table_and_no_other() -> None:
 
 
 def test_every_word_of_health_is_explained() -> None:
-    told = rows(PAGES["docs/operations.md"], "word")
-    assert codes([row[0] for row in told]) == [*Health], (
+    documented = rows(PAGES["docs/operations.md"], "word")
+    assert codes([row[0] for row in documented]) == [*Health], (
         "explain the word in docs/operations.md, and say what to do"
     )
-    assert all(len(row) == 3 and all(row) for row in told)
+    assert all(len(row) == 3 and all(row) for row in documented)
 
 
 def test_every_refusal_that_has_a_remedy_is_explained() -> None:
-    told = " ".join(row[1] for row in rows(PAGES["docs/operations.md"], "from"))
+    documented = " ".join(row[1] for row in rows(PAGES["docs/operations.md"], "from"))
     known = [
         *web_api.REMEDIES,
         *(str(code) for code in rest._ADVICE if code != 10008),
     ]  # 10008: no remedy
-    assert [code for code in known if code not in told] == [], "explain it in docs/operations.md"
+    assert [code for code in known if code not in documented] == [], "explain it in docs/operations.md"
 
 
 # --- configuration ------------------------------------------------------------------------------------------------

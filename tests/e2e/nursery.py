@@ -168,7 +168,7 @@ def _serve(orders: socket.socket) -> None:
             said, files, _, _ = socket.recv_fds(orders, _ORDER_BYTES, 4)
             if not said:
                 return
-            told = socket.socket(fileno=files.pop())
+            connection = socket.socket(fileno=files.pop())
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
@@ -176,8 +176,8 @@ def _serve(orders: socket.socket) -> None:
                 _live(json.loads(said), files)
             for file in files:
                 os.close(file)
-            living[pid] = told
-            told.send(str(pid).encode())
+            living[pid] = connection
+            connection.send(str(pid).encode())
 
 
 def _bury(living: dict[int, socket.socket]) -> None:
@@ -185,8 +185,8 @@ def _bury(living: dict[int, socket.socket]) -> None:
     for pid in list(living):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            with living.pop(pid) as told:
-                told.send(str(os.waitstatus_to_exitcode(status)).encode())
+            with living.pop(pid) as connection:
+                connection.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 def _live(order: dict[str, Any], files: list[int]) -> NoReturn:

@@ -165,10 +165,10 @@ async def play(bot: Bot, clock: ManualClock, rounds: int = 1) -> None:
     for _ in range(rounds):
         clock.advance(EVERYBODY_ONCE)
         await bot.run_once()
-        await told(bot, clock)
+        await deliver(bot, clock)
 
 
-async def told(bot: Bot, clock: ManualClock) -> None:
+async def deliver(bot: Bot, clock: ManualClock) -> None:
     """Waits until every message that may be sent was sent: Slack takes one a second."""
     while any(
         each.waiting > each.held and not each.trouble

@@ -146,9 +146,9 @@ async def test_a_token_that_may_not_read_is_reported_once_and_asked_ever_more_ra
             state = await house.read()
             assert state.health is Health.REFUSED
         gaps = _gaps(house.server.requests)
-        told = [event.kind for event in await store.read(lambda c: event_log.read_events(c, NOW, 100))]
+        kinds = [event.kind for event in await store.read(lambda c: event_log.read_events(c, NOW, 100))]
     assert gaps[-1] >= 6 * HOUR
-    assert told == [EventKind.SOURCE_DOWN]
+    assert kinds == [EventKind.SOURCE_DOWN]
     assert {asked.route for asked in house.server.requests} == {"profile"}
 
 

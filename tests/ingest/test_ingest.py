@@ -807,8 +807,8 @@ async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
         for batch in batches:
             await door.take(*batch, now=later(minutes=41))
         events = await store.read(lambda c: event_log.read_events(c, later(days=-1)))
-        told = [(one.id, said(one).fallback) for one in await door.waiting()]
-        return events, told
+        fallbacks = [(one.id, said(one).fallback) for one in await door.waiting()]
+        return events, fallbacks
 
     batches: list[list[Snapshot]] = []
     rest = ticks
@@ -818,10 +818,10 @@ async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
 
 
 async def test_a_cap_that_will_fall_is_reported_with_what_the_database_knows_and_once(store: Store) -> None:
-    door, told = Door(store), []
+    door, fallbacks = Door(store), []
     for hour in range(14):
-        told += await door.take(snapshot(str(hour), later(hours=hour)))
-    assert told.count("cap_forecast") == 1
+        fallbacks += await door.take(snapshot(str(hour), later(hours=hour)))
+    assert fallbacks.count("cap_forecast") == 1
     (event,) = [
         one
         for one in await store.read(lambda c: event_log.read_events(c, NOW))

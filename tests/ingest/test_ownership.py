@@ -54,8 +54,8 @@ class Team:
             one for one in await self.store.read(lambda c: event_log.read_events(c, NOW)) if one.seat == "ana"
         ]
         report = await current_report(self.store, [ANA, BO], rows[0].known.snapshot.fetched_at)
-        told = [row for row in report.rows if row.seat.name == "ana"]
-        return rows, states, samples, events, told
+        rows_of_ana = [row for row in report.rows if row.seat.name == "ana"]
+        return rows, states, samples, events, rows_of_ana
 
 
 async def test_a_push_that_names_another_owners_account_is_refused(tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ async def test_what_a_claim_told_of_a_seat_is_told_again_when_it_is_true(store: 
     assert {event.kind.value for event in claimed} == {"balance_low", "threshold_crossed"}
     assert await door.take(with_credits(snapshot("1", NOW + timedelta(minutes=5)), 9000)) == []
     assert await door.waiting() == []
-    told = await door.take(with_credits(snapshot("42", NOW + timedelta(minutes=10)), 400))
-    assert sorted(told) == ["balance_low", "threshold_crossed"]
+    rows_of_ana = await door.take(with_credits(snapshot("42", NOW + timedelta(minutes=10)), 400))
+    assert sorted(rows_of_ana) == ["balance_low", "threshold_crossed"]
     assert {event.seat for event in await store.read(lambda c: event_log.read_events(c, NOW))} == {"ana"}
 
 

@@ -101,7 +101,7 @@ class Desk:
         amounts = (await self.bill(number)).amounts
         return None if amounts is None else " + ".join(map(str, amounts))
 
-    async def told(self) -> list[str]:
+    async def posted_titles(self) -> list[str]:
         """The titles of the posts about pull requests, delivered as they are asked for."""
         titles = []
         while (
@@ -137,7 +137,7 @@ async def test_a_merged_pull_request_is_calculated_and_posted_once(desk: Desk) -
     await desk.merges.calculate_due(MERGED_AT + 2 * MINUTE)
     await desk.merges.calculate_due(MERGED_AT + 3 * MINUTE)
     assert await desk.cost() == "$1.47"
-    assert await desk.told() == ["PR #812: $1.47 of extra usage (ana, app)"]
+    assert await desk.posted_titles() == ["PR #812: $1.47 of extra usage (ana, app)"]
     assert await desk.store.read(pull_requests.still_open) == []
 
 
@@ -181,7 +181,7 @@ async def test_one_that_cost_nothing_is_posted_only_if_asked_for(
     await desk.reads("1.00", MERGED_AT)
     await desk.merges.calculate_due(MERGED_AT + MINUTE)
     assert (await desk.cost(), (await desk.bill()).settled) == ("$0.00", True)
-    assert len(await desk.told()) == post_without_cost
+    assert len(await desk.posted_titles()) == post_without_cost
 
 
 async def test_a_late_reading_changes_the_record_until_one_from_its_end_is_there(desk: Desk) -> None:
@@ -189,14 +189,14 @@ async def test_a_late_reading_changes_the_record_until_one_from_its_end_is_there
     await desk.take()
     await desk.merges.calculate_due(MERGED_AT)
     assert (await desk.cost(), (await desk.bill()).settled) == ("$0.00", False)
-    assert await desk.told() == []
+    assert await desk.posted_titles() == []
     await desk.reads("2.47", START + 2 * HOUR)
     await desk.merges.calculate_due(MERGED_AT + MINUTE)
     assert (await desk.cost(), (await desk.bill()).settled) == ("$1.47", False)
     await desk.reads("2.47", START + 4 * HOUR)
     await desk.merges.calculate_due(MERGED_AT + 2 * MINUTE)
     assert (await desk.cost(), (await desk.bill()).settled) == ("$1.47", True)
-    assert len(await desk.told()) == 1
+    assert len(await desk.posted_titles()) == 1
 
 
 async def test_it_is_reported_after_an_hour_even_if_not_settled_and_goes_on_being_calculated(
@@ -205,7 +205,7 @@ async def test_it_is_reported_after_an_hour_even_if_not_settled_and_goes_on_bein
     await desk.reads("1.00", START - HOUR)
     await desk.take()
     await desk.merges.calculate_due(MERGED_AT + LONGEST_WAIT - MINUTE)
-    assert await desk.told() == []
+    assert await desk.posted_titles() == []
     await desk.merges.calculate_due(MERGED_AT + LONGEST_WAIT)
     (event,) = await desk.store.read(lambda c: event_log.read_events(c, MERGED_AT))
     assert event.facts["settled"] is False
@@ -213,14 +213,14 @@ async def test_it_is_reported_after_an_hour_even_if_not_settled_and_goes_on_bein
     await desk.reads("2.47", MERGED_AT)
     await desk.merges.calculate_due(MERGED_AT + 2 * LONGEST_WAIT)
     assert await desk.cost() == "$1.47"
-    assert len(await desk.told()) == 1
+    assert len(await desk.posted_titles()) == 1
     assert await desk.store.read(pull_requests.still_open) == []
 
 
 async def test_a_seat_that_is_never_read_is_unknown_and_given_up_in_the_end(desk: Desk) -> None:
     await desk.take()
     await desk.merges.calculate_due(MERGED_AT + LONGEST_WAIT)
-    assert await desk.told() == ["PR #812: unknown (ana, app)"]
+    assert await desk.posted_titles() == ["PR #812: unknown (ana, app)"]
     await desk.merges.calculate_due(MERGED_AT + GIVEN_UP)
     assert [one.reported_at for one in await desk.store.read(pull_requests.still_open)] == [
         MERGED_AT + LONGEST_WAIT
@@ -267,7 +267,7 @@ async def test_muted_it_is_in_the_record_alone(store: Store) -> None:
     await spent_between_its_commits(desk)
     await desk.take()
     await desk.merges.calculate_due(MERGED_AT + MINUTE)
-    assert (await desk.cost(), await desk.told()) == ("$1.47", [])
+    assert (await desk.cost(), await desk.posted_titles()) == ("$1.47", [])
 
 
 async def test_where_rows_are_private_the_channel_hears_no_number(store: Store) -> None:
@@ -435,7 +435,7 @@ async def test_a_pull_request_that_cannot_be_read_is_set_aside_and_the_others_ar
     await desk.take()
     with capture_logs() as logs:
         await desk.merges.calculate_due(MERGED_AT + MINUTE)
-    assert len(await desk.told()) == 1
+    assert len(await desk.posted_titles()) == 1
     (failed,) = await desk.store.read(pull_requests.failed)
     assert (failed.name, failed.received_at) == ("acme/app#666", MERGED_AT)
     assert "ValidationError" in failed.reason
@@ -459,7 +459,7 @@ async def test_a_pull_request_whose_calculation_raises_is_set_aside_and_one_that
     await store_bad(desk, change)
     for tick in range(MOST_TRIES + 1):
         await desk.merges.calculate_due(MERGED_AT + tick * MINUTE)
-    assert len(await desk.told()) == 2
+    assert len(await desk.posted_titles()) == 2
     (failed,) = await desk.store.read(pull_requests.failed)
     assert (failed.name, failed.reason) == ("acme/app#666", "it could not be calculated: TypeError")
     assert await desk.store.run(lambda tx: pull_requests.retry_failed(tx, "acme/app#1")) == 0

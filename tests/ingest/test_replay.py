@@ -111,8 +111,8 @@ def test_a_budget_is_the_sum_of_all_counters() -> None:
     other = Counter("other", "org")
     history = [sample(0, 0), sample(1, 20), sample(2, 40), replace(sample(3, 45), counter=other)]
     team = replace(rules(), budgets=(Budget(usd(100)),))
-    told = replayed(history, {**SEATS, other: Seat("bo", "claude_ai")}, team)
-    assert "budget_crossed 80%" in kinds(told)
+    replayed_events = replayed(history, {**SEATS, other: Seat("bo", "claude_ai")}, team)
+    assert "budget_crossed 80%" in kinds(replayed_events)
     assert "budget_crossed 80%" not in kinds(replayed(history, SEATS, team))
 
 
@@ -165,7 +165,7 @@ def test_the_table_and_the_document_say_the_same() -> None:
     fired = (replace(event(EventKind.SPEND_SPIKE), muted_by="mute:1"),)
     found = played(*history, fired=fired)
     text = as_text(found, UTC).splitlines()
-    assert text[0].split() == ["when", "seat", "event", "these", "rules", "told", "then"]
+    assert text[0].split() == ["when", "seat", "event", "these", "rules", "posted", "then"]
     assert text[1].split() == ["Wed", "Apr", "15", "13:00", "ana", "spend_spike", "-", "muted"] or (
         text[1].split()[-2:] == ["yes", "-"]
     )
@@ -212,14 +212,16 @@ def test_the_recorded_history_tells_again_what_its_readings_told(steps: list[tup
         history = fold.samples
         if fold.risen:
             fold.watch_pace(COUNTER, history, hours_of(history, history[0].at - HOUR), at)
-    told = [one for one in fold.events if one.kind in REPRODUCED]
-    assert [one.key for one in replayed(list(history), SEATS, settings)] == [one.key for one in told]
+    replayed_events = [one for one in fold.events if one.kind in REPRODUCED]
+    assert [one.key for one in replayed(list(history), SEATS, settings)] == [
+        one.key for one in replayed_events
+    ]
 
 
 def test_what_an_owner_has_set_holds_here_too() -> None:
     memories = {name_of("ana"): dump(SeatSettings(thresholds=(parse_threshold("30%"),)))}
-    told = replayed([sample(0, 0), sample(1, 20), sample(2, 45)], SEATS, rules("80%"), memories)
-    assert kinds(told) == ["spend_started", "threshold_crossed 30%"]
+    replayed_events = replayed([sample(0, 0), sample(1, 20), sample(2, 45)], SEATS, rules("80%"), memories)
+    assert kinds(replayed_events) == ["spend_started", "threshold_crossed 30%"]
 
 
 @given(st.lists(st.tuples(st.integers(1, 90), st.integers(0, 400)), min_size=2, max_size=60))

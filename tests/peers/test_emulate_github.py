@@ -83,10 +83,10 @@ async def test_a_pull_request_that_is_merged_there_is_reported_here(peer: Peer, 
             await github.branch("other")
             await github.commit("other", "three.txt")
             await github.close(await github.open("other"))
-            told = await process.line(running.stdout, lambda line: "PR #" in line)
+            announced = await process.line(running.stdout, lambda line: "PR #" in line)
             end = await process.stop(running)
         shown = await process.meterbot("pr", str(number), "--json", environ=environ, cwd=tmp_path)
-    assert f"PR #{number}: $1.47 of extra usage (ana, app)" in told
+    assert f"PR #{number}: $1.47 of extra usage (ana, app)" in announced
     (found,) = json.loads(shown.stdout)
     assert (found["repo"], found["dated_by"], found["settled"]) == ("ana/app", "commits", True)
     assert found["amounts"] == [{"currency": "USD", "amount": "1.47"}]

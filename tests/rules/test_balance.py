@@ -35,7 +35,7 @@ def levels(events: list[Event]) -> list[str | None]:
 
 
 @pytest.mark.parametrize(
-    ("balances", "told"),
+    ("balances", "alerted"),
     [
         (["30", "12", "11", "4", "0", "0"], ["20.00 USD", "5.00 USD", "0.00 USD"]),
         (["30", "0"], ["0.00 USD"]),
@@ -48,10 +48,10 @@ def levels(events: list[Event]) -> list[str | None]:
     ],
 )
 def test_each_level_is_reported_once_until_credits_are_bought(
-    balances: list[str | None], told: list[str]
+    balances: list[str | None], alerted: list[str]
 ) -> None:
     seen = Credits(LEVELS)
-    assert [level for left in balances for level in levels(seen.has(left))] == told
+    assert [level for left in balances for level in levels(seen.has(left))] == alerted
 
 
 def test_a_block_that_is_not_posted_mutes_nothing() -> None:
@@ -164,16 +164,16 @@ def test_a_muted_kind_is_not_reported() -> None:
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 3000)), max_size=12))
 def test_no_level_is_reported_twice_without_a_purchase_between(cents: list[int | None]) -> None:
-    seen, told, before = Credits(LEVELS), set[str | None](), 0
+    seen, alerted, before = Credits(LEVELS), set[str | None](), 0
     for left in cents:
         if left is None:
             assert levels(seen.has(None)) == []
             continue
         new = levels(seen.has(Money(Decimal(left), "USD", 2)))
         if left > before:
-            told = {
+            alerted = {
                 level
-                for level in told
+                for level in alerted
                 if left < {"0.00 USD": 1, "5.00 USD": 500, "20.00 USD": 2000}[str(level)]
             }
         below = [
@@ -181,7 +181,7 @@ def test_no_level_is_reported_twice_without_a_purchase_between(cents: list[int |
             for name, amount in (("0.00 USD", 1), ("5.00 USD", 500), ("20.00 USD", 2000))
             if left < amount
         ]
-        assert new == (below[:1] if below and below[0] not in told else [])
-        told |= set(below)
+        assert new == (below[:1] if below and below[0] not in alerted else [])
+        alerted |= set(below)
         before = left
     assert len({event.key for event in seen.events}) == len(seen.events)

@@ -36,8 +36,8 @@ def see(watch: Watch, at: datetime, **fields: Any) -> list[Event]:
 
 def test_each_number_of_days_is_reported_once() -> None:
     watch = Watch(TWICE)
-    told = [(d, e.level, e.initial) for d in range(1, 15) for e in see(watch, day(d))]
-    assert told == [(7, "7d", False), (13, "1d", False)]
+    alerts = [(d, e.level, e.initial) for d in range(1, 15) for e in see(watch, day(d))]
+    assert alerts == [(7, "7d", False), (13, "1d", False)]
 
 
 def test_a_day_that_was_missed_is_reported_late_with_the_actual_days() -> None:
@@ -99,8 +99,8 @@ def test_a_charge_known_from_an_earlier_reading_is_reported_with_its_age() -> No
 def test_by_default_a_renewal_is_reported_once_and_posted_at_nine_in_the_morning() -> None:
     watch = Watch(RuleSettings(timezone=ZoneInfo("Europe/Berlin")))
     hours = [day(d, h) for d in range(8, 15) for h in range(24)]
-    told = [(at, event.facts["post_at"]) for at in hours for event in see(watch, at)]
-    assert told == [(day(10, 22), "2026-05-11T07:00:00Z")]
+    alerts = [(at, event.facts["post_at"]) for at in hours for event in see(watch, at)]
+    assert alerts == [(day(10, 22), "2026-05-11T07:00:00Z")]
 
 
 def test_a_renewal_that_is_found_after_nine_is_posted_at_once() -> None:
@@ -125,13 +125,13 @@ def test_over_clock_changes_each_charge_is_reported_as_a_calendar_says(
     tz = ZoneInfo(zone)
     watch = Watch(RuleSettings(renewal_days=tuple(levels), timezone=tz))
     at = datetime(renewal.year, renewal.month, renewal.day, tzinfo=UTC) - timedelta(days=16)
-    told: set[int] = set()
+    alerts: set[int] = set()
     for hours in steps:
         at += timedelta(hours=hours)
         left = renewal.toordinal() - at.astimezone(tz).toordinal()
         due = {level for level in levels if 0 <= left <= level}
-        expected = [f"{min(due)}d"] if due - told else []
-        told |= due
+        expected = [f"{min(due)}d"] if due - alerts else []
+        alerts |= due
         events = see(watch, at, day=renewal)
         assert [event.level for event in events] == expected
         early = at.astimezone(tz).hour < 9
@@ -203,8 +203,8 @@ def configured(day: date = MAY_14) -> dict[str, Any]:
 
 def test_a_renewal_that_was_only_configured_is_reported_as_such() -> None:
     watch = Watch(TWICE)
-    told = [event for d in range(1, 15) for event in watch.see(snapshot(day(d), **configured()), day(d))]
-    assert [(event.kind, event.level, event.facts["configured"]) for event in told] == [
+    alerts = [event for d in range(1, 15) for event in watch.see(snapshot(day(d), **configured()), day(d))]
+    assert [(event.kind, event.level, event.facts["configured"]) for event in alerts] == [
         (NEAR, "7d", True),
         (NEAR, "1d", True),
     ]

@@ -20,12 +20,12 @@ def usd(cents: float) -> Money:
 
 
 def seat(used: float | None = 1720, cap: float | None = 5000, **facts: object) -> ExtraUsage:
-    told: dict[str, object] = {
+    expected: dict[str, object] = {
         "enabled": True,
         "used": None if used is None else usd(used),
         "cap": None if cap is None else usd(cap),
     }
-    return ExtraUsage(**{**told, **facts})  # type: ignore[arg-type]
+    return ExtraUsage(**{**expected, **facts})  # type: ignore[arg-type]
 
 
 def reason(extra: ExtraUsage | None) -> str | None:
@@ -142,10 +142,10 @@ def test_a_date_never_makes_or_ends_a_block(extra: ExtraUsage) -> None:
 
 @given(seats)
 def test_no_block_without_a_flag_a_reason_or_a_cap_that_is_spent(extra: ExtraUsage) -> None:
-    told = extra.out_of_credits or extra.spend_limit_reached
-    told = told or extra.reason_class in {ReasonClass.CAP, ReasonClass.BALANCE}
+    expected = extra.out_of_credits or extra.spend_limit_reached
+    expected = expected or extra.reason_class in {ReasonClass.CAP, ReasonClass.BALANCE}
     spent = extra.used is not None and extra.cap is not None and extra.used.minor >= extra.cap.minor
-    if not told and not spent:
+    if not expected and not spent:
         assert reason(extra) is None
-    if told:
+    if expected:
         assert reason(extra) is not None

@@ -139,7 +139,7 @@ def readings(stream: list[Act], truth: Truth | None = None) -> Iterator[tuple[Sn
 
 def oracle(stream: list[Act]) -> list[tuple[datetime, str, list[str]]]:
     """The levels as a person would tick them off on a calendar page, from the clean readings alone."""
-    told: set[str] = set()
+    alerted: set[str] = set()
     page: str | None = None
     last: int | None = None
     last_currency = ""
@@ -158,11 +158,11 @@ def oracle(stream: list[Act]) -> list[tuple[datetime, str, list[str]]]:
             page = "0" if used and not settled else month
         elif currency == last_currency and month > page:
             reset = last is not None and (used < last or last == 0 or (used > last and settled))
-            page, told = (month, set()) if reset else (page, told)
+            page, alerted = (month, set()) if reset else (page, alerted)
         percents = {f"{level}%": cap is not None and used * 100 >= level * cap for level in LEVELS}
         if act.spoilt != "cap":
             raised = last_cap is not None and (cap is None or (cap > last_cap[0] and currency == last_cap[1]))
-            told -= {level for level, over in percents.items() if raised and not over}
+            alerted -= {level for level, over in percents.items() if raised and not over}
             # Above no cap there is nothing to raise it to.
             last_cap = None if cap is None else (cap, currency)
         order = sorted(
@@ -170,10 +170,10 @@ def oracle(stream: list[Act]) -> list[tuple[datetime, str, list[str]]]:
         )
         if currency == "USD" and used >= AMOUNT:
             order = sorted([*order, (Decimal(AMOUNT), 0, "30.00 USD")])
-        new = [level for _, _, level in order if level not in told]
-        top = max((level for level in LEVELS if f"{level}%" in told and percents[f"{level}%"]), default=0)
+        new = [level for _, _, level in order if level not in alerted]
+        top = max((level for level in LEVELS if f"{level}%" in alerted and percents[f"{level}%"]), default=0)
         news = [level for level in new if level.endswith("USD") or int(level[:-1]) > top]
-        told |= set(new)
+        alerted |= set(new)
         if news:
             expected.append((seen.fetched_at, news[-1], news[:-1]))
         last, last_currency = used, currency
@@ -199,8 +199,8 @@ def play(stream: list[Act], restarts: frozenset[int] = frozenset(), *, noise: bo
 
 @given(streams)
 def test_an_alert_comes_exactly_when_a_level_is_newly_reached(stream: list[Act]) -> None:
-    told = [(e.at, e.level, e.facts["also"]) for e in play(stream).events if e.kind is CROSSED]
-    assert told == oracle(stream)
+    alerted = [(e.at, e.level, e.facts["also"]) for e in play(stream).events if e.kind is CROSSED]
+    assert alerted == oracle(stream)
 
 
 @given(streams)

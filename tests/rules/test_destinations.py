@@ -28,8 +28,8 @@ def kinds(events: list[Event]) -> list[EventKind]:
 def test_a_refusal_is_reported_after_a_minute_and_once() -> None:
     memory, early = watch_destinations(DestinationMemory(), [failing()], SETTINGS, NOON + MINUTE / 2)
     assert early == []
-    memory, told = watch_destinations(memory, [failing()], SETTINGS, NOON + MINUTE)
-    assert kinds(told) == [DOWN]
+    memory, alerts = watch_destinations(memory, [failing()], SETTINGS, NOON + MINUTE)
+    assert kinds(alerts) == [DOWN]
     memory, again = watch_destinations(
         load(DestinationMemory, dump(memory)), [failing()], SETTINGS, NOON + 9 * MINUTE
     )

@@ -94,8 +94,8 @@ def one_of_each() -> list[Event]:
 
 
 def paced(settings: RuleSettings) -> list[Event]:
-    told = replace(settings, kinds=frozenset(EventKind))
-    seen = Paced(told)
+    everything = replace(settings, kinds=frozenset(EventKind))
+    seen = Paced(everything)
     for hour in range(12):
         seen.uses(f"{hour}.00", NOON - timedelta(hours=24 - hour))
     for minute in range(0, 60, 15):

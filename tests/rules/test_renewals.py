@@ -57,8 +57,8 @@ def test_what_no_source_has_told_is_filled_in_and_marked() -> None:
 
 
 def test_what_a_source_has_told_stands_even_if_there_is_nothing() -> None:
-    for told in (snapshot(), snapshot(subscription=None), snapshot(subscription_read=False)):
-        assert as_configured(told, 20, TODAY) == told
+    for stated in (snapshot(), snapshot(subscription=None), snapshot(subscription_read=False)):
+        assert as_configured(stated, 20, TODAY) == stated
 
 
 def test_a_reading_of_no_organization_gets_none() -> None:

@@ -41,8 +41,8 @@ def test_a_level_reported_in_a_month_that_has_not_begun_is_reported_in_the_prese
 ) -> None:
     watch = Watch().at(NOON + ahead)
     watch.uses("30")
-    told = only(watch.at(NOON).uses("30"), CROSSED)
-    assert (told.facts["period"], told.initial) == ("2026-04", True)
+    event = only(watch.at(NOON).uses("30"), CROSSED)
+    assert (event.facts["period"], event.initial) == ("2026-04", True)
     assert watch.uses("31") == []
     may = watch.at(NOON + timedelta(days=17)).uses("1")
     assert kinds(may) == [CLOSED, STARTED]

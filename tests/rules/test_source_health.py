@@ -52,12 +52,12 @@ def test_a_short_outage_is_not_reported() -> None:
     assert watched((0, Health.OK), (1, Health.UNREACHABLE), (30, Health.UNREACHABLE), (31, Health.OK)) == []
 
 
-@pytest.mark.parametrize(("days", "told"), [(0.5, False), (3, False), (3.01, True)])
-def test_a_machine_that_pushes_may_be_off_for_days(days: float, *, told: bool) -> None:
+@pytest.mark.parametrize(("days", "alerts"), [(0.5, False), (3, False), (3.01, True)])
+def test_a_machine_that_pushes_may_be_off_for_days(days: float, *, alerts: bool) -> None:
     seat, last = Seat("bo", "push"), NOON
     state = SourceState("bo", Health.STALE, last + 45 * MINUTE, last_ok_at=last)
     _, events = watch_source(SourceMemory(), state, seat, SETTINGS, last + timedelta(days=days))
-    assert kinds([*events]) == ([DOWN] if told else [])
+    assert kinds([*events]) == ([DOWN] if alerts else [])
 
 
 def test_a_push_that_is_refused_is_reported_after_the_grace_time() -> None:
@@ -101,8 +101,8 @@ def test_another_account_is_reported_although_the_last_one_was_seen_in_the_futur
     memory, _ = watch_identity(
         SourceMemory(), snapshot(NOON + 9_000 * MINUTE), SETTINGS, NOON + 9_000 * MINUTE
     )
-    memory, told = watch_identity(memory, snapshot(NOON, account_uuid="other"), SETTINGS, NOON)
-    assert kinds(list(told)) == [EventKind.IDENTITY_CHANGED]
+    memory, alerts = watch_identity(memory, snapshot(NOON, account_uuid="other"), SETTINGS, NOON)
+    assert kinds(list(alerts)) == [EventKind.IDENTITY_CHANGED]
     assert memory.identity_at == NOON
 
 
@@ -147,13 +147,13 @@ def test_every_ailment_of_every_source_has_a_remedy_of_one_line(health: Health, 
 
 
 def identities(*readings: dict[str, Any], start: datetime = NOON) -> list[str]:
-    memory, told = SourceMemory(), list[str]()
+    memory, alerts = SourceMemory(), list[str]()
     for place, fields in enumerate(readings):
         seen = snapshot(start + place * MINUTE, **fields)
         memory, events = watch_identity(memory, seen, RuleSettings(), seen.fetched_at)
         memory = load(SourceMemory, dump(memory))
-        told += [f"{place} {event.facts['what']}" for event in events]
-    return told
+        alerts += [f"{place} {event.facts['what']}" for event in events]
+    return alerts
 
 
 def test_another_account_is_reported_once() -> None:

@@ -109,11 +109,11 @@ def test_a_level_that_is_reached_at_first_sight_is_reported_once_as_a_state() ->
 
 def test_a_seat_without_a_cap_has_amounts_by_default() -> None:
     watch = Watch()
-    told = [
+    alerts = [
         [event.level for event in watch.uses(used, None) if event.kind is CROSSED]
         for used in ["1", "20.81", "29.81", "106.31", "199", "250", "150", "260", "512"]
     ]
-    assert told == [[], [], ["25.00 USD"], ["100.00 USD"], [], ["200.00 USD"], [], [], ["500.00 USD"]]
+    assert alerts == [[], [], ["25.00 USD"], ["100.00 USD"], [], ["200.00 USD"], [], [], ["500.00 USD"]]
 
 
 def test_the_amounts_for_seats_without_a_cap_are_in_the_seats_currency_and_for_no_other_seat() -> None:
@@ -481,7 +481,7 @@ def test_a_charge_is_reported_by_one_alert_at_most(readings: list[tuple[int, str
 
 def test_a_charge_shortly_after_a_window_was_full_may_be_a_late_one() -> None:
     watch = Watch()
-    told = []
+    alerts = []
     for minute, used, utilization in [
         (0, "1", "100"),
         (1, "1", "0"),
@@ -490,8 +490,8 @@ def test_a_charge_shortly_after_a_window_was_full_may_be_a_late_one() -> None:
         (20, "3", "1"),
     ]:
         seen = snapshot(NOON + minute * MINUTE, metered=extra(used), windows=(window(utilization),))
-        told += [minute for event in watch.see(seen) if event.kind is CHARGED]
-    assert told == [20]
+        alerts += [minute for event in watch.see(seen) if event.kind is CHARGED]
+    assert alerts == [20]
 
 
 def test_a_charge_at_the_start_of_a_month_counts_from_nothing() -> None:

@@ -136,13 +136,13 @@ seats = st.lists(st.tuples(amounts, st.booleans()), min_size=1, max_size=4)
 def test_an_alert_comes_exactly_when_the_sum_newly_reaches_a_level(
     stream: list[list[tuple[int, bool]]],
 ) -> None:
-    team, told, keys = Team(), set[int](), list[str]()
+    team, levels, keys = Team(), set[int](), list[str]()
     for ticks in stream:
         total = sum(used for used, _ in ticks)
         if all(complete for _, complete in ticks):
-            told &= {level for level in (80, 100) if total >= level}
-        new = {level for level in (80, 100) if total >= level} - told
-        told |= new
+            levels &= {level for level in (80, 100) if total >= level}
+        new = {level for level in (80, 100) if total >= level} - levels
+        levels |= new
         readings = [
             TeamShare(Counter(str(i), "org"), Money(Decimal(used * 100), "USD", 2), "2026-04", complete)
             for i, (used, complete) in enumerate(ticks)

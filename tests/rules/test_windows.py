@@ -42,9 +42,9 @@ def test_a_full_window_without_a_reset_time_is_reported_again_after_it_had_room(
         snapshot(NOON + i * MINUTE, windows=(window(u),))
         for i, u in enumerate(["100", None, "100", "5", "100"])
     ]
-    told = [watch.see(one) for one in seen]
-    assert [posted(events) for events in told] == [[FULL], [], [], [], [FULL]]
-    assert [event.resolves for event in told[3]] == [told[0][0].key]
+    alerts = [watch.see(one) for one in seen]
+    assert [posted(events) for events in alerts] == [[FULL], [], [], [], [FULL]]
+    assert [event.resolves for event in alerts[3]] == [alerts[0][0].key]
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_a_reset_in_the_past_is_no_until() -> None:
 def test_a_reset_moment_that_moves_is_not_a_second_time_full() -> None:
     watch = Watch()
     moments = [NOON + HOUR, NOON + 3 * HOUR, NOON + 9 * HOUR]
-    told = [
+    alerts = [
         kinds(watch.see(snapshot(NOON + number * MINUTE, windows=(window("100", at),))))
         for number, at in enumerate(moments)
     ]
-    assert told == [[FULL], [], []]
+    assert alerts == [[FULL], [], []]
     late = snapshot(NOON + 10 * HOUR, windows=(window("100", NOON + 14 * HOUR),))
     assert posted(watch.see(late)) == [FULL]
 

@@ -47,8 +47,10 @@ def scope_missing() -> Reply:
 
 def rate_limited(retry_after: str | None = "0") -> Reply:
     """The answer to too many requests, without the outer `type` that other errors have."""
-    told = {"error": {"message": "Rate limited. Please try again later.", "type": "rate_limit_error"}}
-    return Reply(429, told, {} if retry_after is None else {"retry-after": retry_after})
+    error_document = {
+        "error": {"message": "Rate limited. Please try again later.", "type": "rate_limit_error"}
+    }
+    return Reply(429, error_document, {} if retry_after is None else {"retry-after": retry_after})
 
 
 @dataclass(slots=True)

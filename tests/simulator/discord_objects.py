@@ -138,8 +138,8 @@ def full_guild(guild_id: str, owner_id: str, everyone: int) -> Json:
 def full_member(person: Json, joined_at: datetime) -> Json:
     """What GET answers of a member without any role but everybody's."""
     absent = ("avatar", "banner", "communication_disabled_until", "nick", "premium_since")
-    told = {"user": person, "roles": [], "joined_at": stamp(joined_at), "flags": 0}
-    return {**dict.fromkeys(absent), **dict.fromkeys(("pending", "mute", "deaf"), False), **told}
+    membership = {"user": person, "roles": [], "joined_at": stamp(joined_at), "flags": 0}
+    return {**dict.fromkeys(absent), **dict.fromkeys(("pending", "mute", "deaf"), False), **membership}
 
 
 def channel(channel_id: str, guild_id: str, last_message_id: str | None) -> Json:

@@ -12,7 +12,7 @@ ORG = "11111111-1111-4111-8111-111111111111"
 OTHER = "11111111-1111-4111-8111-111111111112"
 
 
-def told(body: object) -> tuple[AccountInfo, list[str]]:
+def parsed(body: object) -> tuple[AccountInfo, list[str]]:
     notes = DriftNotes()
     return account_of(sent(body), notes), notes.drift
 
@@ -22,12 +22,12 @@ def member(uuid: object, **fields: object) -> dict[str, object]:
 
 
 def organizations(*memberships: object) -> tuple[tuple[Organization, ...], list[str]]:
-    account, drift = told({"uuid": OTHER, "email_address": "a@b.c", "memberships": list(memberships)})
+    account, drift = parsed({"uuid": OTHER, "email_address": "a@b.c", "memberships": list(memberships)})
     return account.organizations or (), drift
 
 
 def test_the_account_and_its_organizations() -> None:
-    assert told(ACCOUNT) == (
+    assert parsed(ACCOUNT) == (
         AccountInfo(
             uuid="22222222-2222-4222-8222-222222222221",
             email="dev@example.com",
@@ -74,7 +74,7 @@ def test_the_memberships_own_id_is_never_taken_for_the_organizations() -> None:
 
 @pytest.mark.parametrize("membership", [None, 5, {}, {"organization": None}, member("no uuid")], ids=repr)
 def test_memberships_without_one_that_can_be_read_say_nothing(membership: object) -> None:
-    account, drift = told({"uuid": ACCOUNT["uuid"], "memberships": [membership]})
+    account, drift = parsed({"uuid": ACCOUNT["uuid"], "memberships": [membership]})
     assert account.organizations is None
     assert drift[-1] == "account.memberships: expected organizations, got none that can be read"
 
@@ -97,17 +97,17 @@ def test_a_flood_of_organizations_is_cut_with_a_note() -> None:
 
 
 def test_what_a_body_does_not_say_is_taken_from_before() -> None:
-    before, _ = told(ACCOUNT)
-    now, _ = told({"uuid": 5, "email_address": None})
+    before, _ = parsed(ACCOUNT)
+    now, _ = parsed({"uuid": 5, "email_address": None})
     assert now.completed_by(before) == before
-    empty, _ = told({**ACCOUNT, "memberships": []})
+    empty, _ = parsed({**ACCOUNT, "memberships": []})
     assert empty.completed_by(before).organizations == ()
 
 
 @given(st.sampled_from([*places(ACCOUNT)]), json_values)
 def test_one_strange_value_costs_no_more_than_its_place(path: tuple[str | int, ...], value: Any) -> None:
-    account, drift = told(with_value(ACCOUNT, path, value))
-    whole, _ = told(ACCOUNT)
+    account, drift = parsed(with_value(ACCOUNT, path, value))
+    whole, _ = parsed(ACCOUNT)
     if path[0] != "uuid":
         assert account.uuid == whole.uuid
     if path[0] != "memberships":
@@ -117,6 +117,6 @@ def test_one_strange_value_costs_no_more_than_its_place(path: tuple[str | int, .
 
 @given(json_values)
 def test_no_body_raises(body: Any) -> None:
-    account, drift = told(body)
+    account, drift = parsed(body)
     assert account.organizations is None
     assert drift

@@ -400,8 +400,8 @@ async def test_what_the_key_may_not_read_is_asked_for_once(reply: Reply) -> None
         assert snapshot.org_spend is not None
         assert snapshot.health is Health.OK
         assert (snapshot.org_spend.estimates, snapshot.org_spend.limits) == (None, None)
-        (told,) = snapshot.errors
-        assert told.startswith("claude_code: left out, this key may not read it")
+        (texts,) = snapshot.errors
+        assert texts.startswith("claude_code: left out, this key may not read it")
 
 
 async def test_a_rate_limit_ends_the_reading_and_keeps_what_was_read() -> None:
@@ -539,21 +539,21 @@ async def test_a_body_without_end_is_refused() -> None:
 
 
 async def _faulty(admin: Administered) -> list[str]:
-    told = [repr(admin.source)]
+    texts = [repr(admin.source)]
     for route in ("me", "cost_report", "claude_code", "spend_limits"):
         for reply, _ in [*FAULTS, (error(400, "invalid_request_error", f"bad key {KEY}"), Health.REFUSED)]:
             admin.server.fail(route, reply)
-            told.append(repr(await admin.read()))
-    return told
+            texts.append(repr(await admin.read()))
+    return texts
 
 
 async def test_the_key_shows_nowhere(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with administering() as admin:
-        told = await _faulty(admin)
+        texts = await _faulty(admin)
     written = capfd.readouterr()
-    assert KEY not in "".join([*told, caplog.text, written.out, written.err])
+    assert KEY not in "".join([*texts, caplog.text, written.out, written.err])
 
 
 @pytest.mark.parametrize("key", ["sk-ant-admin01 with blanks\n and more", "", "kéy"])

@@ -28,7 +28,7 @@ ORG = "11111111-1111-4111-8111-111111111111"
 NOTHING: dict[str, Any] = {"five_hour": None, "extra_usage": None}
 
 
-def told(
+def parsed(
     usage: object = NOTHING, overage: object = None, *, team: bool = False
 ) -> tuple[Metering, list[str]]:
     """What comes out, and the notes. `overage` may say why there is no row."""
@@ -40,19 +40,19 @@ def told(
 
 
 def metered(usage: object = NOTHING, overage: object = None) -> ExtraUsage:
-    metering, _ = told(usage, overage)
+    metering, _ = parsed(usage, overage)
     assert metering.extra is not None
     return metering.extra
 
 
 def extra(**fields: object) -> dict[str, object]:
-    told = {"is_enabled": True, "monthly_limit": 5000, "used_credits": 1720, "currency": "USD"}
-    return {"extra_usage": {**told, "decimal_places": 2, **fields}}
+    parsed = {"is_enabled": True, "monthly_limit": 5000, "used_credits": 1720, "currency": "USD"}
+    return {"extra_usage": {**parsed, "decimal_places": 2, **fields}}
 
 
 def row(**fields: object) -> dict[str, object]:
-    told = {"is_enabled": True, "monthly_credit_limit": 5000, "used_credits": 1720, "currency": "USD"}
-    return {**told, **fields}
+    parsed = {"is_enabled": True, "monthly_credit_limit": 5000, "used_credits": 1720, "currency": "USD"}
+    return {**parsed, **fields}
 
 
 def spend(used: int | None, limit: int | None, **fields: object) -> dict[str, object]:
@@ -62,8 +62,8 @@ def spend(used: int | None, limit: int | None, **fields: object) -> dict[str, ob
     return {"spend": {"used": money(used), "limit": money(limit), "enabled": True, **fields}}
 
 
-def amounts(told: ExtraUsage) -> tuple[str | None, str | None]:
-    used, cap = (None if money is None else plain(money) for money in (told.used, told.cap))
+def amounts(parsed: ExtraUsage) -> tuple[str | None, str | None]:
+    used, cap = (None if money is None else plain(money) for money in (parsed.used, parsed.cap))
     return used, cap
 
 
@@ -100,7 +100,7 @@ def amounts(told: ExtraUsage) -> tuple[str | None, str | None]:
 def test_usage_wins_over_the_row_and_a_difference_is_said(
     usage: object, overage: object, used: str, cap: str | None, drift: list[str]
 ) -> None:
-    metering, notes = told(usage, overage)
+    metering, notes = parsed(usage, overage)
     assert metering.extra is not None
     assert amounts(metering.extra) == (used, cap)
     assert (metering.read, metering.lost) == (True, False)
@@ -172,10 +172,10 @@ def test_currency_and_scale_are_the_bodys_else_the_siblings_else_the_standards_e
 def test_a_currency_that_is_none_leaves_the_amount_in_doubt_unless_a_sibling_states_it(
     currency: object,
 ) -> None:
-    metering, drift = told(extra(currency=currency))
+    metering, drift = parsed(extra(currency=currency))
     assert (metering.read, metering.lost) == (False, True)
     assert drift[0].startswith("extra_usage.currency: expected a currency code, got ")
-    metering, _ = told(extra(currency=currency), row(currency="EUR"))
+    metering, _ = parsed(extra(currency=currency), row(currency="EUR"))
     assert metering.extra is not None
     assert (metering.read, metering.lost, metering.extra.currency) == (True, False, "EUR")
 
@@ -203,7 +203,7 @@ NEVER = {"is_enabled": False, "monthly_limit": None, "used_credits": None, "curr
     ],
 )
 def test_never_set_up_is_an_answer(usage: object, overage: object) -> None:
-    assert told(usage, overage) == (Metering(None, read=True, lost=False), [])
+    assert parsed(usage, overage) == (Metering(None, read=True, lost=False), [])
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_never_set_up_is_an_answer(usage: object, overage: object) -> None:
     ],
 )
 def test_what_could_not_be_read_is_unknown_and_not_unmetered(usage: object, overage: object) -> None:
-    metering, _ = told(usage, overage)
+    metering, _ = parsed(usage, overage)
     assert not metering.read
     assert metering.extra is None or metering.extra.used is None
 
@@ -249,7 +249,7 @@ def test_what_could_not_be_read_is_unknown_and_not_unmetered(usage: object, over
     ],
 )
 def test_a_rejected_amount_is_lost_and_noted(usage: object, overage: object) -> None:
-    metering, drift = told(usage, overage)
+    metering, drift = parsed(usage, overage)
     assert metering.lost
     assert len(drift) == 1
 
@@ -266,7 +266,7 @@ def test_money_spent_stays_when_metering_is_switched_off(reason: str | None) -> 
 
 
 def test_a_reason_is_reported_even_when_every_amount_is_null() -> None:
-    metering, _ = told({"extra_usage": {**NEVER, "disabled_reason": "out_of_credits"}})
+    metering, _ = parsed({"extra_usage": {**NEVER, "disabled_reason": "out_of_credits"}})
     assert metering.read
     assert metering.extra is not None
     assert (metering.extra.reason_class, metering.extra.used) == (ReasonClass.BALANCE, None)
@@ -347,7 +347,7 @@ def test_switched_off_by_its_owner() -> None:
     ],
 )
 def test_only_the_seats_own_row_is_counted(fields: dict[str, object], *, team: bool, counted: bool) -> None:
-    metering, drift = told(NOTHING, row(**fields), team=team)
+    metering, drift = parsed(NOTHING, row(**fields), team=team)
     assert metering.read is counted
     assert bool(drift) is not counted
     assert metering.lost is False
@@ -387,7 +387,7 @@ def test_one_strange_value_yields_no_number_that_was_not_sent(
 ) -> None:
     bodies = json.loads(json.dumps(with_value(WHOLE, path, value)))
     usage = bodies["usage"] if isinstance(bodies["usage"], dict) else None
-    metering, drift = told(usage, bodies["overage"])
+    metering, drift = parsed(usage, bodies["overage"])
     seen = numbers_in(sent(bodies))
     if metering.extra is not None:
         for money in (metering.extra.used, metering.extra.cap):
@@ -399,10 +399,10 @@ def test_one_strange_value_yields_no_number_that_was_not_sent(
     st.sampled_from([path for path in places(USAGE) if path[0] not in {"extra_usage", "spend"}]), json_values
 )
 def test_a_broken_window_costs_no_money(path: tuple[str | int, ...], value: Any) -> None:
-    assert told(with_value(USAGE, path, value), OVERAGE) == told(USAGE, OVERAGE)
+    assert parsed(with_value(USAGE, path, value), OVERAGE) == parsed(USAGE, OVERAGE)
 
 
 @given(extra_usage=json_values, spend=json_values, overage=json_values, team=st.booleans())
 def test_no_bodies_raise(extra_usage: Any, spend: Any, overage: Any, *, team: bool) -> None:
-    _, drift = told({"extra_usage": extra_usage, "spend": spend}, overage, team=team)
+    _, drift = parsed({"extra_usage": extra_usage, "spend": spend}, overage, team=team)
     assert all(note.isprintable() and len(note) < 200 for note in drift)

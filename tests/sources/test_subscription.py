@@ -13,13 +13,13 @@ from tests.sources.bodies import SUBSCRIPTION, json_values, places, sent, with_v
 DAY = date(2026, 10, 3)
 
 
-def told(body: object) -> tuple[Billing, list[str]]:
+def parsed(body: object) -> tuple[Billing, list[str]]:
     notes = DriftNotes()
     return billing_of(sent(body), notes), notes.drift
 
 
 def subscribed(**fields: object) -> Subscription:
-    billing, drift = told({"status": "active", "next_charge_date": "2026-10-03", **fields})
+    billing, drift = parsed({"status": "active", "next_charge_date": "2026-10-03", **fields})
     assert drift == []
     assert billing.read
     assert billing.subscription is not None
@@ -88,14 +88,14 @@ def test_a_pause_is_the_same_instant_in_every_form(paused: object) -> None:
     ["99999-01-01", "2026-02-30", "1970-01-01", "soon", "", "3 Oct 2026", 20261003, True, ["2026-10-03"]],
 )
 def test_a_day_that_is_none_is_unknown_and_the_part_not_read(written: object) -> None:
-    billing, drift = told({"status": "active", "next_charge_date": written})
+    billing, drift = parsed({"status": "active", "next_charge_date": written})
     assert billing == Billing(Subscription("active", None), read=False)
     assert len(drift) == 1
     assert drift[0].startswith("subscription.next_charge_date: expected a day, got ")
 
 
 def test_a_day_written_as_a_time_is_taken_and_noted() -> None:
-    billing, drift = told({"next_charge_date": "2026-10-03T00:00:00Z"})
+    billing, drift = parsed({"next_charge_date": "2026-10-03T00:00:00Z"})
     assert billing == Billing(Subscription(None, DAY), read=True)
     assert drift == ["subscription.next_charge_date: expected a day, got a time"]
 
@@ -104,19 +104,19 @@ def test_a_day_written_as_a_time_is_taken_and_noted() -> None:
     ("body", "read"), [(None, True), ([], False), ("x", False), ({}, False), ({"a": 1}, False)]
 )
 def test_no_subscription_is_distinguished_from_no_answer(body: object, *, read: bool) -> None:
-    billing, drift = told(body)
+    billing, drift = parsed(body)
     assert billing == Billing(None, read=read)
     assert bool(drift) is not read
 
 
 def test_nothing_of_the_card_is_kept() -> None:
-    assert not {"visa", "0000", "card"} & set(repr(told(SUBSCRIPTION)).replace("'", " ").split())
+    assert not {"visa", "0000", "card"} & set(repr(parsed(SUBSCRIPTION)).replace("'", " ").split())
 
 
 @given(st.sampled_from([*places(SUBSCRIPTION)]), json_values)
 def test_one_strange_value_costs_no_other_field(path: tuple[str | int, ...], value: Any) -> None:
-    whole, _ = told(SUBSCRIPTION)
-    billing, drift = told(with_value(SUBSCRIPTION, path, value))
+    whole, _ = parsed(SUBSCRIPTION)
+    billing, drift = parsed(with_value(SUBSCRIPTION, path, value))
     assert billing.subscription is not None
     assert whole.subscription is not None
     for name in ("status", "billing_interval"):
@@ -129,5 +129,5 @@ def test_one_strange_value_costs_no_other_field(path: tuple[str | int, ...], val
 
 @given(json_values)
 def test_no_body_raises(body: Any) -> None:
-    _, drift = told(body)
+    _, drift = parsed(body)
     assert all(note.isprintable() and len(note) < 200 for note in drift)

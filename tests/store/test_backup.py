@@ -100,8 +100,8 @@ async def test_a_backup_is_whole_while_a_bot_writes(used: Store, url: str, tmp_p
     await writing
     for copy in copies:
         with closing(sqlite3.connect(copy)) as opened:
-            told = opened.execute("SELECT key FROM events WHERE key LIKE 'written-%' ORDER BY key").fetchall()
-            assert told == opened.execute("SELECT event FROM deliveries ORDER BY event").fetchall()
+            rows = opened.execute("SELECT key FROM events WHERE key LIKE 'written-%' ORDER BY key").fetchall()
+            assert rows == opened.execute("SELECT event FROM deliveries ORDER BY event").fetchall()
             assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 

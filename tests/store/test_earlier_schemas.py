@@ -155,7 +155,8 @@ async def test_an_earlier_database_is_read_and_written_on(database_url: str, rev
     counters = [row.counter for row in await store.read(counter_states.read_latest)]
     assert await store.read(lambda c: history.read(c, counters, later(days=-365)))
     assert any(
-        told.seat == "cy" for told in await store.read(lambda c: event_log.read_events(c, later(days=-365)))
+        stored.seat == "cy"
+        for stored in await store.read(lambda c: event_log.read_events(c, later(days=-365)))
     )
     [waiting] = [queue for queue in await store.read(deliveries.read_queues) if queue.waiting]
     assert (waiting.chat, waiting.trouble) == ("slack", "slack did not answer in time")

@@ -21,7 +21,7 @@ from tests import postgres
 PLANTED = "planted-password"
 
 
-def told(error: Exception) -> tuple[dict[str, Any], list[str]]:
+def logged(error: Exception) -> tuple[dict[str, Any], list[str]]:
     """The line of an error that a job ended with, and as what who hears the log after us takes it."""
     heard: list[str] = []
 
@@ -54,7 +54,7 @@ async def test_a_locked_database_is_a_warning(tmp_path: Path) -> None:
     engine = await sqlite(tmp_path)
     with closing(sqlite3.connect(tmp_path / "t.db", isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
-        line, heard = told(await failure(engine, "DELETE FROM t"))
+        line, heard = logged(await failure(engine, "DELETE FROM t"))
     assert (line["level"], line["why"], heard) == ("warning", "the database: database is locked", ["warning"])
     assert (line["job"], "exception" in line) == ("checks", False)
     engine.dispose()
@@ -63,7 +63,7 @@ async def test_a_locked_database_is_a_warning(tmp_path: Path) -> None:
 @pytest.mark.parametrize("statement", ["SELECT * FROM nowhere", "INSERT INTO t VALUES (1), (1)"])
 async def test_a_statement_that_is_wrong_stays_an_error(tmp_path: Path, statement: str) -> None:
     engine = await sqlite(tmp_path)
-    line, heard = told(await failure(engine, statement))
+    line, heard = logged(await failure(engine, statement))
     assert (line["level"], heard) == ("error", ["error"])
     assert "Traceback" in line["exception"]
     engine.dispose()
@@ -71,7 +71,7 @@ async def test_a_statement_that_is_wrong_stays_an_error(tmp_path: Path, statemen
 
 async def test_a_server_that_is_not_there_is_a_warning(unused_tcp_port: int) -> None:
     engine = make_engine(parse_url(f"postgresql://meterbot:{PLANTED}@127.0.0.1:{unused_tcp_port}/d"))
-    line, _ = told(await failure(engine, "SELECT 1"))
+    line, _ = logged(await failure(engine, "SELECT 1"))
     assert (line["level"], "exception" in line) == ("warning", False)
     assert "Connection refused" in line["why"]
     assert PLANTED not in json.dumps(line)
@@ -89,8 +89,8 @@ async def test_a_server_that_ends_a_connection_is_a_warning_and_a_wrong_statemen
                 other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
             with pytest.raises(DBAPIError) as failed:
                 connection.execute(text("SELECT 1"))
-        assert told(failed.value)[0]["level"] == "warning"
-        assert told(await failure(engine, "SELECT * FROM nowhere"))[0]["level"] == "error"
+        assert logged(failed.value)[0]["level"] == "warning"
+        assert logged(await failure(engine, "SELECT * FROM nowhere"))[0]["level"] == "error"
         engine.dispose()
 
 
@@ -107,10 +107,10 @@ async def test_a_server_that_refuses_the_user_the_database_or_a_write_is_a_warni
             engine = make_engine(refused)
             error = await failure(engine, "CREATE TABLE refused (a INTEGER)")
             assert isinstance(error, DBAPIError)
-            line, heard = told(error)
+            line, heard = logged(error)
             engine.dispose()
             assert (line["level"], "exception" in line, heard) == ("warning", False, ["warning"]), state
 
 
 def test_a_connection_that_broke_elsewhere_stays_an_error() -> None:
-    assert told(ConnectionResetError("by the peer"))[0]["level"] == "error"
+    assert logged(ConnectionResetError("by the peer"))[0]["level"] == "error"

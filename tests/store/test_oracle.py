@@ -200,13 +200,13 @@ async def test_the_kept_samples_tell_what_all_of_them_told(
     for start, end in pairwise(edges):
         await write(store, Batch(samples=given_samples[start:end]))
     for counter in (ANA, BO):
-        told = [one for one in given_samples if one.counter == counter]
+        own_samples = [one for one in given_samples if one.counter == counter]
         kept = await store.read(lambda c: history.read(c, [counter], later(minutes=since)))
         assert kept == sorted(kept, key=lambda one: one.at)
-        assert set(kept) <= set(told)
+        assert set(kept) <= set(own_samples)
         for at in range(max(since, 0), minute + 2):
-            assert _used_at(kept, later(minutes=at)) == _used_at(told, later(minutes=at))
-        assert [one for one in told if one.at <= later(minutes=since)] == [] or kept[0].at <= later(
+            assert _used_at(kept, later(minutes=at)) == _used_at(own_samples, later(minutes=at))
+        assert [one for one in own_samples if one.at <= later(minutes=since)] == [] or kept[0].at <= later(
             minutes=since
         )
-        assert not told or kept[-1] == told[-1]
+        assert not own_samples or kept[-1] == own_samples[-1]

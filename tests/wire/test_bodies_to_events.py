@@ -136,7 +136,7 @@ def configured(one: dict[str, Any]) -> RuleSettings:
     return RuleSettings(thresholds=(*percents, *AMOUNT_LEVELS), kinds=kinds)
 
 
-def told(events: list[Event]) -> list[tuple[str, object]]:
+def listed(events: list[Event]) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = []
     for event in events:
         if event.muted_by is not None or event.kind.value not in KINDS:
@@ -187,6 +187,6 @@ def test_amount_block_and_events_are_those_of_the_model(given_: dict[str, Any]) 
                 given_["exponent"],
             )
         assert (block_of(extra, (), one["now"]) is not None) is expected.blocked
-        assert told(ingested.read(snapshot, one["now"], configured(one))) == model.read(expected)
+        assert listed(ingested.read(snapshot, one["now"], configured(one))) == model.read(expected)
     spent = [each.amount.minor for each in increases(ingested.samples)]
     assert sum(spent) == model.spent

@@ -492,8 +492,8 @@ async def test_suggestions_that_were_too_late_are_a_warning_each_and_no_tracebac
         with capture_logs() as lines:
             await discord.type_ahead("s")
             assert (await discord.answer_to(await discord.slash("me")))["content"] is not None
-    told = [line for line in lines if line["log_level"] != "info"]
-    assert [(line["log_level"], line["event"]) for line in told] == [
+    warnings = [line for line in lines if line["log_level"] != "info"]
+    assert [(line["log_level"], line["event"]) for line in warnings] == [
         ("warning", "completions were not shown")
     ]
     assert [record for record in caplog.records if record.exc_info] == []

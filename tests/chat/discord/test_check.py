@@ -78,8 +78,8 @@ async def test_each_missing_permission_is_reported_with_what_is_lost() -> None:
         discord.history_readable = False
         discord.permissions = VIEW_CHANNEL | SEND_MESSAGES
         checks = await seen(discord)
-    told = [(check.status, check.sentence) for check in checks if check.id == "discord_permissions"]
-    assert told == [
+    sentences = [(check.status, check.sentence) for check in checks if check.id == "discord_permissions"]
+    assert sentences == [
         (Status.WARN, "without Embed Links alerts arrive without their content"),
         (
             Status.WARN,

@@ -61,13 +61,13 @@ async def test_tokens_that_were_mixed_up_are_told_so() -> None:
 
 async def test_each_missing_scope_is_reported_with_what_is_lost() -> None:
     async with SlackSimulator(scopes=("commands",)) as slack, looking(slack) as check:
-        told = scopes_of(await check.bot(direct_messages=True))
+        sentences = scopes_of(await check.bot(direct_messages=True))
     missing = [scope for scope in SCOPES if "commands" not in scope.names]
-    assert [(one.status, one.sentence) for one in told] == [
+    assert [(one.status, one.sentence) for one in sentences] == [
         (Status.FAIL if scope.vital else Status.WARN, f"without {' or '.join(scope.names)} {scope.lost}")
         for scope in missing
     ]
-    assert all(one.remedy for one in told)
+    assert all(one.remedy for one in sentences)
 
 
 async def test_without_a_history_scope_nobody_can_see_whether_the_bot_is_in_the_channel() -> None:

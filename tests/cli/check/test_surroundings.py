@@ -101,9 +101,11 @@ def test_secret_files_that_others_may_read_are_reported_one_by_one(tmp_path: Pat
     assert of(checked(tmp_path, text), "secret_files").sentence == "3 read, closed to other users"
     (tmp_path / "bo").chmod(0o640)
     (tmp_path / "token").chmod(0o604)
-    told = [check for check in checked(tmp_path, text) if check.id == "secret_files"]
-    assert [check.status for check in told] == [Status.WARN, Status.WARN]
-    assert [check.remedy for check in told] == [f"chmod 600 {tmp_path / name}" for name in ("token", "bo")]
+    findings = [check for check in checked(tmp_path, text) if check.id == "secret_files"]
+    assert [check.status for check in findings] == [Status.WARN, Status.WARN]
+    assert [check.remedy for check in findings] == [
+        f"chmod 600 {tmp_path / name}" for name in ("token", "bo")
+    ]
 
 
 def test_sqlite_on_a_dyno_fails(tmp_path: Path) -> None:

@@ -62,15 +62,17 @@ def test_without_names_a_charge_has_no_amount_of_what_was_spent() -> None:
 def test_an_unknown_renewal_says_why_and_what_helps() -> None:
     pushed = snapshot("bo", source="push", subscription=None, subscription_read=False)
     seats = [seat("ana"), seat("bo", "push"), seat("cy")]
-    told = View(team_report([reading(snapshot(subscription=None)), reading(pushed)], {}, seats, NOW), BERLIN)
+    team_view = View(
+        team_report([reading(snapshot(subscription=None)), reading(pushed)], {}, seats, NOW), BERLIN
+    )
     lines = [
         "Unknown for ana: claude.ai names no date.",
         "Unknown for bo: push does not report it, so set renews_on in the configuration.",
         "Unknown for cy: not read yet.",
     ]
-    assert renewals(told).text.startswith("No next charge is known.\n")
-    assert renewals(told).sections[0].lines == tuple(lines)
-    anonymous = renewals(replace(told, rows="anonymous", own=frozenset({"bo"})))
+    assert renewals(team_view).text.startswith("No next charge is known.\n")
+    assert renewals(team_view).sections[0].lines == tuple(lines)
+    anonymous = renewals(replace(team_view, rows="anonymous", own=frozenset({"bo"})))
     assert [*anonymous.sections[0].lines] == [
         lines[0].replace("ana", "1 seat"),
         lines[1],

@@ -185,12 +185,12 @@ def test_a_seat_says_when_its_cap_and_its_windows_are_full() -> None:
 def test_a_seat_names_its_plan_and_says_where_its_price_is_from() -> None:
     shot = snapshot(tier="max_20x", subscription=None, subscription_read=False)
     bare = replace(seat(price=None), renews_on=14)
-    told = View(team_report([reading(shot)], {"ana": state()}, [bare], NOW), BERLIN)
-    said = body(seat_detail(told, ["ana"], ("seat", "ana")))
+    team_view = View(team_report([reading(shot)], {"ana": state()}, [bare], NOW), BERLIN)
+    said = body(seat_detail(team_view, ["ana"], ("seat", "ana")))
     assert "Plan: Max 20x.\nNext charge Thu May 14: $200.00 (Max 20x, list price), and $17.20 spent" in said
     assert "Next charge      2026-05-14  (as configured)" in said
     row = ("ana", "Thu May 14 (as configured)", "$200.00 (Max 20x, list price)", "$17.20")
-    assert renewals(told).tables[0].rows == (row,)
+    assert renewals(team_view).tables[0].rows == (row,)
 
 
 def test_an_estimate_is_beside_the_real_amount_and_is_called_one() -> None:

@@ -137,7 +137,7 @@ async def test_a_form_opens_for_who_may_write_into_it(store: Store) -> None:
 # --- what comes of it
 
 
-async def told(store: Store, used: str, at: datetime, routing: RoutingSettings | None = None) -> list[str]:
+async def posted(store: Store, used: str, at: datetime, routing: RoutingSettings | None = None) -> list[str]:
     """The levels that a reading brings."""
     door = Ingest(
         store,
@@ -165,19 +165,19 @@ async def told(store: Store, used: str, at: datetime, routing: RoutingSettings |
 
 
 async def test_the_levels_of_a_seat_are_those_that_its_owner_set(store: Store) -> None:
-    await told(store, "1", NOW)
+    await posted(store, "1", NOW)
     await ask(store, "settings", "thresholds", "ana", "20%")
-    assert await told(store, "25", NOW + timedelta(minutes=1)) == ["20%"]
-    assert await told(store, "60", NOW + timedelta(minutes=2)) == []
+    assert await posted(store, "25", NOW + timedelta(minutes=1)) == ["20%"]
+    assert await posted(store, "60", NOW + timedelta(minutes=2)) == []
 
 
 async def test_direct_messages_wait_for_the_end_of_the_owner_s_quiet_hours_and_the_channel_does_not(
     store: Store,
 ) -> None:
     routing = RoutingSettings(redaction=Redaction("anonymous"))
-    await told(store, "1", NOW, routing)
+    await posted(store, "1", NOW, routing)
     await ask(store, "settings", "quiet", "ana", "09:00-14:00")
-    await told(store, "60", NOW + timedelta(minutes=1), routing)
+    await posted(store, "60", NOW + timedelta(minutes=1), routing)
     held = {
         queue.channel: queue.held
         for queue in await store.read(lambda c: deliveries.read_queues(c, NOW + timedelta(minutes=2)))
