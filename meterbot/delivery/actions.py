@@ -192,7 +192,7 @@ class AlertActions:
         undone = await self._store.run(undo)
         self._wake()
         said = action_text(action, self._tz)
-        return notice("Undone" if undone else "It was already undone", f"No longer: {said}")
+        return notice("Undone" if undone else "It was already undone", f"No longer in effect: {said}")
 
     async def _asked(self, question: Question, words: Sequence[str]) -> _Asked | Message:
         if len(words) < 2:

@@ -104,7 +104,7 @@ function Sheet() {
   return (
     <div style={{ columns, columnGap: 0, columnFill: "balance" }}>
       {messages.map(({ name, payload }, key) => (
-        <div key={key} style={{ width, padding: 12, boxSizing: "border-box", breakInside: "avoid" }}>
+        <div key={key} style={{ width, padding: 12, boxSizing: "border-box", overflowX: "auto", breakInside: "avoid" }}>
           {name ? <div style={{ font: "bold 13px monospace", color: "#c0392b" }}>{name}</div> : null}
           <Shown payload={payload} />
         </div>

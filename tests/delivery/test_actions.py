@@ -204,7 +204,7 @@ async def test_an_acknowledgement_is_logged_in_the_thread_and_shown_on_the_post(
     said = await room.do("ack", post.delivery)
     assert said.title == "Acknowledged"
     (line,) = thread(wall, post)
-    assert plain(line).startswith("Acknowledged for ana by bo, Wed Apr 15 12:")
+    assert plain(line).startswith("Acknowledged for ana by bo on Wed Apr 15 12:")
     assert line in shown(post).text
     assert "ack" not in buttons(shown(post))
     assert room.woken == 1

@@ -154,7 +154,7 @@ def _unmerged(found: PullRequestMonth) -> list[str]:
         share = money.percent(left, spent)
         if share is not None:
             lines.append(
-                f"{_grouped(left)} of {_grouped(spent)} ({percent_text(share)}) belong to no merged pull request."
+                f"{_grouped(left)} of {_grouped(spent)} ({percent_text(share)}) was spent outside merged pull requests."
             )
     return lines
 

@@ -83,7 +83,9 @@ def _table(charges: Sequence[tuple[date, SeatRow]], view: View, hourly: Hourly) 
     )
     rows = [_cells(day, row, view, hourly) for day, row in charges[:MOST_ROWS]]
     more = len(charges) - len(rows)
-    return compact_table("Next charges", columns, rows, f"and {more} more" if more else "")
+    return compact_table(
+        "Next charges", columns, rows, f"and {more} more: see /claude-spend seat NAME" if more else ""
+    )
 
 
 def _cells(day: date, row: SeatRow, view: View, hourly: Hourly) -> tuple[str, ...]:

@@ -178,7 +178,7 @@ def seats_table(view: View, lately: Mapping[str, str] | None = None) -> tuple[Ta
         lately.get(row.seat.name, "") if row.counted and view.may_see(row.seat.name) else ""
         for row in listed_rows
     ]
-    columns = (_COLUMNS[0], Column("Since then", numeric=True, compact="{} since then"), *_COLUMNS[1:])
+    columns = (_COLUMNS[0], Column("Since then", numeric=True, compact="since then {}"), *_COLUMNS[1:])
     wider = [(row[0], amount, *row[1:]) for row, amount in zip(rows, since, strict=True)]
     return (compact_table("Seats", columns, wider, note),)
 

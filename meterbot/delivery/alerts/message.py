@@ -76,10 +76,10 @@ def action_line(action: AlertAction, tz: tzinfo) -> Message:
 
 
 def action_text(action: AlertAction, tz: tzinfo) -> str:
-    """`Snoozed for ana by bo, Tue Apr 21 15:30: until Wed Apr 22 09:00.` or `Muted thresholds for ana by bo, …` It stays
-    true once that has passed."""
-    by = f"by {one_line(action.by, _NAME)}, {when(action.at, tz)}"
-    until = "" if action.until is None else f": until {when(action.until, tz)}"
+    """`Snoozed for ana by bo on Tue Apr 21 15:30, until Wed Apr 22 09:00.` or `Muted thresholds for ana by bo on …` It
+    stays true once that has passed."""
+    by = f"by {one_line(action.by, _NAME)} on {when(action.at, tz)}"
+    until = "" if action.until is None else f", until {when(action.until, tz)}"
     seat = None if action.seat is None else one_line(action.seat, _NAME)
     done = {
         ActionKind.ACK: "Acknowledged",

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
 from meterbot.chat.slack.limits import checked, problems
-from meterbot.chat.slack.render import render, render_line, render_text
+from meterbot.chat.slack.render import render, render_line, render_text, render_without_natives
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.inline import instant
-from meterbot.core.messages import Action, Field, Message, Section
+from meterbot.core.messages import Action, Column, Field, Message, Section, Table
 from meterbot.core.models import Severity
 from tests.properties import examples
 from tests.simulator.slack_judge import verdict
@@ -321,3 +321,18 @@ def test_the_last_form_has_instants_in_the_readers_zone() -> None:
     at = datetime(2026, 5, 1, tzinfo=UTC)
     text = render_text(Message("ana", "ana", text=f"Until {instant(at, UTC)}."))["text"]
     assert f"Until <!date^{int(at.timestamp())}^" in text
+
+
+def test_a_table_that_is_not_native_and_too_wide_for_a_phone_is_lines_of_text() -> None:
+    columns = (Column("Seat"), Column("Spent", numeric=True), Column("Cap", compact="of {}"), Column("Used"))
+    wide = Table("Seats", columns, (("ana", "$95.20", "$100.00", "▰▰▰▰▰▰▰▰▰▱ 95%"),), "and 3 more")
+    narrow = Table("", columns[:2], (("ana", "$95.20"),))
+    (_, rows, note, block) = render_without_natives(Message("Team", "Team", tables=(wide, narrow)))["blocks"]
+    said = [element["text"] for element in rows["elements"][0]["elements"]]
+    assert said == ["Seats\n", "ana", " $95.20 of $100.00 · ▰▰▰▰▰▰▰▰▰▱ 95%"]
+    assert note["elements"][0]["elements"][0]["text"] == "and 3 more"
+    (fixed,) = block["elements"]
+    assert (fixed["type"], fixed["elements"][0]["text"]) == (
+        "rich_text_preformatted",
+        "Seat   Spent\nana   $95.20",
+    )

@@ -91,7 +91,7 @@ async def test_the_month_has_a_table_a_median_and_what_falls_to_none(desk: Desk)
     assert message.title == "Pull requests, April 2026"
     assert message.text.splitlines() == [
         "3 pull requests merged, median $0.89 (1 unknown left out).",
-        "$0.00 of $1.77 (0%) belong to no merged pull request.",
+        "$0.00 of $1.77 (0%) was spent outside merged pull requests.",
     ]
     assert sorted(message.tables[0].rows, key=lambda row: int(row[0][1:])) == [
         ("#7", "unknown", "bo", "Thu Apr 9"),

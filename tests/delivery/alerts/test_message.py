@@ -117,8 +117,8 @@ def test_what_people_did_is_below_the_words() -> None:
     before, message = shown(BLOCKED), shown(BLOCKED, actions=[ACK, SNOOZE])
     assert plain(message.text) == (
         f"{plain(before.text)}\n"
-        "Acknowledged for ana by bo, Thu Apr 30 12:00.\n"
-        "Snoozed for ana by bo, Thu Apr 30 12:00: until Thu Apr 30 14:00."
+        "Acknowledged for ana by bo on Thu Apr 30 12:00.\n"
+        "Snoozed for ana by bo on Thu Apr 30 12:00, until Thu Apr 30 14:00."
     )
     assert pressed(message) == ["snooze:ref1", "mute:ref1", "why:ref1", "seat:ana"]
 
@@ -131,13 +131,13 @@ def test_what_was_undone_is_not_shown_and_can_be_done_again() -> None:
 @pytest.mark.parametrize(
     ("action", "text"),
     [
-        (ACK, "Acknowledged for ana by bo, Thu Apr 30 12:00."),
-        (SNOOZE, "Snoozed for ana by bo, Thu Apr 30 12:00: until Thu Apr 30 14:00."),
-        (MUTE, "Muted blocks for ana by bo, Thu Apr 30 12:00."),
-        (replace(MUTE, seat=None), "Muted blocks by bo, Thu Apr 30 12:00."),
+        (ACK, "Acknowledged for ana by bo on Thu Apr 30 12:00."),
+        (SNOOZE, "Snoozed for ana by bo on Thu Apr 30 12:00, until Thu Apr 30 14:00."),
+        (MUTE, "Muted blocks for ana by bo on Thu Apr 30 12:00."),
+        (replace(MUTE, seat=None), "Muted blocks by bo on Thu Apr 30 12:00."),
         (
             replace(MUTE, until=LATER),
-            "Muted blocks for ana by bo, Thu Apr 30 12:00: until Thu Apr 30 14:00.",
+            "Muted blocks for ana by bo on Thu Apr 30 12:00, until Thu Apr 30 14:00.",
         ),
     ],
 )
@@ -181,7 +181,7 @@ def test_several_that_are_over_are_good_news_for_nobody_in_particular() -> None:
     assert message.severity is Severity.GOOD
     assert all(plain(said).endswith("Resolved Thu Apr 30 14:00.") for said in message.sections[0].lines)
     assert message.owner == {}
-    assert plain(message.text) == "All at Thu Apr 30 12:00.\nAcknowledged for ana by bo, Thu Apr 30 12:00."
+    assert plain(message.text) == "All at Thu Apr 30 12:00.\nAcknowledged for ana by bo on Thu Apr 30 12:00."
     assert pressed(message) == ["why:ref1"]
 
 
