@@ -710,7 +710,7 @@ async def test_on_slack_a_double_click_and_a_repeated_delivery_have_one_effect(s
         assert line.text.startswith("Acknowledged for ana by u0123")
         assert "<@" not in str(line.payload)
         assert line.payload["reply_broadcast"] is False
-        assert line.text.partition(",")[0] in str(
+        assert line.text.partition(" on ")[0] in str(
             post.blocks
         )  # the instant behind it is each reader's own there
         assert not any(each["value"].startswith("ack:") for each in post.buttons())

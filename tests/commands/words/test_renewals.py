@@ -95,4 +95,4 @@ def test_renewals_of_others_are_hidden_when_rows_are() -> None:
 def test_many_renewals_are_counted() -> None:
     many = view(*[reading(f"s{number:02}") for number in range(80)])
     (table,) = renewals(many).tables
-    assert (len(table.rows), table.note) == (50, "and 30 more")
+    assert (len(table.rows), table.note) == (50, "and 30 more: see /claude-spend seat NAME")
