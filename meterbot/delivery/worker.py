@@ -1,8 +1,8 @@
 """Sends the queued deliveries: claim, send, record; when in doubt, look.
 
 A delivery leaves the queue when its message is in the channel, when there is nothing left to say, or when the message
-itself is at fault. A message that may have arrived is looked for before it is sent again. `delivery/grouping` decides what
-is sent first after an outage, and what is summarised.
+itself is at fault. A message that may have arrived is looked for before it is sent again. `delivery/after_outage` decides
+what is still worth sending after an outage, `delivery/grouping` what is sent together.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ from meterbot.core.deliveries import (
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.log import LoggedState, get_logger
 from meterbot.core.messages import Message, Posted
-from meterbot.delivery.grouping import grouping, while_out
-from meterbot.delivery.needless import needless
+from meterbot.delivery.after_outage import needless, while_out
+from meterbot.delivery.grouping import grouping
 from meterbot.store import Store, deliveries, delivery_claims, delivery_outcomes
 from meterbot.store.delivery_claims import Claim
 

@@ -122,9 +122,9 @@ class Room:
                 subscription_read=subscription is not None,
             )
             await self.ingest.store_snapshots([read], now)
-        await self.told()
+        await self.deliver()
 
-    async def told(self) -> None:
+    async def deliver(self) -> None:
         await self.store.run(lambda c: workers.beat(c, self.worker, self.clock.now(), FOREVER))
         for left in reversed(range(20)):
             await self.notify.drain()
@@ -151,7 +151,7 @@ class Room:
         }
         answer = await do[words[0]](asked(*words, by=by), list(words))
         assert not answer.public
-        await self.told()
+        await self.deliver()
         return answer.message
 
 
@@ -281,7 +281,7 @@ async def test_why_shows_the_rule_the_readings_and_the_period(room: Room, wall: 
     assert room.woken == 0
 
 
-async def test_why_of_a_post_that_told_several_tells_the_newest_first(room: Room, wall: Wall) -> None:
+async def test_why_of_a_post_about_several_names_the_newest_first(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
     await room.spend("11")
     said = await room.do("why", post.delivery)
@@ -423,10 +423,10 @@ async def test_a_snooze_holds_back_what_is_no_more_severe_and_sends_it_afterward
     assert thread(wall, post) == before
     assert "30%" in shown(post).title  # an edit notifies nobody
     room.clock.advance(timedelta(minutes=50))
-    await room.told()
+    await room.deliver()
     assert thread(wall, post) == before
     room.clock.advance(timedelta(minutes=10))
-    await room.told()
+    await room.deliver()
     assert thread(wall, post) == [*before, "ana passed 30% of the cap: $16.00 of $50.00 (32%)."]
     assert len(posts(wall)) == 1
 
@@ -510,7 +510,7 @@ async def test_of_a_post_about_several_seats_a_name_means_that_seat_alone(room: 
     ]
     posts_ = [NewDelivery(each.key, each.key, "wall", "C1", DeliveryKind.POST) for each in events]
     await room.store.run(lambda c: batches.write(c, Batch(events=events, deliveries=posts_)))
-    await room.told()
+    await room.deliver()
     assert len(posts(wall)) == 1
     for name, seat in (("ana", "ana"), ("bo", "bo"), ("team", None)):
         said = await room.do("mute", name, "seat_blocked")
@@ -553,7 +553,7 @@ async def test_a_rule_of_the_team_is_distinguished_from_the_same_of_a_seat(room:
     events = [*closed, Event("budget", EventKind.BUDGET_CROSSED, NOW, Severity.INFO, "50%")]
     posts_ = [NewDelivery(each.key, each.key, "wall", "C1", DeliveryKind.POST) for each in events]
     await room.store.run(lambda c: batches.write(c, Batch(events=events, deliveries=posts_)))
-    await room.told()
+    await room.deliver()
     (post,) = posts(wall)
     which = await room.do("mute", post.delivery)
     chosen = {choice.label: choice.id.replace(":", " ").split() for choice in which.actions}
@@ -703,7 +703,7 @@ async def test_on_slack_a_double_click_and_a_repeated_delivery_have_one_effect(s
             assert "Acknowledged" in (await slack.answer(pressed)).text
             await slack.deliver(pressed, retry=1)
             assert "Acknowledged" in (await slack.answer(await slack.press(post, ack))).text
-            await room.told()
+            await room.deliver()
         finally:
             await chat.close()
         (line,) = slack.replies(post)
@@ -742,7 +742,7 @@ async def test_only_the_owner_and_operators_do_something_about_an_alert_that_doe
 
 
 @pytest.mark.parametrize("action", ["why", "ack", "snooze", "mute"])
-async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Store, action: str) -> None:
+async def test_whether_a_seat_has_an_alert_is_shown_to_nobody_else(store: Store, action: str) -> None:
     room = Room(store, ManualClock(NOW), Wall("slack"), redaction=Redaction("self"))
     before = await room.do(action, "ana", "1h", by="bo")
     await room.spend("1", "12")

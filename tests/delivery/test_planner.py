@@ -92,7 +92,7 @@ def test_a_later_level_edits_the_post_and_gets_a_line_instead_of_a_post() -> Non
     assert plan.postings[-1] == Posting("level:100%", "level:50%", SLACK, TOPIC)
 
 
-def test_a_post_that_an_earlier_batch_told_is_joined_too() -> None:
+def test_a_post_that_an_earlier_batch_queued_is_joined_too() -> None:
     plan = planner(postings=[Posting("level:50%", "level:50%", SLACK, TOPIC)])
     plan.plan(level("80%"), seat())
     assert planned(plan) == [(EDIT, "level:80%", "level:50%"), (REPLY, "level:80%", "level:50%")]
@@ -164,7 +164,7 @@ def test_what_is_held_back_says_until_when_and_why_and_an_edit_never_waits() -> 
     assert plan.release == []
 
 
-def test_a_line_that_may_be_told_releases_the_post_that_is_held_back() -> None:
+def test_a_line_that_may_be_sent_releases_the_post_that_is_held_back() -> None:
     snooze = AlertAction(
         "act-1",
         "level:50%",
@@ -279,7 +279,7 @@ def raised(
     return plan
 
 
-def test_a_raised_cap_is_told_in_the_thread_of_the_level_that_it_ends() -> None:
+def test_a_raised_cap_is_said_in_the_thread_of_the_level_that_it_ends() -> None:
     ended = [(EDIT, RAISED.key, "level:50%"), (REPLY, RAISED.key, "level:50%")]
     assert planned(raised(RAISED)) == ended
 

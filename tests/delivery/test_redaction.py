@@ -51,7 +51,7 @@ def channels(rows: Rows, of: Seat, *places: Destination, operators: Operators | 
 
 
 @pytest.mark.parametrize(
-    ("rows", "of", "places", "told"),
+    ("rows", "of", "places", "expected"),
     [
         ("named", ANA, (SLACK, DISCORD), ["C0TEAM", "1000"]),
         ("anonymous", ANA, (SLACK,), ["C0TEAM", "@UANA"]),
@@ -63,11 +63,13 @@ def channels(rows: Rows, of: Seat, *places: Destination, operators: Operators | 
         ("self", NO_SEAT, (SLACK, DISCORD), ["C0TEAM", "1000"]),
     ],
 )
-def test_where_an_alert_goes(rows: Rows, of: Seat, places: Sequence[Destination], told: list[str]) -> None:
-    assert channels(rows, of, *places) == told
+def test_where_an_alert_goes(
+    rows: Rows, of: Seat, places: Sequence[Destination], expected: list[str]
+) -> None:
+    assert channels(rows, of, *places) == expected
 
 
-def test_operators_are_told_of_a_seat_that_nobody_can_be_told_of() -> None:
+def test_operators_get_the_alerts_of_a_seat_that_nobody_else_can() -> None:
     assert channels("self", NO_SEAT, SLACK, DISCORD, operators=BOSS) == ["@UBOSS"]
     assert channels("self", ANA, SLACK, operators=BOSS) == ["@UANA"]
 
@@ -134,9 +136,9 @@ def payloads(message: Message) -> str:
 def test_a_channel_reads_no_name_and_nobody_is_mentioned(kind: EventKind, rows: Rows) -> None:
     one = replace(event(kind), key=BLOCKED.key)
     for delivery in (DeliveryKind.POST, DeliveryKind.REPLY):
-        told = payloads(said(rows, one, kind=delivery))
-        assert "ana" not in told.lower()
-        assert "a seat" in told.lower()
+        shown = payloads(said(rows, one, kind=delivery))
+        assert "ana" not in shown.lower()
+        assert "a seat" in shown.lower()
     assert "ana" in payloads(said(rows, one, place=Destination("slack", "@UANA"))).lower()
 
 
@@ -172,9 +174,9 @@ def test_the_last_amount_of_a_source_that_does_not_deliver_is_for_its_owner(rows
 def test_of_a_pull_request_a_channel_reads_that_it_was_merged(rows: Rows) -> None:
     merged = event(EventKind.PULL_REQUEST_MERGED)
     assert "$" in payloads(said("named", merged))
-    told = said(rows, merged)
-    assert told.title.endswith("was merged (app)")
-    assert "$" not in payloads(told)
+    message = said(rows, merged)
+    assert message.title.endswith("was merged (app)")
+    assert "$" not in payloads(message)
 
 
 def test_no_message_lives_through_a_month_in_a_channel_that_must_not_know_whose_it_is() -> None:

@@ -155,9 +155,9 @@ def test_a_quiet_is_what_its_clock_says(quiet: Quiet, now: datetime) -> None:
         if quiet.start < quiet.end
         else quiet.start != quiet.end and (clock >= quiet.start or clock < quiet.end)
     )
-    told = quiet.until(now) is None
+    posts_now = quiet.until(now) is None
     changes = (now - timedelta(hours=2)).astimezone(quiet.timezone).utcoffset() != local.utcoffset()
-    assert told != (night or local.weekday() in quiet.days) or changes
+    assert posts_now != (night or local.weekday() in quiet.days) or changes
 
 
 def test_a_week_of_quiet_days_holds_nothing_back_for_ever() -> None:
@@ -252,14 +252,14 @@ def test_the_first_route_that_takes_an_event_says_where() -> None:
     blocked = event(EventKind.SEAT_BLOCKED)
     full = event(EventKind.WINDOW_FULL)
 
-    def told(one: Event) -> list[Destination]:
+    def goes_to(one: Event) -> list[Destination]:
         return destinations_of(one, seat(), routes, DEFAULTS)
 
-    assert told(blocked) == [Destination("slack", "C0MONEY")]
-    assert told(full) == [Destination("slack", "C0ANA")]
-    assert told(replace(full, seat="bo", severity=Severity.CRITICAL)) == [Destination("slack", "C0LOUD")]
-    assert told(replace(full, seat="bo")) == list(DEFAULTS)
-    assert told(event(EventKind.BUDGET_CROSSED)) == list(DEFAULTS)
+    assert goes_to(blocked) == [Destination("slack", "C0MONEY")]
+    assert goes_to(full) == [Destination("slack", "C0ANA")]
+    assert goes_to(replace(full, seat="bo", severity=Severity.CRITICAL)) == [Destination("slack", "C0LOUD")]
+    assert goes_to(replace(full, seat="bo")) == list(DEFAULTS)
+    assert goes_to(event(EventKind.BUDGET_CROSSED)) == list(DEFAULTS)
 
 
 def test_a_route_may_have_several_ends_and_none_is_reported_twice() -> None:
@@ -271,7 +271,7 @@ def test_a_route_may_have_several_ends_and_none_is_reported_twice() -> None:
     ]
 
 
-def test_an_owner_is_told_directly_and_one_who_is_unknown_where_everybody_is() -> None:
+def test_an_owner_gets_direct_messages_and_one_who_is_unknown_where_everybody_is() -> None:
     route = Route(("owner",))
     blocked = event(EventKind.SEAT_BLOCKED)
     assert destinations_of(blocked, seat(), [route], DEFAULTS) == [Destination("slack", "@UANA"), DEFAULTS[1]]

@@ -544,11 +544,11 @@ async def test_a_database_that_is_away_is_reported_and_waited_for(line: Line, tm
     wall = Wall()
     await line.queue("alert")
     worker = line.worker(wall)
-    told: list[str] = []
+    logged: list[str] = []
     heard = asyncio.Event()
 
     def hear(_logger: object, _method: str, entry: EventDict) -> EventDict:
-        told.append(entry["event"])
+        logged.append(entry["event"])
         heard.set()
         raise structlog.DropEvent
 
@@ -563,7 +563,7 @@ async def test_a_database_that_is_away_is_reported_and_waited_for(line: Line, tm
     await wall.until(1)
     worker.stop()
     await asyncio.wait_for(running, 5)
-    assert told == ["deliveries stopped for now", "deliveries go on"]
+    assert logged == ["deliveries stopped for now", "deliveries go on"]
 
 
 async def test_a_worker_that_lost_its_claim_does_not_undo_what_the_next_one_did(line: Line) -> None:
@@ -1297,5 +1297,5 @@ async def test_a_scope_that_is_missing_for_an_hour_is_logged_when_that_begins_an
             await worker.drain()
             line.clock.advance(LONG)
     assert [message.text for message in workspace.messages()] == ["alert"]
-    told = ["a message has to wait", "messages arrive again"]
-    assert [entry["event"] for entry in lines if entry["event"] in told] == told
+    expected = ["a message has to wait", "messages arrive again"]
+    assert [entry["event"] for entry in lines if entry["event"] in expected] == expected

@@ -51,7 +51,7 @@ def test_the_seat_line_has_its_label(facts: dict[str, Any], line: str) -> None:
     assert (section.labels, section.lines) == (("Extra usage",), (line,))
 
 
-def test_a_seat_out_of_credits_is_told_to_buy_some() -> None:
+def test_a_seat_out_of_credits_is_advised_to_buy_some() -> None:
     found = lines(EventKind.SEAT_BLOCKED, why="balance", hard=False, until=None, full_windows=[])
     assert found == [
         "To continue now, buy credits (Settings → Usage (https://claude.ai/settings/usage)).",

@@ -265,7 +265,7 @@ HUGE = {"minor": "99999999999", "currency": "USD", "exponent": 2}
 
 
 @st.composite
-def told(draw: st.DrawFn) -> tuple[Event, Event | None]:
+def alerts_with_ends(draw: st.DrawFn) -> tuple[Event, Event | None]:
     """One event with the longest words that a team can cause, and what ended it, if anything."""
     name, kind = draw(names), draw(st.sampled_from(EventKind))
     if kind is EventKind.PULL_REQUEST_MERGED:
@@ -312,7 +312,9 @@ def longest_actions() -> list[AlertAction]:
     return [replace(long, id=kind.value, kind=kind) for kind in ActionKind]
 
 
-@given(found=st.lists(told(), min_size=MOST_TOGETHER, max_size=MOST_TOGETHER), acted=st.booleans())
+@given(
+    found=st.lists(alerts_with_ends(), min_size=MOST_TOGETHER, max_size=MOST_TOGETHER), acted=st.booleans()
+)
 def test_a_card_of_as_many_as_may_be_with_the_longest_words_fits_and_hides_none(
     found: list[tuple[Event, Event | None]], *, acted: bool
 ) -> None:
@@ -341,8 +343,8 @@ def test_a_line_names_the_lower_levels_that_were_crossed_at_once_and_of_a_renewa
     crossed = replace(crossed, facts={**crossed.facts, "also": ["50%"]})
     renewal = event(EventKind.RENEWAL_NEAR)
     renewal = replace(renewal, facts={**renewal.facts, "also": ["7d"]})
-    told = [thread_line(one, SEATS, UTC, broadcast=False).fallback for one in (crossed, renewal)]
-    assert ["It also crossed" in text for text in told] == [True, False]
+    lines = [thread_line(one, SEATS, UTC, broadcast=False).fallback for one in (crossed, renewal)]
+    assert ["It also crossed" in text for text in lines] == [True, False]
 
 
 def renewal(name: str, day: str) -> Event:
