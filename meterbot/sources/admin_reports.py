@@ -265,8 +265,7 @@ def _money(
     if shape.currency is None:
         notes.add(f"{path}.currency: not stated, taken for {_USUAL}")
     currency = shape.currency or _USUAL
-    exponent = money.default_exponent(currency)
-    return Money(amount, currency, 2 if exponent is None else exponent)
+    return Money(amount, currency, money.default_places(currency))
 
 
 def _missing(shape: Shape, field: str, path: str, expected: str, notes: DriftNotes) -> None:

@@ -1,16 +1,16 @@
 """Claude Code's sign-in: the file `.credentials.json`, which is read and never written.
 
-Its access token is valid for hours, and only Claude Code renews it: renewing it here would sign the person out.
+Its access token is valid for hours, and only Claude Code renews it: renewing it here would sign the person out. A
+`SourceError` about it never contains a part of the file.
 """
 
 import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
-from meterbot.core.errors import MeterbotError
+from meterbot.sources.responses import Cause, SourceError
 
 READING_SCOPE = "user:profile"
 """Without this scope a token can spend the plan, but not read its usage."""
@@ -30,28 +30,6 @@ _LARGEST = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class LoginTrouble(StrEnum):
-    """Why there is no usable token."""
-
-    SIGNED_OUT = "signed_out"
-    """A person must sign in again."""
-    WRONG_KIND = "wrong_kind"
-    """It may never read usage."""
-    CLOSED = "closed"
-    """The file cannot be opened."""
-    UNREADABLE = "unreadable"
-    """Perhaps it is being written just now."""
-
-
-class LoginError(MeterbotError):
-    """There is no usable sign-in. The text never contains a part of the file."""
-
-    def __init__(self, trouble: LoginTrouble, sentence: str) -> None:
-        super().__init__(sentence)
-        self.trouble = trouble
-        self.sentence = sentence
-
-
 @dataclass(frozen=True, slots=True)
 class Login:
     """An access token, a secret. `expires_at` and `scopes` are None if the file does not say."""
@@ -61,14 +39,14 @@ class Login:
     scopes: tuple[str, ...] | None = None
 
     def check(self, now: datetime) -> None:
-        """Raises `LoginError` if the token cannot be used now."""
+        """Raises `SourceError` if the token cannot be used now."""
         self.check_kind()
         if self.expires_at is not None and self.expires_at <= now:
             when = self.expires_at.strftime("%Y-%m-%d %H:%M UTC")
-            raise LoginError(LoginTrouble.SIGNED_OUT, f"the token expired at {when}: {RUN_CLAUDE}")
+            raise SourceError(Cause.SESSION, f"the token expired at {when}: {RUN_CLAUDE}")
 
     def check_kind(self) -> None:
-        """Raises `LoginError` if the token is of a kind that can never be used."""
+        """Raises `SourceError` if the token is of a kind that can never be used."""
         other = next((kind for start, kind in _OTHER_KINDS.items() if self.token.startswith(start)), None)
         sentence = None
         if not _TOKEN.fullmatch(self.token):
@@ -78,29 +56,29 @@ class Login:
         elif self.scopes is not None and READING_SCOPE not in self.scopes:
             sentence = f"the token lacks the scope {READING_SCOPE}, so it may not read usage"
         if sentence is not None:
-            raise LoginError(LoginTrouble.WRONG_KIND, sentence)
+            raise SourceError(Cause.SCOPE, sentence)
 
 
 def read_token(path: Path) -> Login:
-    """Reads a file that contains only an access token. Raises `LoginError`; blocks on the disk."""
+    """Reads a file that contains only an access token. Raises `SourceError`; blocks on the disk."""
     try:
         token = _bytes_of(path, "token file").decode().strip()
     except UnicodeDecodeError:
-        raise LoginError(LoginTrouble.WRONG_KIND, "the token file is not text") from None
+        raise SourceError(Cause.SCOPE, "the token file is not text") from None
     if not token:
-        raise LoginError(LoginTrouble.UNREADABLE, "the token file is empty")
+        raise SourceError(Cause.UNREADABLE, "the token file is empty")
     return Login(token)
 
 
 def read_login(path: Path) -> Login:
-    """Reads the sign-in from the file. Raises `LoginError`; blocks on the disk."""
+    """Reads the sign-in from the file. Raises `SourceError`; blocks on the disk."""
     text = _bytes_of(path, "credentials file")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         # Without its cause: that error contains the document with the tokens.
         sentence = "the credentials file is not JSON (perhaps it is being written just now)"
-        raise LoginError(LoginTrouble.UNREADABLE, sentence) from None
+        raise SourceError(Cause.UNREADABLE, sentence) from None
     return login_of(document)
 
 
@@ -109,23 +87,23 @@ def _bytes_of(path: Path, what: str) -> bytes:
         with path.open("rb") as stream:
             return stream.read(_LARGEST)
     except FileNotFoundError:
-        raise LoginError(LoginTrouble.SIGNED_OUT, f"there is no {what}: {RUN_CLAUDE} and sign in") from None
+        raise SourceError(Cause.SESSION, f"there is no {what}: {RUN_CLAUDE} and sign in") from None
     except OSError as error:
-        raise LoginError(LoginTrouble.CLOSED, f"the {what} cannot be read: {error.strerror}") from None
+        raise SourceError(Cause.DENIED, f"the {what} cannot be read: {error.strerror}") from None
 
 
 def login_of(document: object) -> Login:
-    """The sign-in in the file's JSON. Raises `LoginError`."""
+    """The sign-in in the file's JSON. Raises `SourceError`."""
     held = document.get("claudeAiOauth") if isinstance(document, dict) else None
     if not isinstance(held, dict):
         others = isinstance(document, dict) and "mcpOAuth" in document
         what = "only sign-ins of MCP servers" if others else "no sign-in"
         sentence = f"the credentials file holds {what}: {RUN_CLAUDE} and sign in with /login"
-        raise LoginError(LoginTrouble.SIGNED_OUT, sentence)
+        raise SourceError(Cause.SESSION, sentence)
     token = held.get("accessToken")
     if not isinstance(token, str) or not token.strip():
         sentence = f"the credentials file holds an empty token: {RUN_CLAUDE} and sign in with /login"
-        raise LoginError(LoginTrouble.SIGNED_OUT, sentence)
+        raise SourceError(Cause.SESSION, sentence)
     scopes = held.get("scopes")
     return Login(
         token=token.strip(),

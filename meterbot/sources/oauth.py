@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from meterbot.core import secret
-from meterbot.sources.claude_login import READING_SCOPE, Login, LoginError, LoginTrouble
+from meterbot.sources.claude_login import READING_SCOPE, Login
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError, reading
 
 Store = Callable[[], Login]
-"""Loads the sign-in. May block; raises `LoginError`. Never writes."""
+"""Loads the sign-in. May block; raises `SourceError`. Never writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +25,14 @@ class SignIn:
         return "SignIn(…)"
 
 
-_CAUSES = {
-    LoginTrouble.SIGNED_OUT: Cause.SESSION,
-    LoginTrouble.WRONG_KIND: Cause.SCOPE,
-    LoginTrouble.CLOSED: Cause.DENIED,
-    LoginTrouble.UNREADABLE: Cause.UNREADABLE,
-}
-
-
 async def current_token(store: Store, now: datetime) -> str:
     """The token to use. Raises `SourceError` if there is none, without a request."""
-    try:
-        login = await asyncio.to_thread(store)
-        if not secret.looks_secret(
-            login.token
-        ):  # So that this token is hidden in logs even if its form is unusual.
-            secret.remember(login.token)
-        login.check(now)
-    except LoginError as error:
-        raise SourceError(_CAUSES[error.trouble], error.sentence) from None
+    login = await asyncio.to_thread(store)
+    if not secret.looks_secret(
+        login.token
+    ):  # so that this token is hidden in logs even if its form is unusual
+        secret.remember(login.token)
+    login.check(now)
     return login.token
 
 

@@ -10,8 +10,9 @@ import structlog
 from meterbot.core.models import Health
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.sources.claude_code import ClaudeCodeSource
-from meterbot.sources.claude_login import Login, LoginError, LoginTrouble
+from meterbot.sources.claude_login import Login
 from meterbot.sources.oauth import SignIn
+from meterbot.sources.responses import Cause, SourceError
 from tests.chat.secrets import watching
 from tests.simulator.anthropic_api import rate_limited, scope_missing, token_invalid
 from tests.simulator.claude_ai import challenge
@@ -247,15 +248,15 @@ async def test_another_secret_in_a_tokens_place_never_leaves(token: str, what: s
 @pytest.mark.parametrize(
     ("trouble", "health"),
     [
-        (LoginTrouble.SIGNED_OUT, Health.SESSION_EXPIRED),
-        (LoginTrouble.WRONG_KIND, Health.REFUSED),
-        (LoginTrouble.CLOSED, Health.REFUSED),
-        (LoginTrouble.UNREADABLE, Health.UNREACHABLE),
+        (Cause.SESSION, Health.SESSION_EXPIRED),
+        (Cause.SCOPE, Health.REFUSED),
+        (Cause.DENIED, Health.REFUSED),
+        (Cause.UNREADABLE, Health.UNREACHABLE),
     ],
 )
-async def test_a_sign_in_that_cannot_be_had_explains_itself(trouble: LoginTrouble, health: Health) -> None:
+async def test_a_sign_in_that_cannot_be_had_explains_itself(trouble: Cause, health: Health) -> None:
     def store() -> Login:
-        raise LoginError(trouble, "why it is so")
+        raise SourceError(trouble, "why it is so")
 
     async with signed_in() as seat:
         source = ClaudeCodeSource(seat.seat, SignIn(store, REMEDY), seat.transport, seat.server.url)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.sources.claude_login import Login, LoginError, LoginTrouble, login_of, read_login
+from meterbot.sources.claude_login import Login, login_of, read_login
+from meterbot.sources.responses import Cause, SourceError
 
 TOKEN = "sk-ant-oat01-planted-0123456789abcdefghij"
 REFRESH = "sk-ant-ort01-planted-0123456789abcdefghij"
@@ -25,8 +26,8 @@ SIGNED_IN = {
 }
 
 
-def refusal(document: object, now: datetime = NOW) -> LoginError:
-    with pytest.raises(LoginError) as caught:
+def refusal(document: object, now: datetime = NOW) -> SourceError:
+    with pytest.raises(SourceError) as caught:
         login_of(document).check(now)
     return caught.value
 
@@ -48,7 +49,7 @@ def test_a_token_is_good_until_it_ends_and_not_at_that_moment() -> None:
     login = Login(TOKEN, expires_at=NOW)
     login.check(NOW - timedelta(milliseconds=1))
     with pytest.raises(
-        LoginError, match="expired at 2026-04-20 00:00 UTC: run `claude` once on that machine"
+        SourceError, match="expired at 2026-04-20 00:00 UTC: run `claude` once on that machine"
     ):
         login.check(NOW)
 
@@ -71,47 +72,47 @@ def test_scopes_that_are_not_reported_are_unknown(scopes: object) -> None:
 @pytest.mark.parametrize(
     ("document", "trouble", "sentence"),
     [
-        ({"mcpOAuth": {"x": {}}}, LoginTrouble.SIGNED_OUT, "only sign-ins of MCP servers"),
-        ({}, LoginTrouble.SIGNED_OUT, "holds no sign-in"),
-        ([], LoginTrouble.SIGNED_OUT, "holds no sign-in"),
-        (None, LoginTrouble.SIGNED_OUT, "holds no sign-in"),
-        ({"claudeAiOauth": None}, LoginTrouble.SIGNED_OUT, "holds no sign-in"),
-        ({"claudeAiOauth": {**SIGNED_IN, "accessToken": ""}}, LoginTrouble.SIGNED_OUT, "an empty token"),
-        ({"claudeAiOauth": {**SIGNED_IN, "accessToken": " \n"}}, LoginTrouble.SIGNED_OUT, "an empty token"),
-        ({"claudeAiOauth": {**SIGNED_IN, "accessToken": None}}, LoginTrouble.SIGNED_OUT, "an empty token"),
+        ({"mcpOAuth": {"x": {}}}, Cause.SESSION, "only sign-ins of MCP servers"),
+        ({}, Cause.SESSION, "holds no sign-in"),
+        ([], Cause.SESSION, "holds no sign-in"),
+        (None, Cause.SESSION, "holds no sign-in"),
+        ({"claudeAiOauth": None}, Cause.SESSION, "holds no sign-in"),
+        ({"claudeAiOauth": {**SIGNED_IN, "accessToken": ""}}, Cause.SESSION, "an empty token"),
+        ({"claudeAiOauth": {**SIGNED_IN, "accessToken": " \n"}}, Cause.SESSION, "an empty token"),
+        ({"claudeAiOauth": {**SIGNED_IN, "accessToken": None}}, Cause.SESSION, "an empty token"),
         (
             {"claudeAiOauth": {**SIGNED_IN, "scopes": ["user:inference"]}},
-            LoginTrouble.WRONG_KIND,
+            Cause.SCOPE,
             "lacks the scope user:profile",
         ),
     ],
 )
 def test_a_file_without_a_token_to_read_with_says_what_to_do(
-    document: object, trouble: LoginTrouble, sentence: str
+    document: object, trouble: Cause, sentence: str
 ) -> None:
     error = refusal(document)
-    assert error.trouble is trouble
+    assert error.cause is trouble
     assert sentence in error.sentence
-    assert trouble is LoginTrouble.WRONG_KIND or "run `claude` once on that machine" in error.sentence
+    assert trouble is Cause.SCOPE or "run `claude` once on that machine" in error.sentence
 
 
 @pytest.mark.parametrize("text", ["", "{", f'{{"claudeAiOauth": {{"accessToken": "{TOKEN}"', "[" * 200_000])
 def test_a_file_half_written_is_no_sign_out(tmp_path: Path, text: str) -> None:
     path = tmp_path / "c.json"
     path.write_text(text)
-    with pytest.raises(LoginError, match="not JSON") as caught:
+    with pytest.raises(SourceError, match="not JSON") as caught:
         read_login(path)
-    assert caught.value.trouble is LoginTrouble.UNREADABLE
+    assert caught.value.cause is Cause.UNREADABLE
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_file_that_is_not_there_or_cannot_be_read_is_distinguished(tmp_path: Path) -> None:
-    with pytest.raises(LoginError, match="no credentials file: run `claude`") as caught:
+    with pytest.raises(SourceError, match="no credentials file: run `claude`") as caught:
         read_login(tmp_path / "none.json")
-    assert caught.value.trouble is LoginTrouble.SIGNED_OUT
-    with pytest.raises(LoginError, match="cannot be read: Is a directory") as caught:
+    assert caught.value.cause is Cause.SESSION
+    with pytest.raises(SourceError, match="cannot be read: Is a directory") as caught:
         read_login(tmp_path)
-    assert caught.value.trouble is LoginTrouble.CLOSED
+    assert caught.value.cause is Cause.DENIED
 
 
 _json = st.recursive(
@@ -129,7 +130,7 @@ def test_whatever_is_there_is_a_sign_in_or_a_sentence(value: object, place: str)
         login = login_of({"claudeAiOauth": held})
         said = "" if login.token.strip() else "nothing"
         login.check(NOW)
-    except LoginError as error:
+    except SourceError as error:
         said = error.sentence
     assert TOKEN not in said
     assert said != "nothing"

@@ -93,8 +93,7 @@ class Bind(NamedTuple):
 
 def fits(amount: Decimal, currency: str) -> Decimal:
     """The amount. Raises ValueError where it has more decimals than its currency."""
-    places = money.default_exponent(currency)
-    places = 2 if places is None else places
+    places = money.default_places(currency)
     if money.rounded(amount, places) != amount:
         raise ValueError(f"must have at most {places} decimals in {currency}")
     return amount

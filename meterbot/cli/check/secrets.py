@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from meterbot.app.config import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat, Config, PushSeat, SeatConfig
 from meterbot.core.cipher import Cipher
 from meterbot.core.findings import Check, Status
-from meterbot.sources.claude_login import Login, LoginError, read_login
+from meterbot.sources.claude_login import Login, read_login
+from meterbot.sources.responses import SourceError
 
 Stored = Mapping[str, str | None]
 """Seat → its stored session key, encrypted."""
@@ -113,7 +114,7 @@ def sign_ins(config: Config) -> Iterator[Check]:
         try:
             login = _login(seat)
             login.check_kind()
-        except LoginError as error:
+        except SourceError as error:
             sentence, _, remedy = error.sentence.partition(": ")
             remedy = remedy or "put the token of a signed-in Claude Code there"
             yield Check("sign_in", Status.FAIL, f"{seat.name}: {sentence}", remedy)
