@@ -48,13 +48,15 @@ class Amount(TypeDecorator[Money]):
     cache_ok = True
 
     def process_bind_param(self, value: Money | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else text_of(value)
+        return text_of(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Money | None:  # noqa: ARG002 - the signature is SQLAlchemy's
         return None if value is None else money_of(value)
 
 
-def text_of(money: Money) -> str:
+def text_of(money: Money | None) -> str | None:
+    if money is None:
+        return None
     if money.exponent == 2 and money.currency == "USD":
         return str(money.minor)
     return f"{money.minor} {money.currency} {money.exponent}"

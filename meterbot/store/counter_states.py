@@ -37,8 +37,7 @@ _HOLDERS = (
 def ids(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, int]:
     """The stored ones among the counters, and their numbers."""
     wanted = set(wanted)
-    accounts = {counter.account for counter in wanted}
-    rows = select_in(connection, _IDS, accounts)
+    rows = select_in(connection, _IDS, {counter.account for counter in wanted})
     numbers = {(row.account, row.org): row.id for row in rows}
     found = ((counter, numbers.get((counter.account, counter.org))) for counter in wanted)
     return {counter: number for counter, number in found if number is not None}
@@ -48,9 +47,9 @@ def make_ids(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter,
     """The counters' numbers; new counters get one."""
     wanted = set(wanted)
     known = ids(connection, wanted)
-    new = wanted - known.keys()
-    if not new:
+    if len(known) == len(wanted):
         return known
+    new = wanted - known.keys()
     insert_new(connection, tables.counters, [asdict(counter) for counter in sorted(new, key=str)])
     return known | ids(connection, new)
 

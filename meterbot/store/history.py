@@ -1,22 +1,39 @@
 """Spend over time: which samples are kept, and how they are found."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, select
+from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, select, type_coerce
 
 from meterbot.core.models import Counter, Sample
 from meterbot.rules.hours import hour_of
 from meterbot.rules.months import calendar_month
 from meterbot.store import locks, tables
+from meterbot.store.column_types import instant_of, number_of, text_of
 from meterbot.store.counter_states import ids
-from meterbot.store.statements import insert_new, is_wanted, select_in, upsert
+from meterbot.store.statements import (
+    insert_new_columns,
+    is_wanted,
+    select_in,
+    stored_type,
+    upsert,
+    upsert_columns,
+)
 
 _history, _tails, _notes = tables.history.c, tables.tails.c, tables.notes.c
 _ROLLED_UP_TO = "rolled_up_to"
-_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Stored(NamedTuple):
+    """A sample in the form in which it is stored."""
+
+    counter: int
+    at: int
+    used: str | None
+    cap: str | None
+    blocked: bool
+    counted_from: str | None
 
 
 SINCE = bindparam("since", type_=_history.at.type)
@@ -44,36 +61,37 @@ def last_before(table: Table, *known: str) -> Select[Any]:
 
 
 _ENDS = select(tables.tails).where(is_wanted(_tails.counter))
+_TAILS = select(
+    *(type_coerce(_tails[name], stored_type(_tails[name])) for name in (*Stored._fields, "kept_at"))
+).where(is_wanted(_tails.counter))
 _KEPT = select(tables.history).where(_history.at >= SINCE, is_wanted(_history.counter))
 LAST_BEFORE = last_before(tables.history)
 LAST_KNOWN_BEFORE = last_before(tables.history, "used")
 """The last one with an amount, because a rise starts from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(NamedTuple):
     """The end of a counter's history: its newest sample, and the time of the newest kept one."""
 
-    newest: Sample
-    kept_at: datetime
+    newest: Stored
+    kept_at: int
 
 
-def keep(tail: Tail | None, sample: Sample) -> tuple[Tail, list[Sample]]:
+def keep(tail: Tail | None, sample: Stored) -> tuple[Tail, list[Stored]]:
     """The new end of the history, and the samples to keep: changes, and the ends of quiet times. A quiet time ends
     with its month, so each month with a reading has a sample."""
     if tail is None:
         return Tail(sample, sample.at), [sample]
-    newest, kept_at = tail.newest, tail.kept_at
+    newest, kept_at = tail
     if sample.at <= newest.at:
         return tail, []
-    if _is_as(newest, sample) and calendar_month(newest.at) == calendar_month(sample.at):
+    if sample[2:] == newest[2:] and _month(newest) == _month(sample):
         return Tail(sample, kept_at), []
     return Tail(sample, sample.at), [newest, sample] if newest.at > kept_at else [sample]
 
 
-def _is_as(one: Sample, other: Sample) -> bool:
-    """Apart from their times."""
-    return replace(one, at=other.at) == other
+def _month(sample: Stored) -> str:
+    return calendar_month(instant_of(sample.at))
 
 
 def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sample]) -> None:
@@ -81,26 +99,38 @@ def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sa
     if not samples:
         return
     locks.adding_samples(connection)
-    ends = _ends(connection, {ids[sample.counter]: sample.counter for sample in samples})
-    kept: list[Sample] = []
-    for sample in samples:
+    added = [_stored(sample, ids[sample.counter]) for sample in samples]
+    ends = _tails_of(connection, {sample.counter for sample in added})
+    kept: list[Stored] = []
+    for sample in added:
         ends[sample.counter], new = keep(ends.get(sample.counter), sample)
         kept += new
     if kept:
-        insert_new(connection, tables.history, [_row(sample, ids) for sample in kept])
-        _roll_up_again_from(connection, min(sample.at for sample in kept))
-    upsert(connection, tables.tails, [_tail_row(end, ids) for end in ends.values()])
+        insert_new_columns(connection, tables.history, _columns(kept))
+        _roll_up_again_from(connection, instant_of(min(sample.at for sample in kept)))
+    _write_tails(connection, ends.values())
 
 
-def _ends(connection: Connection, names: Mapping[int, Counter]) -> dict[Counter, Tail]:
-    rows = select_in(connection, _ENDS, names)
-    ends = [(sample_of(row, names[row.counter]), row.kept_at) for row in rows]
-    return {end.counter: Tail(end, end.at if kept_at == _EPOCH else kept_at) for end, kept_at in ends}
+def _tails_of(connection: Connection, numbers: Iterable[int]) -> dict[int, Tail]:
+    tails = {}
+    for row in select_in(connection, _TAILS, numbers):
+        newest = Stored(row.counter, row.at, row.used, row.cap, row.blocked, row.counted_from)
+        tails[newest.counter] = Tail(newest, row.kept_at or newest.at)
+    return tails
 
 
-def _tail_row(end: Tail, ids: dict[Counter, int]) -> dict[str, Any]:
-    kept_at = _EPOCH if end.kept_at == end.newest.at else end.kept_at  # a short number
-    return {**_row(end.newest, ids), "kept_at": kept_at}
+def _write_tails(connection: Connection, ends: Iterable[Tail]) -> None:
+    kept_at = [0 if end.kept_at == end.newest.at else end.kept_at for end in ends]  # a short number
+    upsert_columns(connection, tables.tails, {**_columns([end.newest for end in ends]), "kept_at": kept_at})
+
+
+def _columns(rows: Iterable[Stored]) -> dict[str, tuple[Any, ...]]:
+    return dict(zip(Stored._fields, zip(*rows, strict=True), strict=True))
+
+
+def _stored(sample: Sample, counter: int) -> Stored:
+    used, cap, counted_from = text_of(sample.used), text_of(sample.cap), text_of(sample.counted_from)
+    return Stored(counter, number_of(sample.at), used, cap, sample.blocked, counted_from)
 
 
 def set_back(connection: Connection, ids: dict[Counter, int], ends: Mapping[Counter, datetime]) -> None:
@@ -115,7 +145,8 @@ def set_back(connection: Connection, ids: dict[Counter, int], ends: Mapping[Coun
             connection.execute(delete(table).where(table.c.counter == number, table.c.at > end))
         last = select(tables.history).where(_history.counter == number).order_by(_history.at.desc()).limit(1)
         if (row := (connection.execute(last)).first()) is not None:
-            insert_new(connection, tables.tails, [_tail_row(Tail(sample_of(row, counter), row.at), ids)])
+            newest = _stored(sample_of(row, counter), number)
+            _write_tails(connection, [Tail(newest, newest.at)])
 
 
 def rolled_up_to(connection: Connection) -> datetime | None:
@@ -164,14 +195,3 @@ def newest(connection: Connection) -> datetime | None:
 
 def sample_of(row: Row[Any], counter: Counter) -> Sample:
     return Sample(row.at, counter, row.used, row.cap, row.blocked, row.counted_from)
-
-
-def _row(sample: Sample, ids: dict[Counter, int]) -> dict[str, Any]:
-    return {
-        "at": sample.at,
-        "counter": ids[sample.counter],
-        "used": sample.used,
-        "cap": sample.cap,
-        "blocked": sample.blocked,
-        "counted_from": sample.counted_from,
-    }

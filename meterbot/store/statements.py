@@ -1,21 +1,41 @@
-"""Statements for many rows, in the words that both dialects have."""
+"""Statements for many rows, for both databases.
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+PostgreSQL gets an array for each column: a statement for each row would be parsed and planned each time, because
+prepared statements do not work behind every pooler.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Row,
+    Select,
+    Table,
+    Text,
+    TypeDecorator,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
-MOST_VALUES = 10_000
-"""Values in one IN list: SQLite takes 32,766 parameters in a statement, PostgreSQL 32,767."""
-
 Rows = Sequence[Mapping[str, Any]]
-
-
+"""All have the same columns."""
+StoredColumns = Mapping[str, Sequence[Any]]
+"""The values of each column, in the form in which they are stored."""
 Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 
 
@@ -24,52 +44,134 @@ def dialect_insert(connection: Connection, table: Table) -> Insert:
 
 
 def upsert(connection: Connection, table: Table, rows: Rows) -> None:
-    """Inserts rows, or replaces those of the same primary key."""
-    if rows:
-        connection.execute(_upsert(connection.dialect.name, table), rows)
+    """Inserts rows, or replaces those of the same primary key; no two rows have the same."""
+    upsert_columns(connection, table, _columns(connection, table, rows))
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     """Inserts the rows whose key is not stored yet."""
-    if rows:
-        connection.execute(_insert_new(connection.dialect.name, table), rows)
+    insert_new_columns(connection, table, _columns(connection, table, rows))
 
 
-def _insert(dialect: str, table: Table) -> Insert:
-    if dialect == "sqlite":
-        return sqlite.insert(table)
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - only who uses it pays for it
+def upsert_columns(connection: Connection, table: Table, columns: StoredColumns) -> None:
+    """Like `upsert`."""
+    _execute(connection, _upsert, table, columns)
 
-    return postgresql.insert(table)
+
+def insert_new_columns(connection: Connection, table: Table, columns: StoredColumns) -> None:
+    """Like `insert_new`."""
+    _execute(connection, _insert_new, table, columns)
+
+
+def stored_type(column: ColumnElement[Any]) -> TypeEngine[Any]:
+    kind = column.type
+    return kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+
+
+def _columns(connection: Connection, table: Table, rows: Rows) -> StoredColumns:
+    names = rows[0] if rows else ()
+    return {name: _stored(connection, table, name, [row[name] for row in rows]) for name in names}
+
+
+def _stored(connection: Connection, table: Table, name: str, values: list[Any]) -> list[Any]:
+    kind = table.c[name].type
+    if isinstance(kind, TypeDecorator):
+        return [kind.process_bind_param(value, connection.dialect) for value in values]
+    return values
+
+
+def _execute(
+    connection: Connection,
+    make: Callable[[str, Table, tuple[str, ...]], Insert],
+    table: Table,
+    columns: StoredColumns,
+) -> None:
+    if not columns:
+        return
+    names = tuple(column.name for column in table.c if column.name in columns)
+    insert = make(connection.dialect.name, table, names)
+    if connection.dialect.name == "sqlite":
+        # SQLAlchemy's own work on each value takes longer than SQLite's.
+        rows = [*zip(*(columns[name] for name in names), strict=True)]
+        connection.exec_driver_sql(_text(insert, names), rows)
+    else:
+        connection.execute(insert, columns)
+
+
+@cache
+def _text(insert: Insert, names: tuple[str, ...]) -> str:
+    return str(insert.compile(dialect=sqlite.dialect(), column_keys=names))
 
 
 @cache  # made once each: to make one takes longer than to run it
-def _upsert(dialect: str, table: Table) -> Insert:
-    insert = _insert(dialect, table)
+def _upsert(dialect: str, table: Table, names: tuple[str, ...]) -> Insert:
+    insert = _insert(dialect, table, names)
     changed = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
     return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
 
 
 @cache
-def _insert_new(dialect: str, table: Table) -> Insert:
-    return _insert(dialect, table).on_conflict_do_nothing()
+def _insert_new(dialect: str, table: Table, names: tuple[str, ...]) -> Insert:
+    return _insert(dialect, table, names).on_conflict_do_nothing()
 
 
-def is_wanted(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """The condition of a query for `select_in`. Such a query is made once: to make one takes longer than to run it."""
-    return column.in_(bindparam("wanted", expanding=True, type_=column.type))
+def _insert(dialect: str, table: Table, names: tuple[str, ...] = ()) -> Insert:
+    """With `names`, of these columns' arrays on PostgreSQL."""
+    if dialect == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - only who uses it pays for it
+
+    insert = postgresql.insert(table)
+    if not names:
+        return insert
+    arrays = [bindparam(name, type_=ARRAY(stored_type(table.c[name]))) for name in names]
+    rows = func.unnest(*arrays).table_valued(*names).render_derived()
+    return insert.from_select(names, select(*(rows.c[name] for name in names)))
+
+
+class _Wanted(TypeDecorator[Any]):
+    """Many values as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else ARRAY(self.kind))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return json.dumps(value) if dialect.name == "sqlite" else value
+
+
+class _IsWanted(FunctionElement[Any]):
+    # Without a type, because SQLAlchemy compares what is boolean with 1 on SQLite, which then uses no index.
+    inherit_cache = True
+
+
+@compiles(_IsWanted, "sqlite")
+def _in_json(element: _IsWanted, compiler: SQLCompiler, **settings: Any) -> str:
+    column, wanted = (compiler.process(each, **settings) for each in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({wanted}))"  # noqa: S608 - two parts of a statement
+
+
+@compiles(_IsWanted, "postgresql")
+def _in_array(element: _IsWanted, compiler: SQLCompiler, **settings: Any) -> str:
+    column, wanted = (compiler.process(each, **settings) for each in element.clauses)
+    return f"{column} = ANY ({wanted})"
+
+
+def is_wanted(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The condition of a statement that gets many `wanted` values, in one parameter, so that there may be any number.
+    Such a statement is made once: to make one takes longer than to run it."""
+    return _IsWanted(column, bindparam("wanted", type_=_Wanted(stored_type(column))))
 
 
 def select_in(
     connection: Connection, query: Select[Any], wanted: Iterable[Any], **parameters: Any
 ) -> list[Row[Any]]:
-    """The rows of a query with `is_wanted`, in parts: a statement takes a limited number of values."""
-    rows: list[Row[Any]] = []
-    for part in _parts(sorted(set(wanted))):
-        rows += connection.execute(query, {**parameters, "wanted": part})
-    return rows
-
-
-def _parts(values: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(values), MOST_VALUES):
-        yield values[start : start + MOST_VALUES]
+    """The rows of a query with `is_wanted`."""
+    values = [*set(wanted)]
+    return [*connection.execute(query, {**parameters, "wanted": values})] if values else []

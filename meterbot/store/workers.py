@@ -62,7 +62,7 @@ _MINE = (
     .order_by(leases.c.name)
     .with_for_update()
 )
-_GIVE_BACK = delete(leases).where(leases.c.name == bindparam("given"))
+_GIVE_BACK = delete(leases).where(is_wanted(leases.c.name))
 
 
 def beat(
@@ -150,5 +150,5 @@ def give_back(connection: Connection, worker: str, names: Iterable[str]) -> set[
     """Frees these leases; returns those that the worker still held."""
     mine = {row.name for row in select_in(connection, _MINE, names, worker=worker)}
     if mine:
-        connection.execute(_GIVE_BACK, [{"given": name} for name in sorted(mine)])
+        connection.execute(_GIVE_BACK, {"wanted": [*mine]})
     return mine
