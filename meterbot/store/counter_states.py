@@ -38,9 +38,8 @@ def ids(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, int]
     """The stored ones among the counters, and their numbers."""
     wanted = set(wanted)
     rows = select_in(connection, _IDS, {counter.account for counter in wanted})
-    numbers = {(row.account, row.org): row.id for row in rows}
-    found = ((counter, numbers.get((counter.account, counter.org))) for counter in wanted)
-    return {counter: number for counter, number in found if number is not None}
+    numbers = {(account, org): number for account, org, number in rows}
+    return {one: numbers[key] for one in wanted if (key := (one.account, one.org)) in numbers}
 
 
 def make_ids(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, int]:

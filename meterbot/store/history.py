@@ -13,27 +13,16 @@ from meterbot.store import locks, tables
 from meterbot.store.column_types import instant_of, number_of, text_of
 from meterbot.store.counter_states import ids
 from meterbot.store.statements import (
-    insert_new_columns,
+    insert_new_stored,
     is_wanted,
     select_in,
     stored_type,
     upsert,
-    upsert_columns,
+    upsert_stored,
 )
 
 _history, _tails, _notes = tables.history.c, tables.tails.c, tables.notes.c
 _ROLLED_UP_TO = "rolled_up_to"
-
-
-class Stored(NamedTuple):
-    """A sample in the form in which it is stored."""
-
-    counter: int
-    at: int
-    used: str | None
-    cap: str | None
-    blocked: bool
-    counted_from: str | None
 
 
 SINCE = bindparam("since", type_=_history.at.type)
@@ -61,13 +50,22 @@ def last_before(table: Table, *known: str) -> Select[Any]:
 
 
 _ENDS = select(tables.tails).where(is_wanted(_tails.counter))
-_TAILS = select(
-    *(type_coerce(_tails[name], stored_type(_tails[name])) for name in (*Stored._fields, "kept_at"))
-).where(is_wanted(_tails.counter))
+_TAILS = select(*(type_coerce(column, stored_type(column)) for column in _tails)).where(
+    is_wanted(_tails.counter)
+)
 _KEPT = select(tables.history).where(_history.at >= SINCE, is_wanted(_history.counter))
 LAST_BEFORE = last_before(tables.history)
 LAST_KNOWN_BEFORE = last_before(tables.history, "used")
 """The last one with an amount, because a rise starts from it."""
+
+
+class Stored(NamedTuple):
+    """A sample in the form in which it is stored."""
+
+    at: int
+    counter: int
+    amounts: tuple[Any, ...]
+    """All other columns."""
 
 
 class Tail(NamedTuple):
@@ -85,7 +83,7 @@ def keep(tail: Tail | None, sample: Stored) -> tuple[Tail, list[Stored]]:
     newest, kept_at = tail
     if sample.at <= newest.at:
         return tail, []
-    if sample[2:] == newest[2:] and _month(newest) == _month(sample):
+    if sample.amounts == newest.amounts and _month(newest) == _month(sample):
         return Tail(sample, kept_at), []
     return Tail(sample, sample.at), [newest, sample] if newest.at > kept_at else [sample]
 
@@ -106,31 +104,31 @@ def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sa
         ends[sample.counter], new = keep(ends.get(sample.counter), sample)
         kept += new
     if kept:
-        insert_new_columns(connection, tables.history, _columns(kept))
+        rows = [(at, counter, *amounts) for at, counter, amounts in kept]
+        insert_new_stored(connection, tables.history, rows)
         _roll_up_again_from(connection, instant_of(min(sample.at for sample in kept)))
     _write_tails(connection, ends.values())
 
 
 def _tails_of(connection: Connection, numbers: Iterable[int]) -> dict[int, Tail]:
-    tails = {}
-    for row in select_in(connection, _TAILS, numbers):
-        newest = Stored(row.counter, row.at, row.used, row.cap, row.blocked, row.counted_from)
-        tails[newest.counter] = Tail(newest, row.kept_at or newest.at)
-    return tails
+    rows = select_in(connection, _TAILS, numbers)
+    return {
+        counter: Tail(Stored(at, counter, tuple(amounts)), kept_at or at)
+        for counter, kept_at, at, *amounts in rows
+    }
 
 
 def _write_tails(connection: Connection, ends: Iterable[Tail]) -> None:
-    kept_at = [0 if end.kept_at == end.newest.at else end.kept_at for end in ends]  # a short number
-    upsert_columns(connection, tables.tails, {**_columns([end.newest for end in ends]), "kept_at": kept_at})
-
-
-def _columns(rows: Iterable[Stored]) -> dict[str, tuple[Any, ...]]:
-    return dict(zip(Stored._fields, zip(*rows, strict=True), strict=True))
+    rows = [
+        (counter, 0 if kept_at == at else kept_at, at, *amounts)  # a short number
+        for (at, counter, amounts), kept_at in ends
+    ]
+    upsert_stored(connection, tables.tails, rows)
 
 
 def _stored(sample: Sample, counter: int) -> Stored:
-    used, cap, counted_from = text_of(sample.used), text_of(sample.cap), text_of(sample.counted_from)
-    return Stored(counter, number_of(sample.at), used, cap, sample.blocked, counted_from)
+    amounts = text_of(sample.used), text_of(sample.cap), sample.blocked, text_of(sample.counted_from)
+    return Stored(number_of(sample.at), counter, amounts)
 
 
 def set_back(connection: Connection, ids: dict[Counter, int], ends: Mapping[Counter, datetime]) -> None:

@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
-    Row,
     Select,
     Table,
     Text,
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]
 """All have the same columns."""
-StoredColumns = Mapping[str, Sequence[Any]]
-"""The values of each column, in the form in which they are stored."""
+StoredRows = Sequence[tuple[Any, ...]]
+"""The values of all columns of a table, in its order, in the form in which they are stored."""
 Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 
 
@@ -45,22 +44,22 @@ def dialect_insert(connection: Connection, table: Table) -> Insert:
 
 def upsert(connection: Connection, table: Table, rows: Rows) -> None:
     """Inserts rows, or replaces those of the same primary key; no two rows have the same."""
-    upsert_columns(connection, table, _columns(connection, table, rows))
+    _execute(connection, _upsert, table, _names(table, rows), _stored(connection, table, rows))
+
+
+def upsert_stored(connection: Connection, table: Table, rows: StoredRows) -> None:
+    """Like `upsert`."""
+    _execute(connection, _upsert, table, tuple(table.c.keys()), rows)
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     """Inserts the rows whose key is not stored yet."""
-    insert_new_columns(connection, table, _columns(connection, table, rows))
+    _execute(connection, _insert_new, table, _names(table, rows), _stored(connection, table, rows))
 
 
-def upsert_columns(connection: Connection, table: Table, columns: StoredColumns) -> None:
-    """Like `upsert`."""
-    _execute(connection, _upsert, table, columns)
-
-
-def insert_new_columns(connection: Connection, table: Table, columns: StoredColumns) -> None:
+def insert_new_stored(connection: Connection, table: Table, rows: StoredRows) -> None:
     """Like `insert_new`."""
-    _execute(connection, _insert_new, table, columns)
+    _execute(connection, _insert_new, table, tuple(table.c.keys()), rows)
 
 
 def stored_type(column: ColumnElement[Any]) -> TypeEngine[Any]:
@@ -68,34 +67,36 @@ def stored_type(column: ColumnElement[Any]) -> TypeEngine[Any]:
     return kind.impl_instance if isinstance(kind, TypeDecorator) else kind
 
 
-def _columns(connection: Connection, table: Table, rows: Rows) -> StoredColumns:
-    names = rows[0] if rows else ()
-    return {name: _stored(connection, table, name, [row[name] for row in rows]) for name in names}
+def _names(table: Table, rows: Rows) -> tuple[str, ...]:
+    return tuple(name for name in table.c.keys() if rows and name in rows[0])  # noqa: SIM118 - a collection of columns
 
 
-def _stored(connection: Connection, table: Table, name: str, values: list[Any]) -> list[Any]:
-    kind = table.c[name].type
-    if isinstance(kind, TypeDecorator):
-        return [kind.process_bind_param(value, connection.dialect) for value in values]
-    return values
+def _stored(connection: Connection, table: Table, rows: Rows) -> StoredRows:
+    columns = []
+    for name in _names(table, rows):
+        values, kind = [row[name] for row in rows], table.c[name].type
+        if isinstance(kind, TypeDecorator):
+            values = [kind.process_bind_param(value, connection.dialect) for value in values]
+        columns.append(values)
+    return [*zip(*columns, strict=True)]
 
 
 def _execute(
     connection: Connection,
     make: Callable[[str, Table, tuple[str, ...]], Insert],
     table: Table,
-    columns: StoredColumns,
+    names: tuple[str, ...],
+    rows: StoredRows,
 ) -> None:
-    if not columns:
+    if not rows:
         return
-    names = tuple(column.name for column in table.c if column.name in columns)
     insert = make(connection.dialect.name, table, names)
     if connection.dialect.name == "sqlite":
-        # SQLAlchemy's own work on each value takes longer than SQLite's.
-        rows = [*zip(*(columns[name] for name in names), strict=True)]
-        connection.exec_driver_sql(_text(insert, names), rows)
+        # SQLAlchemy's own work on each value would take longer than SQLite's.
+        connection.exec_driver_sql(_text(insert, names), [*rows])
     else:
-        connection.execute(insert, columns)
+        columns = zip(*rows, strict=True)
+        connection.execute(insert, dict(zip(names, map(list, columns), strict=True)))
 
 
 @cache
@@ -171,7 +172,7 @@ def is_wanted(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def select_in(
     connection: Connection, query: Select[Any], wanted: Iterable[Any], **parameters: Any
-) -> list[Row[Any]]:
+) -> list[Any]:
     """The rows of a query with `is_wanted`."""
     values = [*set(wanted)]
-    return [*connection.execute(query, {**parameters, "wanted": values})] if values else []
+    return [*connection.execute(query, {**parameters, "wanted": values}).all()] if values else []
