@@ -32,7 +32,7 @@ from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health, SourceState
 from meterbot.store import counter_states, source_states
 from meterbot.store.database import open_store
-from qa.benchmarks import store, tick, upstream, whole
+from qa.benchmarks import measure, store, tick, upstream, whole, workers
 from tests import postgres
 
 _MOST = 40
@@ -160,6 +160,18 @@ async def of_postgresql() -> str:
     return _shares({**spent, "Python, and the way there": took - sum(spent.values())})
 
 
+async def of_workers() -> str:
+    """What a reading costs by the number of workers on one PostgreSQL."""
+    return "\n".join(
+        f"{measure.counted(each.workers, 'worker')}: {each.readings:,.0f} readings a second; CPU of a reading"
+        f" {each.loop / each.readings * 1e6:,.0f} µs on the event loop,"
+        f" {(each.cpu - each.loop) / each.readings * 1e6:,.0f} µs on other threads;"
+        f" {each.readings / each.commits:.1f} readings for each commit,"
+        f" {each.statements / each.readings:.1f} statements for each reading"
+        for each in await workers.measured((1, 2))
+    )
+
+
 async def of_help() -> str:
     """The imports of `meterbot --help`."""
     return await asyncio.to_thread(_imported, "import meterbot.cli")
@@ -177,6 +189,7 @@ PROFILES: Mapping[str, Callable[[], Awaitable[str]]] = {
     "memory": of_memory,
     "samples": of_samples,
     "postgresql": of_postgresql,
+    "workers": of_workers,
     "help": of_help,
     "start": of_start,
 }

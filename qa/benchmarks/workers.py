@@ -12,10 +12,13 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter as Counted
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from sqlalchemy import event
 
 from meterbot.app import build, serve
 from meterbot.app.config import load
@@ -36,11 +39,15 @@ FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_p
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """The work of all workers in a second: readings, CPU seconds, and on average sessions at work and waiting."""
+    """The work of all workers in a second: readings, CPU seconds (`loop`: of the event loops), commits, statements, and
+    on average sessions at work and waiting."""
 
     workers: int
     readings: float
     cpu: float
+    loop: float
+    commits: float
+    statements: float
     active: float
     waiting: float
 
@@ -50,8 +57,13 @@ class Together:
         return self.cpu / max(self.readings, 1e-9) * 1e6
 
 
+def _used(seen: Counted[str]) -> dict[str, float]:
+    """What this process has used so far; called on its event loop."""
+    return {**seen, "cpu": time.process_time(), "loop": time.thread_time(), "wall": time.monotonic()}
+
+
 async def _child(url: str) -> None:
-    """A bot, which prints the CPU that it used between the first line on its standard input and the second."""
+    """A bot, which prints what it used a second between the first line on its standard input and the second."""
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
         variables = whole.environment(SEATS, url, Path(folder), _INTERVAL)
@@ -59,14 +71,17 @@ async def _child(url: str) -> None:
         stop = asyncio.Event()
         async with build.assembled(config, SystemClock(), terminal=(None, io.StringIO())) as bot:
             serve.spare_garbage()
+            seen = Counted(commits=0, statements=0)
+            event.listen(bot.store.engine, "commit", lambda _: seen.update(commits=1))
+            event.listen(bot.store.engine, "before_cursor_execute", lambda *_: seen.update(statements=1))
             running = asyncio.create_task(bot.run(stop))
             await loop.run_in_executor(None, sys.stdin.readline)
-            cpu, wall = time.process_time(), time.monotonic()
+            before = _used(seen)
             await loop.run_in_executor(None, sys.stdin.readline)
-            used = (time.process_time() - cpu) / (time.monotonic() - wall)
+            used = {name: value - before[name] for name, value in _used(seen).items()}
             stop.set()
             await running
-    print(json.dumps({"cpu": used}), flush=True)
+    print(json.dumps({name: value / used["wall"] for name, value in used.items()}), flush=True)
 
 
 async def together(workers: int, served: upstream.Running, database: str) -> Together:
@@ -94,8 +109,11 @@ async def together(workers: int, served: upstream.Running, database: str) -> Tog
     await connection.close()
     _tell(children)
     printed = [(await child.communicate())[0] for child in children]
-    cpu = sum(json.loads(text.splitlines()[-1])["cpu"] for text in printed)
-    return Together(workers, seen["readings"] / seconds, cpu, active / looks, waiting / looks)
+    told = [json.loads(text.splitlines()[-1]) for text in printed]
+    used = {name: sum(one[name] for one in told) for name in ("cpu", "loop", "commits", "statements")}
+    return Together(
+        workers, seen["readings"] / seconds, **used, active=active / looks, waiting=waiting / looks
+    )
 
 
 def _tell(children: list[asyncio.subprocess.Process]) -> None:
@@ -104,13 +122,19 @@ def _tell(children: list[asyncio.subprocess.Process]) -> None:
         child.stdin.write(b"now\n")
 
 
-async def lines() -> list[Line]:
+async def measured(numbers: Sequence[int] = (1, 2, 4)) -> list[Together]:
+    """With each of these numbers of workers."""
     found = []
     measure.bind(measure.CORES)  # they share them all
     with upstream.running(0.2) as served, postgres.running() as server:
-        for workers in (1, 2, 4):
+        for workers in numbers:
             async with postgres.fresh_database(server) as url:
                 found.append(await together(workers, served, url))
+    return found
+
+
+async def lines() -> list[Line]:
+    found = await measured()
     alone, *others = found
     return [_waiting(max(found, key=lambda each: each.waiting)), *(_cost(each, alone) for each in others)]
 
