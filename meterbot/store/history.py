@@ -54,42 +54,39 @@ _TAILS = select(*(type_coerce(column, stored_type(column)) for column in _tails)
     is_wanted(_tails.counter)
 )
 _KEPT = select(tables.history).where(_history.at >= SINCE, is_wanted(_history.counter))
+_REACHED = select(_notes.value).where(_notes.name == _ROLLED_UP_TO)
 LAST_BEFORE = last_before(tables.history)
 LAST_KNOWN_BEFORE = last_before(tables.history, "used")
 """The last one with an amount, because a rise starts from it."""
 
 
-class Stored(NamedTuple):
-    """A sample in the form in which it is stored."""
-
-    at: int
-    counter: int
-    amounts: tuple[Any, ...]
-    """All other columns."""
-
-
 class Tail(NamedTuple):
-    """The end of a counter's history: its newest sample, and the time of the newest kept one."""
+    """The end of a counter's history, its newest sample, as it is stored. `kept_at` is when the newest kept sample was:
+    0 if it is this one."""
 
-    newest: Stored
+    counter: int
     kept_at: int
+    at: int
+    used: str | None
+    cap: str | None
+    blocked: bool
+    counted_from: str | None
 
 
-def keep(tail: Tail | None, sample: Stored) -> tuple[Tail, list[Stored]]:
+def keep(tail: Tail | None, sample: Tail) -> tuple[Tail, list[Tail]]:
     """The new end of the history, and the samples to keep: changes, and the ends of quiet times. A quiet time ends
     with its month, so each month with a reading has a sample."""
     if tail is None:
-        return Tail(sample, sample.at), [sample]
-    newest, kept_at = tail
-    if sample.at <= newest.at:
+        return sample, [sample]
+    if sample.at <= tail.at:
         return tail, []
-    if sample.amounts == newest.amounts and _month(newest) == _month(sample):
-        return Tail(sample, kept_at), []
-    return Tail(sample, sample.at), [newest, sample] if newest.at > kept_at else [sample]
+    if sample[3:] == tail[3:] and _month(tail) == _month(sample):
+        return sample._replace(kept_at=tail.kept_at or tail.at), []
+    return sample, [tail, sample] if tail.kept_at else [sample]
 
 
-def _month(sample: Stored) -> str:
-    return calendar_month(instant_of(sample.at))
+def _month(tail: Tail) -> str:
+    return calendar_month(instant_of(tail.at))
 
 
 def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sample]) -> None:
@@ -97,38 +94,26 @@ def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sa
     if not samples:
         return
     locks.adding_samples(connection)
-    added = [_stored(sample, ids[sample.counter]) for sample in samples]
-    ends = _tails_of(connection, {sample.counter for sample in added})
-    kept: list[Stored] = []
+    added = [_tail(sample, ids[sample.counter]) for sample in samples]
+    known: list[Tail] = select_in(connection, _TAILS, {sample.counter for sample in added})
+    ends, kept = {tail.counter: tail for tail in known}, list[Tail]()
+    new: dict[int, Tail] = {}
     for sample in added:
-        ends[sample.counter], new = keep(ends.get(sample.counter), sample)
-        kept += new
+        before = ends.get(sample.counter)
+        end, keeping = keep(before, sample)
+        if end is not before:
+            ends[end.counter] = new[end.counter] = end
+        kept += keeping
     if kept:
-        rows = [(at, counter, *amounts) for at, counter, amounts in kept]
+        rows = [(at, counter, *amounts) for counter, _, at, *amounts in kept]
         insert_new_stored(connection, tables.history, rows)
-        _roll_up_again_from(connection, instant_of(min(sample.at for sample in kept)))
-    _write_tails(connection, ends.values())
+        _roll_up_again_from(connection, instant_of(min(tail.at for tail in kept)))
+    upsert_stored(connection, tables.tails, [*new.values()])
 
 
-def _tails_of(connection: Connection, numbers: Iterable[int]) -> dict[int, Tail]:
-    rows = select_in(connection, _TAILS, numbers)
-    return {
-        counter: Tail(Stored(at, counter, tuple(amounts)), kept_at or at)
-        for counter, kept_at, at, *amounts in rows
-    }
-
-
-def _write_tails(connection: Connection, ends: Iterable[Tail]) -> None:
-    rows = [
-        (counter, 0 if kept_at == at else kept_at, at, *amounts)  # a short number
-        for (at, counter, amounts), kept_at in ends
-    ]
-    upsert_stored(connection, tables.tails, rows)
-
-
-def _stored(sample: Sample, counter: int) -> Stored:
-    amounts = text_of(sample.used), text_of(sample.cap), sample.blocked, text_of(sample.counted_from)
-    return Stored(number_of(sample.at), counter, amounts)
+def _tail(sample: Sample, counter: int) -> Tail:
+    used, cap, counted_from = text_of(sample.used), text_of(sample.cap), text_of(sample.counted_from)
+    return Tail(counter, 0, number_of(sample.at), used, cap, sample.blocked, counted_from)
 
 
 def set_back(connection: Connection, ids: dict[Counter, int], ends: Mapping[Counter, datetime]) -> None:
@@ -143,13 +128,12 @@ def set_back(connection: Connection, ids: dict[Counter, int], ends: Mapping[Coun
             connection.execute(delete(table).where(table.c.counter == number, table.c.at > end))
         last = select(tables.history).where(_history.counter == number).order_by(_history.at.desc()).limit(1)
         if (row := (connection.execute(last)).first()) is not None:
-            newest = _stored(sample_of(row, counter), number)
-            _write_tails(connection, [Tail(newest, newest.at)])
+            insert_new_stored(connection, tables.tails, [_tail(sample_of(row, counter), number)])
 
 
 def rolled_up_to(connection: Connection) -> datetime | None:
     """Until when hours have been calculated from the samples."""
-    value = connection.scalar(select(_notes.value).where(_notes.name == _ROLLED_UP_TO))
+    value = connection.scalar(_REACHED)
     return None if value is None else datetime.fromisoformat(value)
 
 
