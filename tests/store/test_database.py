@@ -764,7 +764,7 @@ async def test_a_forgotten_seat_leaves_nothing_but_what_others_read_too(store: S
 # Cost
 
 
-def _full_batch(seats: int, minute: int) -> Batch:
+def full_batch(seats: int, minute: int) -> Batch:
     names = [f"s{n}" for n in range(seats)]
     counters = {name: Counter(f"account-{name}", "org") for name in names}
     return Batch(
@@ -792,7 +792,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(s
         await store.read(
             lambda c: counter_states.read_states(c, [Counter(f"account-s{n}", "org") for n in range(seats)])
         )
-        await store.run(lambda c: batches.write(c, _full_batch(seats, minute)))
+        await store.run(lambda c: batches.write(c, full_batch(seats, minute)))
         return len(statements)
 
     await cost(300, 0)
@@ -800,7 +800,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(s
 
 
 async def test_answers_about_now_never_touch_the_history(store: Store) -> None:
-    await write(store, _full_batch(3, 0))
+    await write(store, full_batch(3, 0))
     statements: list[str] = []
 
     def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
