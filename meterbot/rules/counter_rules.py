@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from meterbot.core import money
 from meterbot.core.models import Event, LastKnown, Sample, Snapshot
 from meterbot.core.money import Money
 from meterbot.rules import balance, billing, blocked, metering, spend, windows
 from meterbot.rules.clean_reading import CleanReading, Rule, clean_reading
 from meterbot.rules.duplicate_alerts import mark_duplicates
+from meterbot.rules.late_readings import counted_from, newest_view, peak_with, with_late
 from meterbot.rules.member_limits import watch_member_limits
 from meterbot.rules.memory import CounterMemory, set_back
 from meterbot.rules.merging import from_future, merge, undated
@@ -63,13 +63,17 @@ def watch_counter(
     for step in _STEPS:
         memory, new = step(memory, reading)
         events += new
+    view, after = before, memory
+    if before.late is not None:
+        view = newest_view(before)
+        after, _ = close_period(view, reading)
     marked = mark_duplicates(settings.enabled(*events))
     return CounterUpdate(
-        _remembered(before, memory, reading),
+        _remembered(memory, reading, None if reading.used is None else peak_with(view, after, reading.used)),
         merged,
         changed=True,
         events=marked,
-        sample=_sample(before, memory, reading),
+        sample=_sample(reading, view, after, blocked=memory.block is not None),
         set_back=ahead,
         risen=_risen(reading),
     )
@@ -88,10 +92,11 @@ def record_late(
     if merged is None or counter is None:
         return CounterUpdate(memory, known, changed=False)
     known, memory, ahead = _present(known, memory, now)
-    reading = clean_reading(snapshot, counter, memory, known, merged=merged, settings=settings, now=now)
-    after, _ = close_period(memory, reading)
-    sample = _sample(memory, after, reading)
-    memory = _remembered_late(memory, after, reading)
+    view = newest_view(memory)
+    reading = clean_reading(snapshot, counter, view, known, merged=merged, settings=settings, now=now)
+    after, _ = close_period(view, reading)
+    sample = _sample(reading, view, after, blocked=memory.block is not None)
+    memory = with_late(memory, after, reading)
     return CounterUpdate(memory, merged, changed=True, sample=sample, set_back=ahead)
 
 
@@ -115,44 +120,17 @@ def _risen(reading: CleanReading) -> bool:
     return reading.switched is None and reading.used.major > reading.before.major
 
 
-def _sample(before: CounterMemory, after: CounterMemory, reading: CleanReading) -> Sample | None:
+def _sample(
+    reading: CleanReading, view: CounterMemory, after: CounterMemory, *, blocked: bool
+) -> Sample | None:
     if reading.used is None:
         return None
     extra = reading.merged.snapshot.extra_usage
-    cap, blocked = extra.cap if extra else None, after.block is not None
-    base = _counted_from(before, after, reading.used)
-    return Sample(reading.at, reading.counter, reading.used, cap, blocked, base)
+    base = counted_from(view, after, reading.used)
+    return Sample(reading.at, reading.counter, reading.used, extra.cap if extra else None, blocked, base)
 
 
-def _counted_from(before: CounterMemory, after: CounterMemory, used: Money) -> Money | None:
-    """None if it equals the sample before."""
-    last = before.late_used or before.used
-    if last is None or last.currency != used.currency:
-        return None
-    base = before.late_peak or money.zero(used) if after.period_at != before.period_at else before.peak
-    # A fall is always stored with its base: after an early reset it would look like the end of the month.
-    as_before = base is None or (base.major == last.major and used.major >= last.major)
-    return None if as_before else base
-
-
-def _highest(*amounts: Money | None) -> Money | None:
-    return max(
-        (amount for amount in amounts if amount is not None), key=lambda each: each.major, default=None
-    )
-
-
-def _remembered_late(memory: CounterMemory, after: CounterMemory, reading: CleanReading) -> CounterMemory:
-    """What the history needs to count each amount once."""
-    used = reading.used
-    if used is None or reading.switched is not None or memory.used is None:
-        return memory
-    memory = replace(memory, late_used=used)
-    if after.period_at != memory.period_at:
-        return replace(memory, late_peak=_highest(memory.late_peak, used))
-    return replace(memory, peak=_highest(memory.peak, used))
-
-
-def _remembered(before: CounterMemory, memory: CounterMemory, reading: CleanReading) -> CounterMemory:
+def _remembered(memory: CounterMemory, reading: CleanReading, peak: Money | None) -> CounterMemory:
     """This reading as the base of the next."""
     why_known = reading.extra is not None and reading.extra.why_known
     return replace(
@@ -161,7 +139,6 @@ def _remembered(before: CounterMemory, memory: CounterMemory, reading: CleanRead
         disabled_until=reading.extra.disabled_until if reading.extra and why_known else memory.disabled_until,
         used=memory.used if reading.used is None else reading.used,
         used_at=memory.used_at if reading.used is None else reading.at,
-        peak=_highest(memory.peak, reading.used),
-        late_used=memory.late_used if reading.used is None else None,
-        late_peak=memory.late_peak if memory.period_at == before.period_at else None,
+        peak=peak or memory.peak,
+        late=memory.late if reading.used is None else None,
     )

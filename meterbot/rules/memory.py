@@ -72,6 +72,21 @@ class BalanceMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class LateReadings:
+    """The newest amount of the history, `used`, if it arrived too late to bring events, with its own period and peak.
+    `final` is the last amount of the counter's period, if a late reading ended it."""
+
+    used: Money
+    used_at: datetime
+    period: str | None
+    period_at: datetime | None
+    period_unread: bool
+    peak: Money | None
+    final: Money | None = None
+    final_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CounterMemory:
     """Of one (account, org). Every value was read, none was carried over.
 
@@ -80,8 +95,7 @@ class CounterMemory:
     (None: not known). `period_unread`: the first reading came in the first hours of a month and may still show the
     month before, `period`, in which the seat was not read.
 
-    `late_used` is the newest amount that arrived too late to bring events, and `late_peak` the highest such amount of
-    the period that follows `period`: both are in the history already.
+    `late` is what arrived too late to bring events since the last reading that did not.
 
     The levels: `alerted_levels` of this period; `levels_reset_at` is when some of them were dropped because the cap was
     raised, which makes the key of their next alert another one; `measured_cap` is the cap that `used` was last compared with.
@@ -108,8 +122,7 @@ class CounterMemory:
     used: Money | None = None
     used_at: datetime | None = None
     peak: Money | None = None
-    late_used: Money | None = None
-    late_peak: Money | None = None
+    late: LateReadings | None = None
     spend: bool | None = None
     charge_alerted: bool = False
     previous_final: Money | None = None
@@ -157,7 +170,7 @@ def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
         return memory
     return replace(
         memory, period=None, period_at=None, period_unread=False, used=None, used_at=None, peak=None,
-        late_used=None, late_peak=None, spend=None, charge_alerted=False, previous_final=None, alerted_levels=(), levels_reset_at="", measured_cap=None, cap_alerts=(),
+        late=None, spend=None, charge_alerted=False, previous_final=None, alerted_levels=(), levels_reset_at="", measured_cap=None, cap_alerts=(),
     )  # fmt: skip
 
 

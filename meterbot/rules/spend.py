@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from meterbot.core import money
 from meterbot.core.models import Event, EventKind, Severity
@@ -34,21 +34,24 @@ def close_period(memory: CounterMemory, reading: CleanReading) -> tuple[CounterM
     A fall without a month's end is an adjustment (a refund, a grant) or a dip: it ends nothing and resets no level.
     Another currency is a new base, too.
     """
-    used, before = reading.used, memory.used
+    used, late = reading.used, memory.late
     if used is None:
         return memory, []
-    if before is None or memory.period is None:
+    if memory.used is None or memory.period is None:
         return _first_period(memory, reading, used), []
     if reading.switched is not None:
         return replace(memory, peak=None, spend=used.minor > 0 or memory.spend), []
-    seen_late = memory.late_peak is not None
-    fell = seen_late or used.major < before.major
-    rolled = seen_late or rolled_over(memory.period[:7], before.major, used.major, reading.at)
-    if not rolled and not (fell and _boundary_passed(memory, reading)):
+    before, before_at = (memory.used, memory.used_at) if late is None else (late.used, late.used_at)
+    ended_late = late is not None and late.final is not None
+    fell = ended_late or used.major < before.major
+    rolled = ended_late or rolled_over(memory.period[:7], before.major, used.major, reading.at)
+    if not rolled and not (fell and _boundary_passed(memory, before_at, reading)):
         return memory, []
     if memory.period_unread and not fell:
         return _of_this_month(memory, reading), []
-    closed = _closed(memory, reading, before)
+    if late is not None and late.final is not None:
+        before, before_at = late.final, late.final_at
+    closed = _closed(memory, reading, before, before_at)
     final = None if memory.period_unread else before
     memory = _next_period(memory, reading, final)
     # A month without spend ends without an event, and one in which the seat was not read has no known end.
@@ -75,7 +78,7 @@ def _of_this_month(memory: CounterMemory, reading: CleanReading) -> CounterMemor
     )
 
 
-def _closed(memory: CounterMemory, reading: CleanReading, before: Money) -> Event:
+def _closed(memory: CounterMemory, reading: CleanReading, before: Money, before_at: datetime | None) -> Event:
     return reading.event(
         EventKind.PERIOD_CLOSED,
         memory.period or "",
@@ -83,7 +86,7 @@ def _closed(memory: CounterMemory, reading: CleanReading, before: Money) -> Even
         facts={
             "period": memory.period,
             "final": money_fact(before),
-            "final_at": instant(memory.used_at),
+            "final_at": instant(before_at),
             "previous_final": money_fact(memory.previous_final),
             "used": money_fact(reading.used),
         },
@@ -109,10 +112,10 @@ def _next_period(memory: CounterMemory, reading: CleanReading, final: Money | No
     )
 
 
-def _boundary_passed(memory: CounterMemory, reading: CleanReading) -> bool:
+def _boundary_passed(memory: CounterMemory, before_at: datetime | None, reading: CleanReading) -> bool:
     """Whether a `disabled_until` is between the two readings."""
     until = memory.disabled_until
-    return until is not None and memory.used_at is not None and memory.used_at < until <= reading.at
+    return until is not None and before_at is not None and before_at < until <= reading.at
 
 
 def watch_spend(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:

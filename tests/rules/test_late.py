@@ -4,14 +4,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.core.models import Event
+from meterbot.core.models import Event, EventKind
 from meterbot.rules import (
     CounterMemory,
     RuleSettings,
     SourceMemory,
+    dump,
+    fact_money,
+    load,
     record_late,
     stranger,
     watch_counter,
@@ -40,7 +44,9 @@ def test_a_late_reading_is_known_and_a_point_of_the_history_but_no_news() -> Non
     assert late.changed
     assert late.known is not None
     assert late.known.extra_usage_at == NOON + HOUR
-    assert late.memory == replace(first.memory, late_used=usd("49"), peak=usd("49"))
+    assert late.memory.late is not None
+    assert late.memory.late.used == usd("49")
+    assert replace(late.memory, late=None) == replace(first.memory, peak=usd("49"))
     assert late.sample is not None
     assert (late.sample.at, late.sample.used) == (NOON + HOUR, usd("49"))
     now = NOON + 9 * HOUR
@@ -57,22 +63,41 @@ def test_a_late_reading_that_is_older_than_what_is_known_changes_nothing() -> No
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
 
 
-@given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 40), st.booleans()), min_size=1, max_size=12))
-def test_late_or_not_the_history_counts_each_amount_once(steps: list[tuple[int, int, bool]]) -> None:
-    """The seat is read minutes before and after a month's end; each month only rises but for dips to nothing."""
+STEPS = st.tuples(st.integers(1, 300), st.integers(-40, 40), st.booleans())
+
+
+@given(steps=st.lists(STEPS, min_size=1, max_size=12), first_is_late=st.booleans())
+def test_late_or_not_the_history_counts_each_amount_once(
+    steps: list[tuple[int, int, bool]], *, first_is_late: bool
+) -> None:
+    """The seat is read minutes before and after a month's end, at first perhaps late. A dip that comes back is no spend."""
     memory, known, samples = CounterMemory(), None, []
     at, used, peak, spent = MAY - 5 * HOUR, 10, {"2026-04": 10}, 0
-    for number, (gap, rise, late) in enumerate([(0, 0, False), *steps]):
+    for gap, rise, late in [(0, 0, first_is_late), *steps]:
         before, at = at, at + gap * MINUTE
-        used = 0 if before < MAY <= at else used + rise
+        early = MAY - 5 * MINUTE <= at < MAY  # a fall would be an early reset
+        used = 0 if before < MAY <= at else max(0, used + (abs(rise) if early else rise))
         month = f"{at:%Y-%m}"
         spent += max(0, used - peak.get(month, 0))
         peak[month] = max(used, peak.get(month, 0))
-        take = record_late if late and number else watch_counter
+        take = record_late if late else watch_counter
         seen = take(memory, known, snapshot(at, metered=extra(str(used), "500")), SETTINGS, at)
         memory, known = seen.memory, seen.known
         samples += [seen.sample] if seen.sample else []
     assert spend_between(samples, samples[0].at, at) == {"USD": usd(str(spent))}
+
+
+@pytest.mark.parametrize("late", [[MAY - HOUR], [MAY - HOUR, MAY + HOUR]])
+def test_a_month_closes_at_its_last_amount_although_that_arrived_late(late: list[datetime]) -> None:
+    first = watch_counter(CounterMemory(), None, snapshot(NOON, metered=extra("40")), SETTINGS, NOON)
+    memory, known, now = first.memory, first.known, MAY + 9 * HOUR
+    for at, used in zip(late, ("45", "1"), strict=False):
+        verdict = record_late(memory, known, snapshot(at, metered=extra(used)), SETTINGS, now)
+        memory, known = load(CounterMemory, dump(verdict.memory)), verdict.known
+    fresh = watch_counter(memory, known, snapshot(now, metered=extra("2")), SETTINGS, now)
+    (closed,) = [event for event in fresh.events if event.kind is EventKind.PERIOD_CLOSED]
+    assert fact_money(closed.facts["final"]) == usd("45")
+    assert closed.facts["final_at"] == "2026-04-30T23:00:00Z"
 
 
 @given(st.lists(st.integers(0, 100), max_size=8), st.integers(0, 100))

@@ -52,6 +52,7 @@ class Model:
     month: str = ""
     unread_month: bool = False
     peak: Decimal = Decimal(0)
+    counted: bool = False
     started: bool | None = None
     accused: bool = False
     alerted: set[Decimal | int] = field(default_factory=set)
@@ -94,8 +95,8 @@ class Model:
     def _spend(self, new: Facts) -> None:
         """The spend since the reading before, however late it arrives; a return after a dip is no new spend."""
         if new.used is not None:
-            self.spent += max(new.used - self.peak, Decimal(0)) if self.used is not None else 0
-            self.peak = max(self.peak, new.used)
+            self.spent += max(new.used - self.peak, Decimal(0)) if self.counted else 0
+            self.peak, self.counted = max(self.peak, new.used), True
 
     def _period(self, new: Facts, used: Decimal) -> list[tuple[str, object]]:
         month = f"{new.at:%Y-%m}"

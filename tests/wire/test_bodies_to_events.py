@@ -170,8 +170,6 @@ def test_amount_block_and_events_are_those_of_the_model(given_: dict[str, Any]) 
     for one in given_["readings"]:
         if given_["places"] == "row" and any(one["used"] is bad for bad in UNREADABLE):
             continue
-        if one["skew"] <= -LATE and model.used is None:
-            continue
         try:
             (snapshot,) = snapshots_of(seat, document(given_, one), one["now"])
         except UnusablePushError:
