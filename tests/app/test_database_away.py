@@ -93,14 +93,16 @@ async def test_a_bot_on_a_database_that_takes_no_writes_is_not_ready_until_it_do
     )
     async with process.started("run", cwd=tmp_path) as bot:
         await process.line(bot.stderr, lambda line: '"event": "started"' in line)
-        await process.ready(port, 200)
         await altered(postgres_server, database_url, "SET default_transaction_read_only = on")
-        assert "the database cannot be written to" in await process.ready(port, 503)
+        said = await process.lines(bot.stderr, lambda line: "the database cannot be written to" in line)
+        assert (await process.readyz(port))[0] == 503
         await altered(postgres_server, database_url, "RESET default_transaction_read_only", end=False)
-        await process.ready(port, 200)
+        said += await process.lines(bot.stderr, lambda line: '"event": "ready again"' in line)
+        assert (await process.readyz(port))[0] == 200
         ended = await process.stop(bot)
-    assert (ended.status, "Traceback" in ended.stderr) == (0, False)
-    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    said += ended.stderr.splitlines()
+    assert (ended.status, "Traceback" in "".join(said)) == (0, False)
+    lines = [json.loads(line) for line in said]
     began = [line for line in lines if line["event"] == "a job fails, it will be tried again"]
     over = [line for line in lines if line["event"] == "a job works again"]
     assert began

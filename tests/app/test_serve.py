@@ -38,12 +38,13 @@ async def test_a_bot_on_a_full_disk_is_not_ready_until_there_is_room_again(tmp_p
     (tmp_path / "config.toml").write_text(CONFIG.format(port=port, seat="ana"))
     async with process.started("run", cwd=tmp_path) as bot:
         await process.line(bot.stderr, lambda line: '"event": "started"' in line)
-        await process.ready(port, 200)
         _, most = resource.prlimit(bot.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (1, most))
-        assert "the database cannot be written to" in await process.ready(port, 503)
+        await process.line(bot.stderr, lambda line: "the database cannot be written to" in line)
+        assert (await process.readyz(port))[0] == 503
         resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (most, most))
-        await process.ready(port, 200)
+        await process.line(bot.stderr, lambda line: '"event": "ready again"' in line)
+        assert (await process.readyz(port))[0] == 200
         ended = await process.stop(bot)
         assert ended.status == 0, ended.stderr
         assert "Traceback" not in ended.stderr

@@ -82,28 +82,28 @@ async def meterbot(
 
 async def line(stream: asyncio.StreamReader | None, wanted: Callable[[str], bool]) -> str:
     """Reads until a line matches."""
+    return (await lines(stream, wanted))[-1]
+
+
+async def lines(stream: asyncio.StreamReader | None, wanted: Callable[[str], bool]) -> list[str]:
+    """Reads until a line matches, which is the last one of these."""
     assert stream is not None
-    heard = ""
+    heard: list[str] = []
     try:
         async with asyncio.timeout(SECONDS):
             async for raw in stream:
-                heard += raw.decode()
-                if wanted(raw.decode()):
-                    return raw.decode()
+                heard.append(raw.decode())
+                if wanted(heard[-1]):
+                    return heard
     except TimeoutError:
-        raise TimeoutError(f"it was not said, only: {heard}") from None
-    raise EOFError(f"the process ended and said only: {heard}")
+        raise TimeoutError(f"it was not said, only: {''.join(heard)}") from None
+    raise EOFError(f"the process ended and said only: {''.join(heard)}")
 
 
-async def ready(port: int, status: int) -> str:
-    """What `/readyz` answers as soon as it answers with this status; a bot notices within half a minute that it cannot
-    write."""
-    async with asyncio.timeout(80), aiohttp.ClientSession() as http:
-        while True:
-            async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
-                if answer.status == status:
-                    return await answer.text()
-            await asyncio.sleep(0.5)
+async def readyz(port: int) -> tuple[int, str]:
+    """What a bot answers to whoever asks whether it is ready. Its log has a line when that changes."""
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/readyz") as answer:
+        return answer.status, await answer.text()
 
 
 async def stop(process: Process, number: signal.Signals = signal.SIGTERM) -> Ended:

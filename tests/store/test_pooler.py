@@ -4,7 +4,6 @@ import asyncio
 import os
 import pwd
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from meterbot.store import Batch, counter_states, event_log, leases, source_stat
 from meterbot.store.database import glance, open_store
 from meterbot.store.url import parse_url
 from tests import postgres
+from tests.e2e.process import line
 from tests.missing import judged_by
 from tests.store.examples import ANA, NOW, delivery, event, later, sample, write
 
@@ -53,24 +53,14 @@ async def pooler(url: str, folder: Path, port: int) -> AsyncIterator[str]:
     assert PROGRAM is not None
     direct, (configuration, user) = parse_url(url), _configure(url, folder, port)
     process = await asyncio.create_subprocess_exec(
-        PROGRAM, "-q", *user, str(configuration), stderr=asyncio.subprocess.DEVNULL
+        PROGRAM, *user, str(configuration), stderr=asyncio.subprocess.PIPE
     )
     try:
-        await _until_it_listens(port, process)
+        await line(process.stderr, lambda text: "process up" in text)
         yield f"postgresql://{direct.username}@127.0.0.1:{port}/{direct.database}"
     finally:
         process.terminate()
-        await process.wait()
-
-
-async def _until_it_listens(port: int, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(20):
-        while process.returncode is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            await asyncio.sleep(0.02)
-    raise RuntimeError("pgbouncer ended")
+        await process.communicate()
 
 
 async def test_a_bot_works_through_a_pooler_in_transaction_mode(
