@@ -82,22 +82,17 @@ async def meterbot(
 
 async def line(stream: asyncio.StreamReader | None, wanted: Callable[[str], bool]) -> str:
     """Reads until a line matches."""
-    return (await lines(stream, wanted))[-1]
-
-
-async def lines(stream: asyncio.StreamReader | None, wanted: Callable[[str], bool]) -> list[str]:
-    """Reads until a line matches, which is the last one of these."""
     assert stream is not None
-    heard: list[str] = []
+    heard = ""
     try:
         async with asyncio.timeout(SECONDS):
             async for raw in stream:
-                heard.append(raw.decode())
-                if wanted(heard[-1]):
-                    return heard
+                heard += raw.decode()
+                if wanted(raw.decode()):
+                    return raw.decode()
     except TimeoutError:
-        raise TimeoutError(f"it was not said, only: {''.join(heard)}") from None
-    raise EOFError(f"the process ended and said only: {''.join(heard)}")
+        raise TimeoutError(f"it was not said, only: {heard}") from None
+    raise EOFError(f"the process ended and said only: {heard}")
 
 
 async def readyz(port: int) -> tuple[int, str]:
