@@ -1,6 +1,5 @@
 """A PostgreSQL that goes away, or takes no writes, under a running bot: our own trouble, never a seat's."""
 
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -97,8 +96,8 @@ async def test_a_bot_on_a_database_that_takes_no_writes_is_not_ready_until_it_do
             await live(bot, clock, timedelta(minutes=1))
         assert (await bot.health()).problems() == []
     began = [line for line in logs if line["event"] == "a job fails, it will be tried again"]
-    over = [line for line in logs if line["event"] == "a job works again"]
-    assert began
     assert all("read-only transaction" in str(line["exc_info"]) for line in began)
-    assert Counter(line["job"] for line in began) == Counter(line["job"] for line in over)
-    assert {*Counter(line["job"] for line in began).values()} == {1}
+    over = [line["job"] for line in logs if line["event"] == "a job works again"]
+    by_turn = [line["job"] for line in began if line["job"] != "beat"]  # which beats by itself, too
+    assert sorted(by_turn) == sorted({*over} - {"beat"})
+    assert by_turn

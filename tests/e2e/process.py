@@ -96,7 +96,7 @@ async def line(stream: asyncio.StreamReader | None, wanted: Callable[[str], bool
 
 
 async def readyz(port: int) -> tuple[int, str]:
-    """What a bot answers to whoever asks whether it is ready. Its log has a line when that changes."""
+    """What a bot answers when it is asked whether it is ready. Its log has a line when that changes."""
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/readyz") as answer:
         return answer.status, await answer.text()
 
