@@ -124,25 +124,25 @@ def _of_the_bot(health: BotHealth) -> Iterator[Metric]:
         "meterbot_chat_connected",
         "1 while the chat is connected.",
         ["chat"],
-        [([name], int(chat.up)) for name, chat in health.chats.items()],
+        [([name], int(chat.connection.up)) for name, chat in health.chats.items()],
     )
     yield _gauges(
         "meterbot_deliveries_waiting",
         "Messages due for delivery now.",
         ["chat"],
-        [([name], count) for name, count in health.waiting.items()],
+        [([name], chat.waiting) for name, chat in health.chats.items()],
     )
     yield _gauges(
         "meterbot_deliveries_stuck",
         "1 while messages cannot be delivered.",
         ["chat"],
-        [([name], int(name in health.troubles)) for name in health.waiting],
+        [([name], int(chat.trouble is not None)) for name, chat in health.chats.items()],
     )
     yield _gauges(
         "meterbot_deliveries_held",
         "Messages that a snooze, a silence or quiet hours hold back.",
         ["chat"],
-        [([name], count) for name, count in health.held.items()],
+        [([name], chat.held) for name, chat in health.chats.items()],
     )
     yield _gauge(
         "meterbot_database_writable", "1 while the database can be written to.", int(health.writable)
@@ -151,7 +151,7 @@ def _of_the_bot(health: BotHealth) -> Iterator[Metric]:
         "meterbot_deliveries_oldest_timestamp_seconds",
         "When the oldest message due for delivery was queued.",
         ["chat"],
-        [([name], queued.timestamp()) for name, queued in health.oldest.items()],
+        [([name], chat.oldest.timestamp()) for name, chat in health.chats.items() if chat.oldest],
     )
     yield _gauge("meterbot_workers_alive", "Processes that are alive on this database.", len(health.workers))
     yield _gauges(

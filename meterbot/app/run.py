@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 import meterbot
-from meterbot.app.health import BotHealth
+from meterbot.app.health import BotHealth, chat_health
 from meterbot.app.heartbeat import Heartbeat
 from meterbot.app.jobs import PeriodicJobs
 from meterbot.app.watchdog import Watchdog
@@ -248,15 +248,15 @@ class Bot:
         except Exception:  # noqa: BLE001 - whatever is wrong with the database, it does not answer
             queues, sources, alive, failed, failed_pulls, database = [], {}, [], Counter[str](), 0, False
         # Chats and seats that have left the configuration do not count, although something is stored of them.
-        queues = [queue for queue in queues if queue.chat in self.chats]
-        waiting, held = Counter(dict.fromkeys(self.chats, 0)), Counter[str]()
-        for queue in queues:
-            waiting[queue.chat] += queue.waiting - queue.held
-            held[queue.chat] += queue.held
-        oldest: dict[str, datetime] = {}
-        for queue in queues:
-            if queue.oldest is not None:
-                oldest[queue.chat] = min(queue.oldest, oldest.get(queue.chat, queue.oldest))
+        chats = {
+            name: chat_health(
+                chat.connection(),
+                [queue for queue in queues if queue.chat == name],
+                failed[name],
+                self.wrong_channels.get(name),
+            )
+            for name, chat in self.chats.items()
+        }
         if any(chat.connection().up for chat in self.chats.values()):
             self.connected_at = now
         return BotHealth(
@@ -266,17 +266,11 @@ class Bot:
             last_tick=self.last_tick,
             written_at=self.written_at,
             connected_at=self.connected_at,
-            wrong_channels=self.wrong_channels,
-            held=held,
-            failed={name: number for name, number in failed.items() if name in self.chats},
             failed_pulls=failed_pulls,
-            chats={name: chat.connection() for name, chat in self.chats.items()},
-            waiting=waiting,
-            oldest=oldest,
+            chats=chats,
             seats={name: state for name, state in sources.items() if name in self.seats},
             workers=alive,
             clock_behind=self.ingest.clock_behind,
-            troubles={queue.chat: queue.trouble for queue in queues if queue.trouble is not None},
             lag=self.poller.lag(now),
         )
 

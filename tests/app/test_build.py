@@ -510,8 +510,8 @@ async def test_a_snoozed_alert_is_held_and_keeps_nobody_waiting(
         clock.advance(timedelta(hours=1))
         await bot.run_once()
         health = await bot.health()
-    assert (health.problems(), health.waiting["slack"], health.oldest) == ([], 0, {})
-    assert health.held["slack"] > 0
+    assert (health.problems(), health.chats["slack"].waiting, health.chats["slack"].oldest) == ([], 0, None)
+    assert health.chats["slack"].held > 0
 
 
 async def test_a_wrong_channel_is_said_at_the_start_and_keeps_the_bot_from_being_ready(
@@ -538,14 +538,17 @@ async def test_what_waits_for_a_chat_that_left_the_configuration_is_no_failure_o
         three.slack.fail("chat.postMessage", slack_faults.refused("not_in_channel"))
         three.block("ana")
         await play(bot, clock)
-        assert (await bot.health()).waiting["slack"] > 0
+        assert (await bot.health()).chats["slack"].waiting > 0
     config = three.config(sqlite)
     async with running(config.model_copy(update={"slack": None}), clock) as bot:
         clock.advance(timedelta(hours=1))
         await bot.run_once()
         await deliver(bot, clock)
         health = await bot.health()
-    assert (health.problems(), health.waiting, health.troubles) == ([], {"discord": 0}, {})
+    assert (
+        health.problems(),
+        {name: (chat.waiting, chat.trouble) for name, chat in health.chats.items()},
+    ) == ([], {"discord": (0, None)})
 
 
 async def test_a_seat_that_left_the_configuration_ails_nobody(

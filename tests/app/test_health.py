@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meterbot.app.health import BotHealth, on_time
+from meterbot.app.health import BotHealth, ChatHealth, on_time
 from meterbot.chat import Connection
 from meterbot.core import secret
 from meterbot.core.models import Health, SourceState
@@ -31,8 +31,10 @@ def test_one_line_says_all_of_it() -> None:
         "1.2.3",
         database=True,
         last_tick=NOW,
-        chats={"slack": Connection(up=True), "discord": Connection(up=False)},
-        waiting={"slack": 0, "discord": 3},
+        chats={
+            "slack": ChatHealth(Connection(up=True)),
+            "discord": ChatHealth(Connection(up=False), waiting=3),
+        },
         seats={"ana": SourceState("ana", Health.OK), "bo": SourceState("bo", Health.CHALLENGED)},
     )
     assert health.summary() == "1 of 2 seats ok, connected to slack, 3 messages waiting"
@@ -49,12 +51,13 @@ def test_why_it_is_not_ready_comes_first() -> None:
 def test_no_secret_is_in_the_notes() -> None:
     secret.remember("planted-secret-0123456789")
     down = Connection(up=False, detail="refused planted-secret-0123456789")
-    (note,) = BotHealth(NOW, "1", database=True, last_tick=NOW, chats={"slack": down}).notes()
+    (note,) = BotHealth(NOW, "1", database=True, last_tick=NOW, chats={"slack": ChatHealth(down)}).notes()
     assert note == "slack is not connected: refused [hidden]"
 
 
 def test_what_was_given_up_is_a_note_and_no_reason_to_restart() -> None:
-    health = BotHealth(NOW, "1", database=True, last_tick=NOW, failed={"slack": 2}, failed_pulls=1)
+    slack = ChatHealth(Connection(up=True), failed=2)
+    health = BotHealth(NOW, "1", database=True, last_tick=NOW, chats={"slack": slack}, failed_pulls=1)
     assert health.notes() == [
         "2 messages for slack failed: meterbot failed lists and retries them",
         "the cost of 1 pull request could not be calculated: meterbot failed lists and retries them",

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from meterbot.app.health import BotHealth
+from meterbot.app.health import BotHealth, ChatHealth
 from meterbot.app.metrics import Metrics
 from meterbot.app.web import HttpServer, application
 from meterbot.chat import Connection
@@ -34,11 +34,16 @@ def health(**changes: object) -> BotHealth:
         "version": "1.2.3",
         "database": True,
         "last_tick": NOW - timedelta(seconds=1),
-        "chats": {"slack": Connection(up=True), "discord": Connection(up=False)},
-        "waiting": {"slack": 2, "discord": 0},
-        "oldest": {"slack": NOW - timedelta(minutes=3)},
-        "held": {"slack": 3},
-        "troubles": {"slack": "not_in_channel"},
+        "chats": {
+            "slack": ChatHealth(
+                Connection(up=True),
+                waiting=2,
+                oldest=NOW - timedelta(minutes=3),
+                held=3,
+                trouble="not_in_channel",
+            ),
+            "discord": ChatHealth(Connection(up=False)),
+        },
         "seats": {"ana": state(last_ok_at=NOW), "bo": state("bo", Health.CHALLENGED, last_ok_at=None)},
         "lag": timedelta(seconds=4),
         "workers": [Worker("web.1", NOW, ("seat:ana",)), Worker("web.2", NOW, (GATEWAY,))],
@@ -119,6 +124,7 @@ async def test_how_the_bot_is_doing() -> None:
         'meterbot_deliveries_waiting{chat="slack"}': 2,
         'meterbot_deliveries_waiting{chat="discord"}': 0,
         'meterbot_deliveries_held{chat="slack"}': 3,
+        'meterbot_deliveries_held{chat="discord"}': 0,
         'meterbot_deliveries_stuck{chat="slack"}': 1,
         'meterbot_deliveries_stuck{chat="discord"}': 0,
         'meterbot_deliveries_oldest_timestamp_seconds{chat="slack"}': NOW.timestamp() - 180,
@@ -180,9 +186,7 @@ async def test_a_seat_and_a_chat_that_are_removed_leave_no_series() -> None:
     metrics = Metrics(ProcessCounters(), take)
     assert '"cleo"' in await scrape(metrics)
     everybody = [row for row in everybody if row.seat.name != "cleo"]
-    text = await scrape(
-        metrics, health(chats={}, waiting={}, held={}, oldest={}, troubles={}, seats={"ana": state()})
-    )
+    text = await scrape(metrics, health(chats={}, seats={"ana": state()}))
     assert not [name for name in ("cleo", '"bo"', "discord", "slack") if name in text]
 
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from meterbot.app.health import BotHealth
+from meterbot.app.health import BotHealth, ChatHealth
 from meterbot.app.systemd import Systemd
 from meterbot.app.watchdog import PING_EVERY, DeadMansSwitch, Watchdog
 from meterbot.chat import Connection
@@ -27,7 +27,7 @@ def health(now: datetime = NOW, *, ready: bool = True, **seats: str) -> BotHealt
         "1.2.3",
         database=True,
         last_tick=now,
-        chats={"slack": Connection(up=ready)},
+        chats={"slack": ChatHealth(Connection(up=ready))},
         seats={
             name: SourceState(name, Health(word), NOW - timedelta(minutes=5), "HTTP 403")
             for name, word in seats.items()
@@ -91,7 +91,7 @@ WELL = BotHealth(
     last_tick=NOW - timedelta(seconds=59),
     written_at=NOW - timedelta(seconds=29),
     connected_at=NOW - timedelta(minutes=15),
-    chats={"slack": Connection(up=False)},
+    chats={"slack": ChatHealth(Connection(up=False))},
 )
 
 

@@ -4,12 +4,13 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from meterbot.app.health import BotHealth
+from meterbot.app.health import BotHealth, ChatHealth
 from meterbot.app.metrics import Metrics
 from meterbot.app.web import HttpServer, application
 from meterbot.chat import Connection
@@ -23,14 +24,17 @@ def seats(**words: str) -> dict[str, SourceState]:
     return {name: SourceState(name, Health(word)) for name, word in words.items()}
 
 
+def chat(*, up: bool = True, detail: str | None = None, **facts: Any) -> ChatHealth:
+    return ChatHealth(Connection(up, detail=detail), **facts)
+
+
 def health(**changes: object) -> BotHealth:
     base: dict[str, object] = {
         "now": NOW,
         "version": "1.2.3",
         "database": True,
         "last_tick": NOW - timedelta(seconds=1),
-        "chats": {"slack": Connection(up=True), "discord": Connection(up=False)},
-        "waiting": {"slack": 2},
+        "chats": {"slack": chat(waiting=2), "discord": chat(up=False)},
         "seats": seats(ana="ok"),
     }
     return BotHealth(**(base | changes))  # type: ignore[arg-type]
@@ -73,12 +77,15 @@ async def test_a_bot_that_works_is_alive_and_ready() -> None:
         ({"last_tick": NOW - timedelta(seconds=61)}, "the last tick is late"),
         ({"last_tick": None}, "the last tick is late"),
         ({"written_at": NOW - timedelta(seconds=31)}, "the database cannot be written to"),
-        ({"chats": {"slack": Connection(up=False)}}, "no chat is connected"),
+        ({"chats": {"slack": chat(up=False)}}, "no chat is connected"),
         (
-            {"chats": {"slack": Connection(up=True)}, "wrong_channels": {"slack": "no such channel"}},
+            {"chats": {"slack": chat(wrong_channel="no such channel")}},
             "no alert can be posted: the configured channel is wrong",
         ),
-        ({"oldest": {"discord": NOW - timedelta(minutes=16)}}, "an alert is waiting to be delivered"),
+        (
+            {"chats": {"discord": chat(oldest=NOW - timedelta(minutes=16))}},
+            "an alert is waiting to be delivered",
+        ),
     ],
 )
 async def test_what_keeps_the_bot_from_its_work_is_named(changes: dict[str, object], problem: str) -> None:
@@ -89,13 +96,11 @@ async def test_what_keeps_the_bot_from_its_work_is_named(changes: dict[str, obje
 
 
 async def test_what_ails_a_bot_that_is_ready_is_named_too() -> None:
-    down = Connection(up=False, detail="invalid_auth: the token\nis worthless")
+    down = chat(up=False, detail="invalid_auth: the token\nis worthless")
     status, _, body = await get(
         "/readyz",
         health(
-            chats={"slack": down, "discord": Connection(up=True)},
-            waiting={"slack": 0, "discord": 1},
-            troubles={"discord": "missing access to the channel"},
+            chats={"slack": down, "discord": chat(waiting=1, trouble="missing access to the channel")},
             seats=seats(ana="ok", bo="session_expired", cy="drifted", di="ok", ed="ok"),
         ),
     )
@@ -114,23 +119,27 @@ async def test_what_ails_a_bot_that_is_ready_is_named_too() -> None:
 
 
 async def test_what_is_held_back_on_purpose_is_no_problem() -> None:
-    status, _, body = await get("/readyz", health(waiting={"slack": 0}, held={"slack": 2, "discord": 0}))
+    status, _, body = await get("/readyz", health(chats={"slack": chat(held=2)}))
     assert (status, json.loads(body)["problems"]) == (200, [])
     assert "2 messages for slack held back on purpose" in body
     assert (
-        'meterbot_deliveries_held{chat="slack"} 2.0' in (await get("/metrics", health(held={"slack": 2})))[2]
+        'meterbot_deliveries_held{chat="slack"} 2.0'
+        in (await get("/metrics", health(chats={"slack": chat(held=2)})))[2]
     )
 
 
 async def test_one_wrong_channel_of_two_is_a_note() -> None:
-    status, _, body = await get("/readyz", health(wrong_channels={"discord": "it is a forum"}))
+    status, _, body = await get(
+        "/readyz", health(chats={"slack": chat(), "discord": chat(wrong_channel="it is a forum")})
+    )
     assert (status, "discord: it is a forum" in body) == (200, True)
 
 
 async def test_no_secret_is_in_what_ails_it() -> None:
     secret.remember("planted-secret-0123456789")
-    down = Connection(up=False, detail="refused planted-secret-0123456789")
-    body = (await get("/readyz", health(chats={"slack": down}, troubles={"slack": down.detail})))[2]
+    refusal = "refused planted-secret-0123456789"
+    slack = chat(up=False, detail=refusal, trouble=refusal)
+    body = (await get("/readyz", health(chats={"slack": slack})))[2]
     assert body.count("refused") == 2
     assert "planted" not in body
 
