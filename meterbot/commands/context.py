@@ -34,8 +34,8 @@ _WORD_BY_NAME = {name: word.name for word in WORDS for name in (word.name, *word
 
 NOT_SHOWN = notice(
     "Not shown",
-    "Only a seat's owner may see its numbers here. Ask “me” for your own seats, or nothing at all for the team's "
-    "total.",
+    "Only a seat's owner may see its numbers here. Type /claude-spend me for your own seats, or /claude-spend for the "
+    "team's total.",
 )
 
 

@@ -82,7 +82,7 @@ def owner_of(text: str) -> dict[str, str]:
     found = _OWNER.fullmatch(text)
     if found is None:
         raise NotInvitedError(
-            f"“{one_line(text, 40)}” is no owner: use a Slack member id (U0123456789) or a Discord user id."
+            f"“{one_line(text, 40)}” is not an owner: use a Slack member id (U0123456789) or a Discord user id."
         )
     return {platform: who for platform, who in found.groupdict().items() if who is not None}
 
@@ -198,7 +198,7 @@ class JoinStatus:
                 f"No machine sends numbers yet for {listed(self.unasked, 10)} (from the configuration)."
             )
         if not may_invite:
-            return [*found, "The owner of a seat asks /claude-spend join."] if self.reminded else found
+            return [*found, "The owner of a seat types /claude-spend join."] if self.reminded else found
         asked = {"Remind them": self.late, "Invite them": self.unasked}
         return found + [
             f"{what}: /claude-spend invite {' '.join(names[:10])}" for what, names in asked.items() if names

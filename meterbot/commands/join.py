@@ -165,17 +165,17 @@ class JoinCommand:
     ) -> Message:
         if held is not None and held.of(question) and now - held.at < ASKED_AGAIN_AFTER:
             return notice(
-                "Waiting for an approval",
+                "Waiting for approval",
                 f"You asked {age(held.at, now)}. Once it is approved, ask again here.",
             )
         request = _Request(question.platform, question.user, now)
         await self._hold(seat, request)
         if not await self._post(seat, request):
             await self._hold(seat, None)
-            text = "This needs an approval, and I could not post the request just now. Please try again in a minute."
+            text = "This needs approval, and I could not post the request just now. Please try again in a minute."
             return notice("Not asked for", text, Severity.WARNING)
         return notice(
-            "Waiting for an approval",
+            "Waiting for approval",
             "I posted your request where the alerts are. Once it is approved, ask this again here within a day.",
         )
 

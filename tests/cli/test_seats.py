@@ -192,7 +192,7 @@ def test_where_no_chat_reaches_them_the_line_is_printed(typed: Typed, tmp_path: 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["cleo=ana"], "is no owner"),
+        (["cleo=ana"], "is not an owner"),
         (["Cleo"], "cannot be a seat's name"),
         (["bo=U0123ABC"], "in the configuration"),
     ],

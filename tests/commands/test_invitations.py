@@ -232,7 +232,7 @@ def test_an_owner_is_an_id_or_a_mention(text: str, owner: dict[str, str]) -> Non
 
 @pytest.mark.parametrize("text", ["", "ana", "@ana", "u0123", "12", "U0123 U4567"])
 def test_what_is_no_owner_is_said(text: str) -> None:
-    with pytest.raises(NotInvitedError, match="is no owner"):
+    with pytest.raises(NotInvitedError, match="is not an owner"):
         owner_of(text)
 
 
@@ -273,8 +273,8 @@ async def test_an_operator_invites_by_name_and_mention(store: Store, words: str,
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("invite bo", "“bo” is no known seat"),
-        ("invite <@U7>", "“<@u7>” is no known seat"),
+        ("invite bo", "“bo” is not a seat yet"),
+        ("invite <@U7>", "“<@u7>” is not a seat yet"),
         ("invite", "“invite NAME @person” for a new one"),
         ("invite b/o <@U7>", "cannot be a seat's name"),
         ("invite ana <@U7>", "ana is in the configuration"),
@@ -306,7 +306,7 @@ async def test_status_says_who_has_joined_and_offers_operators_to_remind_the_oth
     assert "invite:cleo:dan" in said
     others = await ask(asked, "status", user="UBO")
     assert "invite" not in others.replace("the invitation", "")
-    assert "dan.\nThe owner of a seat asks /claude-spend join." in others
+    assert "dan.\nThe owner of a seat types /claude-spend join." in others
     assert "cleo: its owner gets a direct message" in await ask(asked, "invite cleo dan")
     assert "cleo: its owner already got a direct message" in await ask(asked, "invite cleo dan")
 
@@ -332,7 +332,7 @@ async def test_each_seat_is_in_one_place_of_the_status(store: Store) -> None:
         "Remind them: /claude-spend invite cleo dan",
         "Invite them: /claude-spend invite ana",
     ]
-    assert status.sentences(may_invite=False) == [*lines, "The owner of a seat asks /claude-spend join."]
+    assert status.sentences(may_invite=False) == [*lines, "The owner of a seat types /claude-spend join."]
 
 
 async def test_seats_that_two_operators_invite_at_once_are_one(store: Store) -> None:

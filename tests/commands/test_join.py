@@ -311,7 +311,7 @@ async def test_a_request_that_was_posted_nowhere_is_reported_and_can_be_made_aga
     door = approved_by_boss(store, clock, wall)
     assert (await join(door)).message.title == "Not asked for"
     assert (await approve(door)).message.title == "Nothing to approve"
-    assert (await join(door)).message.title == "Waiting for an approval"
+    assert (await join(door)).message.title == "Waiting for approval"
 
 
 async def test_a_request_is_posted_wherever_a_chat_takes_it(store: Store, clock: ManualClock) -> None:
@@ -325,7 +325,7 @@ async def test_a_request_that_may_have_arrived_is_waited_for(store: Store, clock
     wall = Wall()
     wall.troubles.append(Trouble.LOST_ON_THE_WAY)
     door = approved_by_boss(store, clock, wall)
-    assert (await join(door)).message.title == "Waiting for an approval"
+    assert (await join(door)).message.title == "Waiting for approval"
     assert (await approve(door)).public
 
 

@@ -158,7 +158,7 @@ def test_what_was_deleted_is_said_part_by_part() -> None:
     ]
     assert forgotten_text("bo", Forgotten(invitations=1)).splitlines() == [
         "deleted for bo: its invitation",
-        "What was posted in a chat stays there. Unless it is in the configuration, it is no seat any more: meterbot seat invite bo invites it again.",
+        "What was posted in a chat stays there. Unless it is in the configuration, it is no longer a seat: meterbot seat invite bo invites it again.",
     ]
     assert forgotten_text("bo", Forgotten(tokens=1)).startswith("deleted for bo: its push token\n")
 

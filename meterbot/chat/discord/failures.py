@@ -9,7 +9,7 @@ import discord
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.text import one_line
 
-NOT_DISCORD = "something that is not Discord answered: is a proxy in between?"
+NOT_DISCORD = "the answer is not from Discord: is a proxy in between?"
 
 
 class NotDiscordError(Exception):
@@ -76,7 +76,7 @@ def _judge_answer(status: int, code: int, text: str) -> tuple[Outcome, str]:
     if status == 429:
         return Outcome.NOT_SENT, "Discord asks for a pause"
     if status >= 500:
-        return Outcome.NOT_SENT, f"Discord is out of order (status {status})"
+        return Outcome.NOT_SENT, f"Discord has a problem (status {status})"
     if status == 401:
         return Outcome.REFUSED, NEW_TOKEN
     return _judge_refusal(status, code, text)

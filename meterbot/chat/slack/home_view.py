@@ -26,7 +26,7 @@ def home_view(page: HomePage, *, native: bool = True) -> Payload:
     bottom: list[Block] = [{"type": "actions", "elements": [again, _button("History", "history", "history")]}]
     room = _BLOCKS - len(bottom)
     if len(blocks) > room:
-        more = {"type": "plain_text", "text": "There is more: ask /claude-spend.", "emoji": False}
+        more = {"type": "plain_text", "text": "There is more: type /claude-spend.", "emoji": False}
         blocks = [*blocks[: room - 1], {"type": "context", "elements": [more]}]
     return {"type": "home", "blocks": [*blocks, *bottom]}
 

@@ -19,7 +19,7 @@ def help_message(text: str = "") -> Message:
     """Every word that people can ask. `text` is shown before the list."""
     lines = tuple(f"{word.usage}: {word.help}" for word in HELP_WORDS)
     names = ", ".join(word.name for word in HELP_WORDS)
-    share = "Type these after /claude-spend. Add “share” to answer in the channel instead of to you alone."
+    share = "Type these after /claude-spend. Only you see the answer, unless you add “share”."
     return Message(
         title="What you can ask",
         fallback=text or f"/claude-spend: {names}",

@@ -31,7 +31,7 @@ from meterbot.core.text import amounts_text, count, day_text, listed, moment, on
 from meterbot.rules.hours import Hour
 
 SPANS = {"7d": 7, "30d": 30, "90d": 90}
-_USAGE = "Ask “history 30d”, with 7d, 30d or 90d, and optionally “me” or a seat after it."
+_USAGE = "Type “history 30d” (or 7d, or 90d), with “me” or a seat's name after it if you like."
 _MOST_BUCKETS, _MOST_NAMES, _MOST_RENEWALS = 20, 5, 8
 _NAME = 20
 

@@ -57,8 +57,10 @@ def _wanted(context: CommandContext, words: Sequence[str], platform: str) -> dic
             found[person[1]] = seat_for(context.seats, person[1], {platform: person[0]})
         else:
             raise NotInvitedError(
-                f"“{one_line(word, 40)}” is no known seat. For a new one, ask “invite NAME @person”."
+                f"“{one_line(word, 40)}” is not a seat yet. To invite somebody new, type “invite NAME @person”."
             )
     if not found:
-        raise NotInvitedError("Ask “invite NAME” with a seat's name, or “invite NAME @person” for a new one.")
+        raise NotInvitedError(
+            "Type “invite NAME” with a seat's name, or “invite NAME @person” for a new one."
+        )
     return found

@@ -33,7 +33,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         return Answer(month(view, found), request.public)
     number = _NUMBER.fullmatch(wanted)
     if number is None:
-        return Answer(notice("Which pull request?", "Ask with its number, as in “pr 812”."), request.public)
+        return Answer(notice("Which pull request?", "Add its number, as in “pr 812”."), request.public)
     records_ = await context.store.read(partial(records.numbered, number=int(number["number"])))
     stored = [one.pull for one in records_]
     pulls = [pull for pull in stored if number["repo"] in {None, pull.merged.repo}]

@@ -121,5 +121,5 @@ def _seat(context: CommandContext, question: Question, name: str) -> Seat | Mess
 
 
 def _usage(seat: str) -> Message:
-    text = f"Write “settings thresholds {seat} 50% 80% $25.00” or “settings quiet {seat} 22:00-07:00 Europe/Berlin”."
+    text = f"Type “settings thresholds {seat} 50% 80% $25.00” or “settings quiet {seat} 22:00-07:00 Europe/Berlin”."
     return notice("Which setting?", text)

@@ -226,14 +226,14 @@ def _api_organizations(view: View) -> list[Section]:
 def _missing(view: View) -> list[Section]:
     lines = missing_lines(view.report.missing, view.tz, brief=True)
     if len(lines) > _MOST_MISSING:
-        lines = [*lines[:_MOST_MISSING], "For the others, ask for status."]
+        lines = [*lines[:_MOST_MISSING], "For the others, type /claude-spend status."]
     return [Section(tuple(lines), heading=f"Not read ({len(view.report.missing)})")] if lines else []
 
 
 def _next_charges(view: View) -> list[Section]:
     lines = charge_lines(upcoming(view), view)
     if len(lines) > _MOST_CHARGES:
-        lines = [*lines[:_MOST_CHARGES], "Later charges: ask for renewals"]
+        lines = [*lines[:_MOST_CHARGES], "Later charges: /claude-spend renewals"]
     return [Section(tuple(lines), heading="Next charges")] if lines else []
 
 

@@ -10,7 +10,7 @@ _CAUSES: Mapping[str, str] = {
     Health.SESSION_EXPIRED: "the sign-in has expired",
     Health.CHALLENGED: "claude.ai asks for a browser check",
     Health.RATE_LIMITED: "too many requests",
-    Health.DRIFTED: "the answer has an unknown form",
+    Health.DRIFTED: "the response has an unexpected format",
     Health.UNREACHABLE: "the service cannot be reached",
     Health.REFUSED: "access is refused",
 }

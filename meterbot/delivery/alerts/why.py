@@ -65,7 +65,7 @@ def _delivery(posting: Posting, tz: tzinfo) -> str:
     where = f"{posting.destination.chat} {one_line(channel, 60)}".strip()
     if posting.waits:
         return f"Delivery: {where}, still waiting"
-    return f"Delivery: {where}, {'with others' if posting.at is None else when(posting.at, tz)}"
+    return f"Delivery: {where}, {'in one post with others' if posting.at is None else when(posting.at, tz)}"
 
 
 def _readings(event: Event) -> list[Mapping[str, object]]:
