@@ -22,6 +22,7 @@ from meterbot.chat.discord import failures as rest
 from meterbot.chat.slack import web_api
 from meterbot.cli import cli
 from meterbot.core.cipher import new_key
+from meterbot.core.findings import Check, Status
 from meterbot.core.models import EventKind, Health
 from tests.app.config.test_example import keys
 from tests.app.config.writing import (
@@ -336,3 +337,21 @@ def test_the_pages_and_the_changelog_stay_short() -> None:
     assert len(words) <= 12_000, "cut something in docs/: `wc -w docs/*.md` counts the words"
     version, *_ = re.split(r"^(?=## )", PAGES["CHANGELOG.md"].partition("\n## ")[2], flags=re.MULTILINE)
     assert len(version.splitlines()) <= 25
+
+
+# --- docs/checks.md -----------------------------------------------------------------------------------------------
+
+
+def check_ids() -> set[str]:
+    """As they are written in the source: first in what makes a finding."""
+    sources = [path.read_text("utf-8") for path in (ROOT / "meterbot").rglob("*.py")]
+    return {id_ for text in sources for id_ in re.findall(r'\b(?:Check|_failed)\(\s*"(\w+)"', text)}
+
+
+def test_every_check_has_its_heading_and_every_heading_its_check() -> None:
+    assert {*re.findall(r"^## (\w+)$", PAGES["docs/checks.md"], re.MULTILINE)} == check_ids()
+
+
+def test_a_finding_names_its_place_on_the_page() -> None:
+    assert Check("clock", Status.OK, "right").page == "docs/checks.md#clock"
+    assert (ROOT / "docs/checks.md").exists()

@@ -1,4 +1,4 @@
-"""`[digest]`, and a seat's own."""
+"""`[digest]` and `[privacy]`."""
 
 from datetime import time
 from zoneinfo import ZoneInfo
@@ -7,7 +7,11 @@ import pytest
 
 from meterbot.commands.digest import DigestReader, Schedule
 from meterbot.core.deliveries import Destination
+from meterbot.core.operators import Operators
 from tests.app.config.writing import ANA, loaded, problems
+
+# `[digest]`, and a seat's own.
+
 
 SLACK, CONSOLE = Destination("slack", "C1"), Destination("console", "terminal")
 OWNED = f'{ANA}owner = {{ slack = "UANA", console = "operator" }}\n'
@@ -72,7 +76,7 @@ def test_who_owns_several_seats_gets_one() -> None:
         ('to = ["everybody"]', "digest.to[0]: must be"),
     ],
 )
-def test_what_is_wrong_is_said(written: str, problem: str) -> None:
+def test_what_is_wrong_with_a_digest_is_said(written: str, problem: str) -> None:
     assert problem in problems(f"[digest]\n{written}\n{ANA}")[0]
 
 
@@ -80,3 +84,40 @@ def test_a_digest_is_not_muted_but_not_asked_for() -> None:
     assert problems(f'[alerts]\nmute = ["digest"]\n{ANA}') == [
         "2:1 alerts.mute: cannot contain digest: leave out the [digest] table instead"
     ]
+
+
+# `[privacy] operators`: who sees every seat under its name.
+
+
+WRITTEN = """
+[privacy]
+rows = "self"
+operators = { slack = ["U1"], slack_groups = ["S1"], discord = [42], discord_roles = ["43"], console = "operator" }
+"""
+
+
+def test_operators_are_known_by_platform() -> None:
+    config = loaded(WRITTEN + ANA)
+    assert config.operators() == Operators(
+        {"slack": frozenset({"U1"}), "discord": frozenset({"42"}), "console": frozenset({"operator"})},
+        {"slack": frozenset({"S1"}), "discord": frozenset({"43"})},
+    )
+    assert config.routing_settings().redaction.rows == "self"
+    assert config.routing_settings().redaction.operators == config.operators()
+
+
+def test_without_being_told_nobody_is_one() -> None:
+    assert not loaded(ANA).operators().include("slack", "U1", ("S1",))
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ('slack = ["S1"]', "privacy.operators.slack[0]: must be a member id"),
+        ('slack_groups = ["leads"]', "privacy.operators.slack_groups[0]: must be the id of a user group"),
+        ('discord_roles = ["boss"]', "privacy.operators.discord_roles[0]: must be"),
+        ('console = "me"', "privacy.operators.console: must be"),
+    ],
+)
+def test_what_is_wrong_with_an_operator_is_said(written: str, problem: str) -> None:
+    assert problem in problems(f"[privacy]\noperators = {{ {written} }}\n{ANA}")[0]
