@@ -90,17 +90,18 @@ class HttpClient:
     ) -> HttpResponse:
         try:
             transport = self._routes.get(base) or self._route(base)
-            # With a stream, httpx adds no header of its own, which aiohttp would only replace.
+            # With a stream, httpx adds no headers: aiohttp does.
             request = httpx.Request(
                 "GET",
                 _url(base, path),
-                headers={**_HEADERS, **headers},
+                headers=headers,
                 stream=_NO_BODY,
                 extensions=self._extensions,
             )
             request.read()
             async with asyncio.timeout(self._deadline) as limit:
                 response = await transport.handle_async_request(request)
+                response.headers.encoding = "iso-8859-1"  # It fits all bytes, so that httpx tries no other.
                 try:
                     if on_headers and (work := on_headers(response.status_code, response.headers)):
                         await _pause(limit, work)
@@ -136,6 +137,7 @@ class HttpClient:
             connector=aiohttp.TCPConnector(
                 limit=self._connections, keepalive_timeout=self._idle, ssl=_trusted()
             ),
+            headers=_HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=proxy,
             max_line_size=_LONGEST_HEADER_LINE,
