@@ -1,4 +1,4 @@
-"""`join`: the line with which a person's own machine sends their seat's numbers. Only they see it."""
+"""`join`: the line with which a person's own machine sends their seat's numbers. In the chat, only they see it."""
 
 import asyncio
 from base64 import b32encode
@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from meterbot.chat import Answer, Chat, Question
-from meterbot.commands.join_lines import UNINSTALL_LINE, dry_run_line, unix_line, windows_line
 from meterbot.commands.own_seats import chosen
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.inline import link
@@ -19,6 +18,27 @@ from meterbot.core.models import Seat, Severity
 from meterbot.core.text import age
 from meterbot.ingest.join_codes import make_code
 from meterbot.store import Store, notes, push_tokens, seat_agents
+
+AGENT_FILE = "meterbot-agent.py"
+AGENT_FOLDER = "~/.local/share/meterbot"
+UNINSTALL_LINE = f"python3 {AGENT_FOLDER}/{AGENT_FILE} uninstall"
+WINDOWS_UNINSTALL_LINE = f"python $env:LOCALAPPDATA\\meterbot\\{AGENT_FILE} uninstall"
+
+
+def unix_line(url: str, code: str) -> str:
+    """Joins on macOS and Linux."""
+    return f"curl -fsSL {url}/join/{code} | python3 -"
+
+
+def windows_line(url: str, code: str) -> str:
+    """Joins on Windows, in PowerShell."""
+    return f"irm {url}/join/{code} | python -"
+
+
+def dry_run_line(url: str) -> str:
+    """Shows what would be sent; installs and sends nothing."""
+    return f"curl -fsSL {url}/agent | python3 - --dry-run"
+
 
 VERB = "join"
 APPROVE = "approve"

@@ -1,7 +1,9 @@
-"""A session of claude.ai: its current key, and the answers that are read with it."""
+"""A session of claude.ai: its cookie, how an answer renews it, and the answers that are read with it."""
 
+import re
 from collections.abc import Awaitable
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import httpx
@@ -9,9 +11,82 @@ import httpx
 from meterbot.core import secret
 from meterbot.core.log import get_logger
 from meterbot.sources.allowed_requests import ForbiddenRequestError
-from meterbot.sources.cookies import cookie_header, renewed_session
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError, reading
+
+_COOKIE_VALUE = re.compile(
+    r"[!#-+\--:<-\[\]-~]+"
+)  # RFC 6265 forbids control characters, blanks, quotes, commas, semicolons and backslashes.
+_USUAL = "sk-ant-"
+_USUAL_KEY = re.compile(rf"{_USUAL}[A-Za-z0-9_-]{{20,1000}}")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# `Wed, 21 Oct 2026 07:28:00 GMT`, and with hyphens, as older servers write it.
+_DATE = re.compile(
+    rf"(?:mon|tue|wed|thu|fri|sat|sun), (\d\d)([ -])({'|'.join(_MONTHS)})\2(\d{{4}}) (\d\d):(\d\d):(\d\d) gmt",
+    re.ASCII,
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS = re.compile(r"-?\d{1,10}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A session key that an answer has set. `ends_at` is None if the cookie does not say."""
+
+    key: str = field(repr=False)
+    ends_at: datetime | None
+
+
+def cookie_header(session_key: str) -> dict[str, str]:
+    """The header with the session. Raises `ForbiddenRequestError` for a key that no cookie can contain."""
+    if not _COOKIE_VALUE.fullmatch(session_key):
+        raise ForbiddenRequestError("a session key with characters that no cookie has")
+    return {"Cookie": f"sessionKey={session_key}"}
+
+
+def renewed_session(status: int, headers: httpx.Headers, held: str, now: datetime) -> Renewal | None:
+    """The session key that a successful response sets; None if it sets none, or deletes it.
+
+    If `held` has the usual form, only a key of that form replaces it: a proxy can set cookies, too, and must not end
+    the session.
+    """
+    if not 200 <= status < 300:
+        return None
+    form = _USUAL_KEY if held.startswith(_USUAL) else _COOKIE_VALUE
+    renewed = None
+    for line in headers.get_list("set-cookie"):
+        pair, *attributes = (part.strip() for part in line.split(";"))
+        name, _, value = pair.partition("=")
+        # Exactly this name: claude.ai also sets `sessionKeyLC` and others.
+        if name.strip() != "sessionKey" or not form.fullmatch(value):
+            continue
+        ends_at = _end(attributes, now)
+        if ends_at is None or ends_at > now:
+            renewed = Renewal(value, ends_at)
+    return renewed
+
+
+def _end(attributes: list[str], now: datetime) -> datetime | None:
+    """`Max-Age` wins over `Expires`; a malformed one is ignored."""
+    given = dict(attribute.lower().partition("=")[::2] for attribute in attributes)
+    age = given.get("max-age", "").strip()
+    if _SECONDS.fullmatch(age):
+        return now + timedelta(seconds=max(int(age), 0))
+    expires = given.get("expires", "").strip()
+    # Whatever its format, this year deletes the cookie.
+    return _EPOCH if "1970" in expires else _instant(expires)
+
+
+def _instant(text: str) -> datetime | None:
+    if (match := _DATE.fullmatch(text)) is None:
+        return None
+    day, _, month, year, *clock = match.groups()
+    hour, minute, second = map(int, clock)
+    try:
+        return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
+    except ValueError:  # Such as the 30th of February.
+        return None
+
 
 log = get_logger(__name__)
 

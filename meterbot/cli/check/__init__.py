@@ -11,7 +11,6 @@ from pathlib import Path
 
 from meterbot.app.config import Config, ConfigError, find, load, secret_files
 from meterbot.cli.check.levels import levels
-from meterbot.cli.check.proxies import proxies
 from meterbot.cli.check.pushes import pushes
 from meterbot.cli.check.secrets import Stored, same_secrets, secret_key, sign_ins, tokens
 from meterbot.cli.check.surroundings import (
@@ -23,6 +22,7 @@ from meterbot.cli.check.surroundings import (
     listener,
     open_files,
     postgresql,
+    proxies,
     python,
     timezone,
 )

@@ -5,7 +5,7 @@ from pydantic import TypeAdapter
 from meterbot.app.config.types import SlackChannel, Snowflake
 from meterbot.cli.check import live
 from meterbot.cli.setup.context import SetupContext
-from meterbot.cli.setup.draft import DraftTable
+from meterbot.cli.setup.files import DraftTable
 from meterbot.cli.setup.secrets import SecretSpec
 from meterbot.core.findings import Check
 

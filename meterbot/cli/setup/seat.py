@@ -11,7 +11,7 @@ from meterbot.agent.network import base_address
 from meterbot.agent.storage import Problem
 from meterbot.app.config.types import Listen, SeatName, SlackUser, Snowflake, Url
 from meterbot.cli.setup.context import SetupContext
-from meterbot.cli.setup.draft import DraftTable, Value
+from meterbot.cli.setup.files import DraftTable, Value
 from meterbot.cli.setup.prompts import Flags, RefusedError
 from meterbot.cli.setup.secrets import KeptSecret, SecretSpec, failures_of, problem_of
 from meterbot.core import cipher

@@ -20,8 +20,7 @@ from meterbot.cli.check import as_text, exit_status, live
 from meterbot.cli.check.levels import levels_text
 from meterbot.cli.setup import chats
 from meterbot.cli.setup.context import SetupContext
-from meterbot.cli.setup.draft import DraftTable, Value, drafted
-from meterbot.cli.setup.files import secret_files, write
+from meterbot.cli.setup.files import DraftTable, Value, drafted, secret_files, write
 from meterbot.cli.setup.prompts import Flags, MistakenError, Prompter, RefusedError, SecretPlace
 from meterbot.cli.setup.seat import SECRET_KEY, Existing, NewSeat, ask_name, ask_seat, new_push_token
 from meterbot.cli.setup.secrets import FILES, KeptSecret, SecretCollector

@@ -4,7 +4,7 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.cli.setup.draft import DraftTable, drafted
+from meterbot.cli.setup.files import DraftTable, drafted
 
 SCHEMA = "file:///nowhere/meterbot.schema.json"
 values = st.dictionaries(

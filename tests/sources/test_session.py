@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.sources.allowed_requests import ForbiddenRequestError
-from meterbot.sources.cookies import Renewal, cookie_header, renewed_session
+from meterbot.sources.session import Renewal, cookie_header, renewed_session
 from tests.sources.served import KEY, NOW
 
 
