@@ -88,6 +88,7 @@ class Changes:
 
     def apply(self, seat: Seat, reading: Sequence[Snapshot], now: datetime) -> None:
         """One reading of one seat. An old, repeated or future-dated one changes nothing."""
+        reading = [rules.doubted(self.known_by(seat, snapshot), snapshot) for snapshot in reading]
         news = [snapshot for snapshot in reading if self._apply_one(seat, snapshot, now)]
         self.news += news
         if news:

@@ -2,6 +2,7 @@
 
     merge(known, snapshot, now) -> LastKnown | None                                        None: it changes nothing
     watch_counter(memory, known, snapshot, settings, now) -> CounterUpdate                 per (account, org)
+    doubted(known, snapshot) -> Snapshot                                                   drifted: its amount is gone
     record_late(memory, known, snapshot, settings, now) -> CounterUpdate                   long after: without events
     needs_samples(memory, settings, now) -> bool, needs_hours(...)                         for the pace after a rise
     watch_pace(memory, rise, settings, now) -> (CounterMemory, events)                     per rise
@@ -93,7 +94,7 @@ from meterbot.rules.memory import (
     dump,
     load,
 )
-from meterbot.rules.merging import merge, without_amounts
+from meterbot.rules.merging import doubted, merge, without_amounts
 from meterbot.rules.month_report import (
     AccountMonth,
     is_settled,
@@ -122,6 +123,7 @@ __all__ = [
     "TeamShare",
     "Threshold",
     "can_be_forgotten",
+    "doubted",
     "dump",
     "ends_soon",
     "fact_money",

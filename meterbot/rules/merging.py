@@ -11,6 +11,7 @@ from meterbot.rules.window_trend import extended
 
 _BALANCE_HOLDS = timedelta(days=1)
 """A balance that was not read for longer is not known any more."""
+_AMOUNT_GONE = "extra_usage.used_credits: expected a number, got nothing"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -69,6 +70,32 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
             known.subscription_at if keep_subscription else _when(at, read=snapshot.subscription_read)
         ),
         trail=known.trail if keep_windows else extended(known.trail, snapshot.windows, at),
+    )
+
+
+def doubted(known: LastKnown | None, snapshot: Snapshot) -> Snapshot:
+    """The snapshot; as drifted if it lacks an amount that was known, without a reason that explains it.
+
+    "Not metered" is no such reason while money was spent in the same month (UTC): spend does not vanish. Extra usage that
+    is missing because the overage row failed has an error of its own.
+    """
+    last = None if known is None else known.snapshot.extra_usage
+    if known is None or known.extra_usage_at is None or last is None or last.used is None:
+        return snapshot
+    if snapshot.health is not Health.OK or not snapshot.windows_read:
+        return snapshot
+    if snapshot.extra_usage_read:
+        same_month = calendar_month(known.extra_usage_at) == calendar_month(snapshot.fetched_at)
+        if snapshot.extra_usage is not None or last.used.minor == 0 or not same_month:
+            return snapshot
+    elif any(error.startswith("overage:") for error in snapshot.errors):
+        return snapshot
+    return replace(
+        snapshot,
+        extra_usage_read=False,
+        health=Health.DRIFTED,
+        detail=f"an answer no longer says how much extra usage was spent ({_AMOUNT_GONE})",
+        drift=(*snapshot.drift, _AMOUNT_GONE),
     )
 
 

@@ -13,10 +13,24 @@ from typing import Any
 
 import pytest
 
+from meterbot.commands.reports import team_report
 from meterbot.core.messages import Message
 from meterbot.core.money import plain
+from meterbot.rules import RuleSettings
 from meterbot.rules.blocked import block_of
-from tests.wire.played import CASES, NOON, SOURCES, Bodies, Played, bodies, case, played
+from meterbot.store import Latest
+from tests.wire.played import (
+    CASES,
+    NOON,
+    SOURCES,
+    Bodies,
+    Ingested,
+    Played,
+    bodies,
+    case,
+    played,
+    reading,
+)
 
 TESTS = Path(__file__).parents[1]
 FEWEST = 3
@@ -119,6 +133,41 @@ async def test_a_window_that_is_full_after_its_reset_says_so_and_no_until(source
     assert "Its reset was due at" in message.text
     assert "but the window is still full" in message.text
     assert "until" not in message.text
+
+
+GONE = [
+    {"extra_usage": {"is_enabled": True, "monthly_limit": 5000, "used_credits": None, "currency": "USD"}},
+    {"extra_usage": {"is_enabled": False, "monthly_limit": None, "used_credits": None, "currency": None}},
+    {"extra_usage": None},
+    {},
+]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("gone", GONE)
+async def test_an_amount_that_was_known_and_is_missing_is_drift_and_not_current(
+    source: str, gone: dict[str, Any]
+) -> None:
+    """Also where the rest looks as if extra usage had never been set up: what was spent does not vanish."""
+    windows = {"five_hour": {"utilization": 40}, "seven_day": {"utilization": 50}}
+    readings = hourly(usage(1200), {**windows, **gone}, usage(1300))
+    healths, shown = [], []
+    async with reading(source, "max_20x") as (seat, read):
+        ingested = Ingested(seat, RuleSettings())
+        for given in readings:
+            ingested.read(await read(given), given.at)
+            latest = [
+                Latest(name, counter, known) for (name, counter), known in ingested.changes.latest.items()
+            ]
+            report = team_report(latest, ingested.changes.sources, [seat], given.at)
+            healths.append([(each.health.value, each.detail) for each in report.missing])
+            shown.append([(row.used and plain(row.used), row.read_at, row.current) for row in report.rows])
+    missing = "extra_usage.used_credits: expected a number, got nothing"
+    assert healths[0] == healths[2] == []
+    ((health, detail),) = healths[1]
+    assert (health, missing in (detail or "")) == ("drifted", True)
+    first, _, last = (given.at for given in readings)
+    assert shown == [[("12.00", first, True)], [("12.00", first, False)], [("13.00", last, True)]]
 
 
 def test_every_kind_has_several_cases_of_our_own() -> None:
