@@ -31,6 +31,7 @@ from meterbot.delivery.after_outage import needless, while_out
 from meterbot.delivery.grouping import grouping
 from meterbot.store import Store, deliveries, delivery_claims, delivery_outcomes
 from meterbot.store.delivery_claims import Claim
+from meterbot.store.unreadable_deliveries import UNREADABLE
 
 CLAIM_SECONDS = 60.0
 """How long a worker may take over one delivery before another looks after it."""
@@ -146,6 +147,8 @@ class DeliveryWorker:
         delivery = await self._store.run(
             lambda tx: delivery_claims.claim(tx, name, claim, choose), durable=True
         )
+        for unreadable in claim.unreadable:
+            self._gave_up(name, unreadable, UNREADABLE)
         if delivery is None:
             return False
         if (why := needless(delivery)) is not None:
@@ -178,18 +181,23 @@ class DeliveryWorker:
         """Only this message cannot be sent: after a few attempts, or at once if it is `hopeless`, it is set aside."""
         now, last = self._clock.now(), hopeless or delivery.own_failures + 1 >= MOST_TRIES
         again = None if last else now + timedelta(seconds=_OWN_PAUSE * 2**delivery.own_failures)
-        await self._store.run(lambda tx: delivery_outcomes.mark_own_failure(tx, delivery, reason, now, again))
-        self._counters.delivery(delivery.chat, "failed" if last else Outcome.INVALID.value)
-        if last:
-            self._counters.failed("message")
-            log.error("gave up on a message", chat=delivery.chat, delivery=delivery.id, reason=reason)
-        else:
-            log.warning(
-                "a message was refused, the others continue",
-                chat=delivery.chat,
-                delivery=delivery.id,
-                reason=reason,
-            )
+        if await self._store.run(
+            lambda tx: delivery_outcomes.mark_own_failure(tx, delivery, reason, now, again)
+        ):
+            self._counters.delivery(delivery.chat, "failed")
+            self._gave_up(delivery.chat, delivery.id, reason)
+            return
+        self._counters.delivery(delivery.chat, Outcome.INVALID.value)
+        log.warning(
+            "a message was refused, the others continue",
+            chat=delivery.chat,
+            delivery=delivery.id,
+            reason=reason,
+        )
+
+    def _gave_up(self, chat: str, delivery: str, reason: str) -> None:
+        self._counters.failed("message")
+        log.error("gave up on a message", chat=chat, delivery=delivery, reason=reason)
 
     async def _move_to_channel(self, delivery: Delivery, error: SendError) -> None:
         """A person accepts no direct messages: the channel gets the alert, as far as it may see it."""

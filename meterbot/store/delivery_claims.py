@@ -6,7 +6,7 @@ sent. Every transaction locks a channel's queue before its deliveries, or two wo
 
 from base64 import b32encode
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -48,11 +48,13 @@ from meterbot.store.workers import At, is_gone
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Which worker claims, when, and for how many seconds."""
+    """Which worker claims, when, and for how many seconds. `unreadable` gets the ids of the messages that failed because
+    this version cannot read them."""
 
     worker: str
     now: datetime
     seconds: float
+    unreadable: list[str] = field(default_factory=list)
 
     @property
     def until(self) -> datetime:
@@ -183,22 +185,24 @@ def claim_queue(connection: Connection, seen: Row[Any], claim: Claim) -> bool:
 
 def _claim_next(connection: Connection, queue: Row[Any], claim: Claim, choose: Choose) -> Delivery | None:
     delivery = None
-    while delivery is None and (row := _next_message(connection, queue, claim.now, choose)) is not None:
+    while delivery is None and (row := _next_message(connection, queue, claim, choose)) is not None:
         delivery = _claim_message(connection, row, queue, claim)
     return delivery
 
 
-def _next_message(connection: Connection, queue: Row[Any], now: datetime, choose: Choose) -> Row[Any] | None:
-    here = {"chat": queue.chat, "channel": queue.channel, "now": now}
+def _next_message(connection: Connection, queue: Row[Any], claim: Claim, choose: Choose) -> Row[Any] | None:
+    here = {"chat": queue.chat, "channel": queue.channel, "now": claim.now}
     try:
         waiting = connection.execute(_NEXT_MESSAGES, here).all()
     except ValueError:
-        if not unreadable_deliveries.fail_waiting(connection, queue.chat, queue.channel):
+        failed = unreadable_deliveries.fail_waiting(connection, queue.chat, queue.channel)
+        if not failed:
             raise
+        claim.unreadable.extend(failed)
         waiting = connection.execute(_NEXT_MESSAGES, here).all()
     if not waiting or waiting[0].state in MAYBE_SENT:
         return waiting[0] if waiting else None
-    return _chosen(connection, waiting, queue, now, choose)
+    return _chosen(connection, waiting, queue, claim.now, choose)
 
 
 def _chosen(
@@ -266,7 +270,9 @@ def _as_waiting(row: Row[Any]) -> WaitingDelivery:
     )
 
 
-def _content(connection: Connection, row: Row[Any], root: Row[Any] | None) -> PostContent | None:
+def _content(
+    connection: Connection, row: Row[Any], root: Row[Any] | None, claim: Claim
+) -> PostContent | None:
     """What the message's post shows. None if that cannot be read: then the message has failed, or what made it unreadable."""
     try:
         return post_contents.read(connection, row if root is None else root)
@@ -276,7 +282,8 @@ def _content(connection: Connection, row: Row[Any], root: Row[Any] | None) -> Po
             connection.execute(delete(tables.deliveries).where(_rows.id == row.id))
             queue_members(connection, row.id, own_failures=0 if failed else 1)
         elif not failed:
-            unreadable_deliveries.fail_with_post(connection, row)
+            failed = unreadable_deliveries.fail_with_post(connection, row)
+        claim.unreadable.extend(failed)
         return None
 
 
@@ -284,7 +291,7 @@ def _claim_message(connection: Connection, row: Row[Any], queue: Row[Any], claim
     """None if this version cannot read what its post shows."""
     in_doubt = row.state in MAYBE_SENT
     root = row if row.kind == DeliveryKind.POST else post_of(connection, row)
-    content = _content(connection, row, root)
+    content = _content(connection, row, root, claim)
     if content is None:
         return None
     if row.kind == DeliveryKind.POST and row.own_failures and content.heading is None:

@@ -127,13 +127,14 @@ def mark_waiting(
 
 def mark_own_failure(
     connection: Connection, delivery: Delivery, reason: str, now: datetime, again: datetime | None
-) -> None:
-    """Records that the message itself is at fault: it is tried `again`, or fails for good (None). The queue goes on. After
-    the failure of a post that groups several messages, each of them is sent alone."""
+) -> bool:
+    """Records that the message itself is at fault: it is tried `again`, or fails for good (None), unless it is an edit and a
+    reply says the same. Returns whether it failed. The queue goes on. After the failure of a post that groups several
+    messages, each of them is sent alone."""
     _free_queue(connection, delivery, now)
     if _is_bundle(delivery):
         _send_members_alone(connection, delivery)
-        return
+        return False
     values: dict[str, Any] = {
         "own_failures": delivery.own_failures + 1,
         "claimed_by": None,
@@ -148,8 +149,10 @@ def mark_own_failure(
     changed = connection.execute(
         update(tables.deliveries).where(*_this_attempt(delivery)).values(values)
     ).rowcount
-    if changed and again is None and delivery.kind is DeliveryKind.POST:
+    failed = bool(changed) and values["state"] is DeliveryState.FAILED
+    if failed and delivery.kind is DeliveryKind.POST:
         _hand_over_thread(connection, delivery.event.key, delivery.chat, delivery.channel)
+    return failed
 
 
 def _has_reply(connection: Connection, edit: Delivery) -> bool:

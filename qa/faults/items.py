@@ -48,6 +48,7 @@ SPARE_SEAT = "zed"
 """The seat whose reading cannot be stored. No story uses it."""
 SPARE_CENTS = 10_00
 HOOK_SECRET = "webhook-secret-of-the-campaign"
+_GAVE_UP = "gave up on a"
 _REPO, _BAD_PULL, _GOOD_PULL = "acme/app", 666, 12
 LATE_SECONDS = 900.0
 """A fact that takes longer than this, without any other fault, was held up."""
@@ -94,6 +95,8 @@ class Item:
     problems: list[str] = field(default_factory=list)
     met: bool = False
     _began_at: datetime | None = None
+    _gave_up: int = 0
+    """How many messages or pull requests were set aside."""
 
     @property
     def kind(self) -> str:
@@ -161,6 +164,7 @@ class Item:
             await self._until("the seat is not read again", _spare_is_stored)
         elif self.kind.endswith("pull request"):
             await self._until("the pull request is not set aside", _pull_is_set_aside)
+            self._gave_up = 1
             await self._see_note("pull request")
             await self._until("the good pull request was never told", _pull_is_told)
         elif self.kind in {"refused message", "unreadable event"}:
@@ -177,6 +181,7 @@ class Item:
         if self.kind == "unreadable event":
             words, most = "cannot read", len(self.stage.places)
         failed = await self._run(_failed)
+        self._gave_up = len(failed)
         if len(failed) > most:
             self.problems.append(f"{len(failed)} messages failed, and only {most} are bad: {failed}")
         for row in failed:
@@ -205,6 +210,13 @@ class Item:
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
         return await self.stage.base.run(work, self.stage.world)
+
+    def judge_log(self, lines: Sequence[str], *, alone: bool) -> None:
+        """Checks that the log says once what was set aside. `alone`: there was no other fault that may end a bot between the
+        commit and the line."""
+        said = sum(_GAVE_UP in line for line in lines)
+        if said > self._gave_up or (alone and said < self._gave_up):
+            self.problems.append(f"{self._gave_up} items were set aside, and the log says so {said} times")
 
     # The channels' contents.
 

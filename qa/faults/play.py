@@ -479,14 +479,16 @@ class Play:
         if "discord" in self._schedule.platforms:
             seen = on_discord(self._discord.messages(), self._discord.edits, self._discord.bot["id"])
             self._take("discord", seen)
+        log = (self._folder / "log").read_text().splitlines()
         if self._item is not None:
+            self._item.judge_log(log, alone=not self._schedule.faults)
             self.outcome.problems += self._item.problems
             self.outcome.item, self.outcome.met = self._item.kind, self._item.met
         self.outcome.alerts = len(story.facts) * len(self._schedule.platforms)
         self.outcome.problems += [
             f"unexpected: {each}" for each in (*self._slack.unexpected, *self._discord.unexpected)
         ]
-        for line in (self._folder / "log").read_text().splitlines():
+        for line in log:
             if any(words in line for words in ("a chat failed", "a reader failed", "was never retrieved")):
                 self.outcome.problems.append(line[:600])
 

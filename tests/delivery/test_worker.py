@@ -22,7 +22,14 @@ from structlog.typing import EventDict
 
 from meterbot.chat import Chat
 from meterbot.core.clock import ManualClock
-from meterbot.core.deliveries import ChannelQueue, Delivery, DeliveryKind, Destination, NewDelivery
+from meterbot.core.deliveries import (
+    ChannelQueue,
+    Delivery,
+    DeliveryKind,
+    Destination,
+    NewDelivery,
+    Priority,
+)
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
@@ -981,9 +988,7 @@ async def test_a_message_that_this_version_cannot_read_fails_and_the_others_are_
     assert wall.titles() == ["good"]
     (failed,) = await line.store.read(deliveries.failed)
     assert failed.reason == "this version of meterbot cannot read what is stored of it"
-    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == [
-        "gave up on messages that this version cannot read"
-    ]
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["gave up on a message"]
 
 
 async def test_of_several_in_one_refused_message_each_is_tried_alone(line: Line) -> None:
@@ -1063,8 +1068,14 @@ async def test_a_later_direct_message_that_is_refused_is_posted_in_the_channel(l
     await worker.drain()
     wall.takes_no_direct = True
     await line.happen("95%", about="blocked", channels=["@UANA"])
+    edit = NewDelivery("e" * 20, "95%", "wall", "@UANA", EDIT, about="blocked", priority=Priority.BLOCKED)
+    await line.store.run(lambda c: deliveries.queue(c, [edit], {"95%": NOW}))
     await line.happen("100%", about="blocked", channels=["C1", "@UANA"])
-    await worker.drain()
+    with capture_logs() as logs:
+        await worker.drain()
+    assert [
+        entry for entry in logs if entry["log_level"] == "error"
+    ] == []  # the reply says what the edit would
     assert [(each.channel, each.message.title) for each in wall.standing] == [
         ("@UANA", "blocked"),
         ("C1", "95%"),
@@ -1088,7 +1099,8 @@ async def test_what_was_written_for_a_person_alone_is_set_aside_and_never_posted
     await worker.drain()
     assert wall.titles() == ["unread"]
     assert wall.titles("@UANA") == ["read"]
-    (reminder,) = await line.store.read(deliveries.failed)
+    reminder, edit = await line.store.read(deliveries.failed)
+    assert (edit.event, wall.standing[0].edits) == ("event-4", [])
     assert (reminder.event, reminder.reason) == (
         "event-2",
         "the person does not accept direct messages from the bot",
@@ -1256,8 +1268,10 @@ async def test_two_workers_that_find_the_same_unreadable_message_both_go_on(line
     future = "update events set event = replace(event, 'spend_started', 'of_the_future') where key = 'bad'"
     await line.store.run(lambda tx: tx.execute(text(future)))
     workers_ = [line.worker(wall, name=name) for name in ("one", "other")]
-    await asyncio.gather(*(each.drain() for each in workers_))
+    with capture_logs() as lines:
+        await asyncio.gather(*(each.drain() for each in workers_))
     assert wall.titles() == ["good"]
+    assert [entry["event"] for entry in lines if entry["log_level"] == "error"] == ["gave up on a message"]
 
 
 async def test_of_a_group_whose_post_cannot_be_read_only_what_cannot_be_read_fails(line: Line) -> None:

@@ -110,6 +110,7 @@ class Wall:
         return await self._add("reply", Standing(delivery, where.channel, message, where.message))
 
     async def edit(self, delivery: str, where: Posted, message: Message) -> None:
+        self._admit(where.channel)
         edited = next(each for each in self.standing if each.delivery == where.message)
 
         def change() -> None:
