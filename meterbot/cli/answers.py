@@ -9,10 +9,9 @@ from functools import partial
 
 import meterbot
 from meterbot.app.config import Config
-from meterbot.app.known_seats import known_seats
 from meterbot.chat import Question
 from meterbot.cli.checkout import LocalCommit
-from meterbot.cli.operations import opened
+from meterbot.cli.operations import opened, opened_with_seats
 from meterbot.commands import export
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
@@ -56,16 +55,15 @@ _AT_THE_TERMINAL = Redaction(operators=Operators({"console": frozenset({"operato
 
 async def team_report_with_outlooks(config: Config, now: datetime) -> tuple[TeamReport, Outlooks]:
     """The team, from the database, with its forecasts."""
-    async with opened(config) as store:
-        seats = await known_seats(config, store)
+    async with opened_with_seats(config) as (store, seats):
         report = await current_report(store, seats.values(), now, config.timezone)
         return report, await current_outlooks(store, report)
 
 
 async def history_of(config: Config, since: datetime) -> list[dict[str, object]]:
     """Every kept change of the configured seats since then, in order of time."""
-    async with opened(config) as store:
-        readers = await _readers(store, config)
+    async with opened_with_seats(config) as (store, seats):
+        readers = await _readers(store, seats)
         samples = await store.read(lambda c: history.read(c, readers, since))
         names = {counter: seat.name for counter, seat in readers.items()}
         return export.rows([sample for sample in samples if sample.at >= since], names)
@@ -76,8 +74,8 @@ async def replay_of(
 ) -> Replay:
     """What these rules would have posted since then on the history of the configuration's seats, beside what was
     posted."""
-    async with opened(config) as store:
-        readers = await _readers(store, config)
+    async with opened_with_seats(config) as (store, seats):
+        readers = await _readers(store, seats)
         samples = await store.read(lambda c: history.read(c, readers, since - WARM_UP))
         fired = await store.read(lambda c: event_log.read_events(c, since, _MOST_EVENTS))
         names = [name_of(seat.name) for seat in readers.values()]
@@ -86,9 +84,8 @@ async def replay_of(
     return await asyncio.to_thread(made, samples, readers, fired, settings)
 
 
-async def _readers(store: Store, config: Config) -> dict[Counter, Seat]:
+async def _readers(store: Store, seats: SeatDirectory) -> dict[Counter, Seat]:
     """Every counter of the team's total, with a seat that reads it."""
-    seats = await known_seats(config, store)
     readers: dict[Counter, Seat] = {}
     for one in await store.read(counter_states.read_latest):
         seat = seats.get(one.seat)
@@ -99,8 +96,7 @@ async def _readers(store: Store, config: Config) -> dict[Counter, Seat]:
 
 async def print_answer(config: Config, now: datetime, *questions: str) -> None:
     """Prints what `/claude-spend` answers to each of these questions."""
-    async with opened(config) as store:
-        seats = await known_seats(config, store)
+    async with opened_with_seats(config) as (store, seats):
         context = CommandContext(
             store,
             seats,
@@ -119,12 +115,11 @@ async def print_answer(config: Config, now: datetime, *questions: str) -> None:
 
 async def status_json(config: Config, now: datetime) -> dict[str, object]:
     """The state of sources, destinations and processes, from the database. Instants are ISO, in UTC."""
-    async with opened(config) as store:
+    async with opened_with_seats(config) as (store, seats):
         known = await store.read(source_states.read_sources)
         queues = await store.read(lambda c: deliveries.read_queues(c, now))
         alive = [] if store.sole else await store.read(lambda c: workers.read(c, now))
         last_tick = await store.read(lambda c: notes.read(c, LAST_TICK))
-        seats = await known_seats(config, store)
         team = await current_report(store, seats.values(), now, config.timezone)
     states = [known.get(name) or SourceState(name) for name in seats]
     return {
@@ -181,8 +176,7 @@ async def recorded_pull_requests(config: Config, numbers: Sequence[int]) -> list
 
 async def month_of_pull_requests(config: Config, now: datetime) -> PullRequestMonth:
     """This month's pull requests, of all seats."""
-    async with opened(config) as store:
-        seats = await known_seats(config, store)
+    async with opened_with_seats(config) as (store, seats):
         return await month_so_far(store, seats, seats, now)
 
 
@@ -199,8 +193,8 @@ async def branch_cost(
         pull = PullRequest(merged, tuple(names), counters, Commits(first, last))
         return replace(pull, bill=calculated(connection, [pull])[pull.key])
 
-    async with opened(config) as store:
-        return await store.read(partial(calculate, seats=await known_seats(config, store)))
+    async with opened_with_seats(config) as (store, seats):
+        return await store.read(partial(calculate, seats=seats))
 
 
 async def print_branch(config: Config, name: str, pull: PullRequest) -> None:

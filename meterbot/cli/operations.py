@@ -97,21 +97,20 @@ async def make_push_token(config: Config, seat: str, now: datetime, *, replace: 
 
 async def seat_overview(config: Config, now: datetime) -> list[SeatInfo]:
     """The state of every seat, and whether it has a token."""
-    async with opened(config) as store:
-        return await overview(store, await known_seats(config, store), token_digests(config), now)
+    async with opened_with_seats(config) as (store, seats):
+        return await overview(store, seats, token_digests(config), now)
 
 
 async def all_seats(config: Config) -> SeatDirectory:
     """The configured and the invited seats."""
-    async with opened(config) as store:
-        return await known_seats(config, store)
+    async with opened_with_seats(config) as (_, seats):
+        return seats
 
 
 async def invite(config: Config, owners: Mapping[str, dict[str, str] | None], now: datetime) -> list[Invited]:
     """Invites seats by name; None: with the owner that is known. The running bot sends the direct messages. Raises
     `NotInvitedError`."""
-    async with opened(config) as store:
-        seats = await known_seats(config, store)
+    async with opened_with_seats(config) as (store, seats):
         wanted = [seat_for(seats, name, owner or {}) for name, owner in owners.items()]
         redaction = replace(config.routing_settings().redaction, salt=await store.run(notes.salt))
         chats = [place.chat for place in config.destinations() if place.chat != "console"]
@@ -173,6 +172,13 @@ async def written(url: SecretStr, work: Callable[[Connection], Result]) -> Resul
 
 def opened(config: Config) -> AbstractAsyncContextManager[Store]:
     return opened_at(config.database_url)
+
+
+@asynccontextmanager
+async def opened_with_seats(config: Config) -> AsyncIterator[tuple[Store, SeatDirectory]]:
+    """The database, and the seats of the configuration and those that were invited."""
+    async with opened(config) as store:
+        yield store, await known_seats(config, store)
 
 
 @asynccontextmanager

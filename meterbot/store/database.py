@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, inspect
+from sqlalchemy import URL, Connection, Engine, Table, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from meterbot.core.errors import StartError
@@ -95,33 +95,30 @@ async def is_there(url: str) -> bool:
 
 
 async def peek_sessions(url: str) -> dict[str, StoredSession]:
-    """The stored sessions. Changes nothing, and does not create the database. Raises `StartError` without the URL's
-    secrets."""
-    return await _peek(url, _stored_sessions) if await is_there(url) else {}
-
-
-def _stored_sessions(connection: Connection) -> dict[str, StoredSession]:
-    return sessions.read(connection) if inspect(connection).has_table(tables.sessions.name) else {}
+    """The stored sessions."""
+    return await _peek_at(url, tables.sessions, sessions.read, {})
 
 
 async def peek_memories(url: str, names: Collection[str]) -> dict[str, str]:
-    """The rules' memories of these names. Changes nothing, and does not create the database. Raises `StartError`."""
-
-    def look(connection: Connection) -> dict[str, str]:
-        there = inspect(connection).has_table(tables.memories.name)
-        return rule_memories.read_memories(connection, names) if there else {}
-
-    return await _peek(url, look) if await is_there(url) else {}
+    """The rules' memories of these names."""
+    return await _peek_at(url, tables.memories, lambda c: rule_memories.read_memories(c, names), {})
 
 
 async def peek_invited(url: str) -> list[Seat]:
-    """The invited seats. Changes nothing, and does not create the database. Raises `StartError`."""
+    """The invited seats."""
+    nobody: list[invited_seats.InvitedSeat] = []
+    found = await _peek_at(url, tables.invited_seats, invited_seats.read, nobody)
+    return [each.seat for each in found]
 
-    def look(connection: Connection) -> list[Seat]:
-        there = inspect(connection).has_table(tables.invited_seats.name)
-        return [each.seat for each in invited_seats.read(connection)] if there else []
 
-    return await _peek(url, look) if await is_there(url) else []
+async def _peek_at(url: str, table: Table, read: Callable[[Connection], T], nothing: T) -> T:
+    """What `read` finds in a table; `nothing` where there is no database or no such table. Changes nothing, and does not
+    create the database. Raises `StartError` without the URL's secrets."""
+
+    def look(connection: Connection) -> T:
+        return read(connection) if inspect(connection).has_table(table.name) else nothing
+
+    return await _peek(url, look) if await is_there(url) else nothing
 
 
 async def glance(url: str) -> Glance:
