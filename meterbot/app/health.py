@@ -131,7 +131,6 @@ class BotHealth:
         return [secret.hide(note) for note in found]
 
     def summary(self) -> str:
-        """Everything in one line."""
         well = sum(state.health == Health.OK for state in self.seats.values())
         up = [name for name, chat in self.chats.items() if chat.connection.up]
         said = [

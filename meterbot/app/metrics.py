@@ -67,7 +67,6 @@ class Metrics:
         return False
 
     def needs_token(self, request: web.Request) -> bool:
-        """Whether the token is missing or wrong."""
         if self._token is None:
             return False
         given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")

@@ -166,7 +166,6 @@ async def _print(message: Message) -> None:
 
 
 async def recorded_pull_requests(config: Config, numbers: Sequence[int]) -> list[list[PullRequest]]:
-    """The stored pull requests with these numbers."""
     async with opened(config) as store:
         return [
             [one.pull for one in await store.read(partial(records.numbered, number=number))]
@@ -175,7 +174,6 @@ async def recorded_pull_requests(config: Config, numbers: Sequence[int]) -> list
 
 
 async def month_of_pull_requests(config: Config, now: datetime) -> PullRequestMonth:
-    """This month's pull requests, of all seats."""
     async with opened_with_seats(config) as (store, seats):
         return await month_so_far(store, seats, seats, now)
 

@@ -102,7 +102,6 @@ async def seat_overview(config: Config, now: datetime) -> list[SeatInfo]:
 
 
 async def all_seats(config: Config) -> SeatDirectory:
-    """The configured and the invited seats."""
     async with opened_with_seats(config) as (_, seats):
         return seats
 

@@ -60,8 +60,6 @@ log = get_logger(__name__)
 
 
 class Commands:
-    """Answers questions from what `context` knows."""
-
     def __init__(self, context: CommandContext) -> None:
         self.context = context
 

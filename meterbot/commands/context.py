@@ -98,7 +98,6 @@ class CommandContext:
         )
 
     async def report(self, now: datetime) -> TeamReport:
-        """The team at `now`."""
         async with self._one_report_at_a_time:  # together, reports on thousands of seats would all be late
             return await current_report(self.store, self.seats.values(), now, self.tz)
 
@@ -116,7 +115,6 @@ class CommandContext:
         )
 
     def owned(self, platform: str, user: str) -> list[str]:
-        """The names of a person's seats."""
         return sorted(seat.name for seat in self.seats.values() if seat.owner.get(platform) == user)
 
     def named(self, text: str, platform: str) -> list[str]:

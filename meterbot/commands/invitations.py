@@ -226,7 +226,6 @@ async def join_status(
 
 
 def as_toml(seats: Iterable[InvitedSeat]) -> str:
-    """Entries for the configuration."""
     return "\n".join(map(_toml, seats))
 
 

@@ -16,8 +16,6 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own time."""
-
     speed = 1.0
 
     def now(self) -> datetime:

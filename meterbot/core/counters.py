@@ -71,6 +71,5 @@ class ProcessCounters:
         self._failed.labels(kind).inc()
 
     def end_round(self) -> ReadRound:
-        """The readings since the last call."""
         ended, self._round = self._round, ReadRound()
         return ended

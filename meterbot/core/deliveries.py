@@ -16,8 +16,6 @@ from meterbot.core.models import Event, EventKind, Severity
 
 
 class DeliveryKind(StrEnum):
-    """What a delivery does at its destination."""
-
     POST = "post"
     EDIT = "edit"
     REPLY = "reply"
@@ -278,8 +276,6 @@ def first_come(
 
 @dataclass(frozen=True, slots=True)
 class ChannelQueue:
-    """What waits at one destination."""
-
     chat: str
     channel: str
     waiting: int

@@ -57,7 +57,6 @@ def instant(at: datetime, tz: tzinfo, *, relative: bool = False) -> str:
 
 
 def link(url: str, label: str) -> str:
-    """The mark of a link."""
     return str(Link(url, label))
 
 

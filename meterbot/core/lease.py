@@ -26,9 +26,7 @@ class Lease:
         came.set()
 
     async def gained(self) -> None:
-        """Waits until it is this process's turn."""
         await self._held.wait()
 
     async def lost(self) -> None:
-        """Waits until it is no longer this process's turn."""
         await self._free.wait()

@@ -266,8 +266,6 @@ class SourceState:
 
 
 class Severity(StrEnum):
-    """How severe a message is."""
-
     INFO = "info"
     GOOD = "good"
     WARNING = "warning"
@@ -394,7 +392,6 @@ class Seat:
         return self.source == "admin_api"
 
     def covers(self, org: str) -> bool:
-        """Whether the configuration includes this organization."""
         return not self.organizations or org in self.organizations
 
     renews_on: int | None = None

@@ -30,6 +30,5 @@ def proxy_for(url: str) -> str | None:
 
 
 def without_password(proxy: str) -> str:
-    """The proxy's URL without its password."""
     scheme, _, rest = proxy.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -164,7 +164,6 @@ TEAM = (
 
 
 def standing(person: Teammate, at: datetime) -> MonthState:
-    """The person's counters at `at`."""
     cap = next(cap for since, cap in reversed(person.caps) if since <= at or since == START)
     spent = 0 if at >= _ROLLOVER else sum(burst.spent(at) for burst in person.bursts)
     reason = _disabled_reason(person, spent, cap, at)

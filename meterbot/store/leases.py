@@ -10,7 +10,6 @@ from meterbot.store.values import Claims
 
 
 def lease_of(seat: str) -> str:
-    """The name of a seat's lease."""
     return workers.SEAT_PREFIX + seat
 
 

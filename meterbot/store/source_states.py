@@ -52,7 +52,6 @@ def read_failing_or_silent(connection: Connection, since: datetime, now: datetim
 
 
 def read_healthy(connection: Connection) -> set[str]:
-    """The seats whose last reading was good."""
     return {*connection.scalars(select(_SEAT).where(_SOURCES.health == Health.OK.value))}
 
 

@@ -129,8 +129,6 @@ def listening_address(path_arg: str | None, environ: Mapping[str, str], cwd: Pat
 
 
 def secret_files(config: Config) -> list[Path]:
-    """The files that hold the configuration's secrets."""
-
     def files(table: BaseModel) -> Iterator[Path]:
         for key, value in table:
             if isinstance(value, Secret) and value.file:

@@ -120,7 +120,6 @@ def _keys(table: type[BaseModel]) -> list[str]:
 
 
 def _range(model: type[BaseModel], path: Path) -> tuple[int, int]:
-    """The limits of a whole number."""
     field = [part for part in path if isinstance(part, str)][-1]
     for table in _tables_at(model, path[: path.index(field)]):
         if field in table.model_fields:

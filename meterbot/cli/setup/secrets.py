@@ -38,7 +38,6 @@ class KeptSecret:
 
     @property
     def variable(self) -> str | None:
-        """The environment variable that holds it."""
         return self.name if self.key.endswith("_env") else None
 
 

@@ -41,8 +41,6 @@ class ConfigPlace:
 
 @dataclass(slots=True)
 class Additions:
-    """What is added to the configuration."""
-
     tables: list[DraftTable] = field(default_factory=list)
     top: dict[str, Value] = field(default_factory=dict)
     seats: list[NewSeat] = field(default_factory=list)
