@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import socket
 import ssl
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -170,6 +171,18 @@ async def test_a_broken_or_boundless_answer_is_reported_in_our_words(
             await served.transport.get(served.server.url, "/api/account", COOKIE)
     assert trouble.value.cause is cause
     assert trouble.value.__cause__ is None
+
+
+async def test_a_boundless_answer_is_not_unpacked_beyond_the_limit() -> None:
+    bomb = gzip.compress(bytes(50_000_000))
+    async with serving() as served:
+        served.server.fail("account", Reply(body=bomb, headers={"Content-Encoding": "gzip"}))
+        tracemalloc.start()
+        with pytest.raises(SourceError, match="larger than"):
+            await served.transport.get(served.server.url, "/api/account", COOKIE)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert most < 8_000_000  # the limit is 2 MB; one chunk of this body alone has 16 MB
 
 
 async def test_an_answer_that_never_comes_ends_at_the_deadline() -> None:
