@@ -11,7 +11,8 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 install = { $(PIP) install -c constraints.txt -e $(1) 2>&1; echo "status $$?"; } | awk '/^status [0-9]+$$/ { status = $$2; next } /^(Collecting|Building|Installing)/ { print "    " $$0; fflush() } /^(ERROR|error)/ { failed = 1 } failed { print } END { exit status }'
 say = @printf '==> %s\n'
 
-# A file stays in one process, in the order of tests/selection.py: the longest first.
+# A file stays in one process, in the order of tests/selection.py: the longest first. There are twice as many processes as
+# cores, because a test waits for other processes half of its time.
 BY_FILE = --dist loadfile --no-loadscope-reorder
 
 help:
@@ -36,7 +37,7 @@ test: check
 	$(say) 'peers: servers that others wrote'
 	@$(VENV)/bin/python -m tests.peers.install
 	$(say) 'tests'
-	@$(VENV)/bin/python -m pytest -n 3 $(BY_FILE) $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 4 $(BY_FILE) $(ARGS)
 
 quick: $(VENV)/.test
 	$(say) 'lint'
