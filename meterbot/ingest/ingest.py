@@ -171,7 +171,7 @@ class Ingest:
             return
         new = {one.counter for one in reading if one.counter is not None and one.account_uuid is not None}
         new -= {counter for name, counter in changes.latest if name == seat.name}
-        for counter in new:
+        for counter in sorted(new, key=str):
             holders = displaced_by(seat, self._holders(connection, [counter]))
             if holders:
                 names = [holder.name for holder in holders]

@@ -1,12 +1,22 @@
 """Deletes what is stored of a seat, and old events."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sqlalchemy import Connection, Delete, Table, delete, func, select
 
 from meterbot.core.models import Counter, EventKind
-from meterbot.rules.memory import balance_memory_name
-from meterbot.store import alert_actions, deliveries, event_log, notes, pull_requests, source_states, tables
+from meterbot.rules.memory import balance_memory_name, source_memory_name
+from meterbot.store import (
+    alert_actions,
+    deliveries,
+    event_log,
+    locks,
+    notes,
+    pull_requests,
+    source_states,
+    tables,
+)
 from meterbot.store.counter_states import ids
 from meterbot.store.leases import lease_of
 from meterbot.store.statements import is_wanted, select_in
@@ -28,11 +38,8 @@ def forget(connection: Connection, seat: str) -> Forgotten:
     events = list(connection.scalars(select(tables.events.c.key).where(tables.events.c.seat == seat)))
     points = _count(connection, tables.history, "counter", own)
     deliveries = _count(connection, tables.deliveries, "event", events)
-    memories = [
-        f"source:{seat}",
-        f"settings:{seat}",
-        *map(balance_memory_name, _organizations_of(connection, own)),
-    ]
+    organizations = set(connection.scalars(select(_counters.org).where(_counters.id.in_(sorted(own)))))
+    memories = [source_memory_name(seat), f"settings:{seat}"]
     others = [
         delete(tables.latest).where(_latest.seat == seat),
         delete(tables.sources).where(tables.sources.c.seat == seat),
@@ -42,7 +49,7 @@ def forget(connection: Connection, seat: str) -> Forgotten:
         delete(tables.seat_agents).where(tables.seat_agents.c.seat == seat),
     ]
     invited = delete(tables.invited_seats).where(tables.invited_seats.c.name == seat)
-    return Forgotten(
+    found = Forgotten(
         others=sum([_deleted(connection, statement) for statement in others]),
         counters=_deleted(connection, delete(tables.counters).where(_counters.id.in_(sorted(own)))),
         points=points,
@@ -54,6 +61,9 @@ def forget(connection: Connection, seat: str) -> Forgotten:
         shared=len(shared),
         invitations=_deleted(connection, invited),
     )
+    # Counters are locked before balances.
+    balances = _forget_unread_balances(connection, organizations)
+    return replace(found, others=found.others + balances)
 
 
 def forget_events(connection: Connection, event_keys: Iterable[str]) -> int:
@@ -72,8 +82,7 @@ def forget_claim(connection: Connection, counter: Counter, seats: Iterable[str])
     event_log.delete_events(connection, [event.key for event in claimed])
     balance = any(event.facts.get("shared") for event in claimed if event.kind is EventKind.BALANCE_LOW)
     if balance:
-        name = balance_memory_name(counter.org)
-        connection.execute(delete(tables.memories).where(tables.memories.c.name == name))
+        _forget_balances(connection, {counter.org})
     return balance
 
 
@@ -88,10 +97,18 @@ def _counters_of(connection: Connection, seat: str) -> tuple[set[int], set[int]]
     return found - elsewhere, found & elsewhere
 
 
-def _organizations_of(connection: Connection, own: set[int]) -> set[str]:
-    """The organizations of which no other counters are stored."""
-    elsewhere = {*connection.scalars(select(_counters.org).where(_counters.id.not_in(own)))}
-    return {*connection.scalars(select(_counters.org).where(_counters.id.in_(own)))} - elsewhere
+def _forget_unread_balances(connection: Connection, organizations: set[str]) -> int:
+    """Of those of these organizations of which no counter is stored any more. A reading that is stored at this moment may
+    bring a new one, so this looks once it has the lock."""
+    locks.names(connection, map(balance_memory_name, organizations))
+    still = set(connection.scalars(select(_counters.org).where(_counters.org.in_(sorted(organizations)))))
+    return _forget_balances(connection, organizations - still)
+
+
+def _forget_balances(connection: Connection, organizations: set[str]) -> int:
+    names = sorted(map(balance_memory_name, organizations))
+    locks.names(connection, names)
+    return _deleted(connection, delete(tables.memories).where(tables.memories.c.name.in_(names)))
 
 
 def _count(connection: Connection, table: Table, column: str, values: set[int] | list[str]) -> int:

@@ -90,6 +90,39 @@ async def test_what_is_remembered_of_an_organization_goes_with_the_last_of_its_s
     assert left == [[name], [name], []]
 
 
+@pytest.mark.databases("postgresql")
+async def test_a_seat_is_forgotten_while_another_of_its_organization_is_stored(database_url: str) -> None:
+    """What the other one reported is still remembered, or it would be reported again."""
+    stores = [await open_store(database_url) for _ in range(3)]
+    doors = [Door(each, *SEATS.values(), rules=RULES) for each in stores]
+    await doors[0].take(reading("ana", 9000, 0))
+    before_commit, may_commit = threading.Event(), threading.Event()
+
+    def pause(_: Connection) -> None:
+        before_commit.set()
+        may_commit.wait(20)
+
+    listening.listen(stores[0].engine, "commit", pause)
+    first = asyncio.ensure_future(doors[0].take(reading("bo", 490, 1)))
+    await asyncio.to_thread(before_commit.wait, 20)
+    second = asyncio.ensure_future(stores[1].run(partial(forgetting.forget, seat="ana")))
+    await _someone_waits(stores[2])
+    may_commit.set()
+    assert [await first, bool(await second)] == [["balance_low"], True]
+    assert await doors[2].take(reading("cy", 490, 2)) == []
+    for each in stores:
+        await each.close()
+
+
+async def _someone_waits(store: Store) -> None:
+    """Until a transaction waits for a lock."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with store.engine.connect() as watch:
+        async with asyncio.timeout(20):
+            while not watch.scalar(waiting):  # noqa: ASYNC110 - another process waits
+                await asyncio.sleep(0)
+
+
 # SQLite has one writer at a time.
 @pytest.mark.databases("postgresql")
 async def test_a_worker_waits_until_another_has_stored_what_it_posted(database_url: str) -> None:
@@ -106,11 +139,7 @@ async def test_a_worker_waits_until_another_has_stored_what_it_posted(database_u
     first = asyncio.ensure_future(doors[0].take(reading("ana", 490, 1)))
     await asyncio.to_thread(before_commit.wait, 20)
     second = asyncio.ensure_future(doors[1].take(reading("bo", 510, 0)))
-    with stores[2].engine.connect() as watch:
-        async with asyncio.timeout(20):
-            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            while not watch.scalar(waiting):  # noqa: ASYNC110 - another process waits
-                await asyncio.sleep(0)
+    await _someone_waits(stores[2])
     may_commit.set()
     new_events = [await first, await second, await doors[2].take(reading("cy", 490, 2))]
     assert new_events == [["balance_low"], [], []]
