@@ -116,7 +116,14 @@ def chart_table(chart: Chart) -> Table:
     later = chart.series[1:] if chart.kind is ChartKind.LINE else ()
     flat = [one for one in later if None not in one.values and len({*one.values}) == 1]
     series = [one for one in chart.series if one not in flat]
-    columns = [Column(""), *(Column(one.name, numeric=True, compact=f"{one.name} {{}}") for one in series)]
+    # Where there is one column, the caption says what it is.
+    columns = [
+        Column(""),
+        *(
+            Column(one.name, numeric=True, compact=f"{one.name} {{}}" if series[1:] else "{}")
+            for one in series
+        ),
+    ]
     points = [*zip(chart.labels, *(one.values for one in series), strict=True)]
     if chart.kind is ChartKind.LINE:
         points = [*dropwhile(lambda point: point[1] is None, points)]

@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from textwrap import wrap
 from typing import Any
 
 from meterbot.chat.discord.limits import (
@@ -26,7 +25,6 @@ from meterbot.chat.discord.limits import (
 )
 from meterbot.chat.text_forms import (
     EMOJI,
-    aligned_lines,
     all_tables,
     labelled_lines,
     message_lines,
@@ -38,8 +36,6 @@ from meterbot.core.models import Severity
 
 # The part of the 6000 characters for each; the description gets the rest.
 _FOOTER_ROOM, _FIELDS_ROOM, _LINE_ROOM = 300, 1600, 300
-_BLOCK_WIDTH = 30
-"""A code block of so many columns is not broken on a phone."""
 _MORE_ROOM = len("… and 99999 more\n")
 
 _COLOURS = {
@@ -237,17 +233,14 @@ class _Rows(Section):
 
 
 def _without_tables(message: Message) -> Message:
-    """Tables and charts as sections: a code block where that is narrow enough for a phone, else lines of text."""
-    tables = [_table_section(table) for table in all_tables(message)]
+    """Tables and charts as lines of text: a phone breaks a code block from about 20 columns on."""
+    tables = [_rows_of(table) for table in all_tables(message)]
     return replace(message, tables=(), charts=(), sections=(*tables, *message.sections))
 
 
-def _table_section(table: Table) -> Section:
-    heading, lines = plain(table.caption) or None, aligned_lines(table)
-    if max(map(len, lines)) <= _BLOCK_WIDTH:
-        return _Rows(tuple(lines), heading, fixed=True, note=table.note)
+def _rows_of(table: Table) -> Section:
     rows = row_section(table)
-    return _Rows(rows.lines, heading, labels=rows.labels, note=table.note)
+    return _Rows(rows.lines, rows.heading, labels=rows.labels, note=table.note)
 
 
 def _row(text: str) -> str:
@@ -298,7 +291,8 @@ def _section(section: Section, room: int) -> str | None:
     after = ""
     if section.fixed:
         before, after = f"{before}```\n", "\n```"
-    notes = _notes(section) if isinstance(section, _Rows) else []
+    note = section.note if isinstance(section, _Rows) else ""
+    notes = [cut(note, _LINE_ROOM, _escaped)] if note else []
     room -= units(before) + units(after) + sum(units(note) + 1 for note in notes)
     if room < _MORE_ROOM:
         return None
@@ -308,13 +302,6 @@ def _section(section: Section, room: int) -> str | None:
         said, escape = ["\n".join(pair) for pair in labelled_lines(section)], _row
     lines = [*_lines(said, room, _LINE_ROOM, escape), *notes]
     return before + ("\n".join(lines) or _BREAK) + after
-
-
-def _notes(table: _Rows) -> list[str]:
-    if table.fixed:
-        note = cut(plain(table.note), _LINE_ROOM, str)
-        return [_fixed(line) for line in wrap(note, _BLOCK_WIDTH, break_on_hyphens=False)]
-    return [cut(table.note, _LINE_ROOM, _escaped)] if table.note else []
 
 
 def _lines(lines: Sequence[str], room: int, longest: int, escape: Callable[[str], str]) -> list[str]:

@@ -84,9 +84,9 @@ def _sections(pull: PullRequest, tz: tzinfo, *, merged: bool = True) -> list[Sec
     if merged:
         rows.append(("Merged", moment(pull.merged.merged_at, tz)))
         rows.append(("Repository", one_line(pull.merged.repo, 200)))
-    lines = tuple(f"{name:<16} {value}" for name, value in rows)
+    labels, lines = zip(*rows, strict=True)
     said = tuple(sentences(bill, pull.merged.repo, pull.no_commits, tz))
-    return [Section(lines, fixed=True), *([Section(said)] if said else [])]
+    return [Section(lines, labels=labels), *([Section(said)] if said else [])]
 
 
 def month(view: View, found: PullRequestMonth) -> Message:

@@ -5,7 +5,7 @@ from datetime import UTC, timedelta
 import pytest
 
 from meterbot.chat import Question
-from meterbot.chat.text_forms import without_natives
+from meterbot.chat.text_forms import section_lines, without_natives
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.words.pull_requests import month_json, pull_json
@@ -50,7 +50,7 @@ async def asked(desk: Desk, words: str, user: str = "U1", rows: Rows = "named") 
 
 
 def text(message: Message) -> str:
-    lines = [line for section in without_natives(message, 120).sections for line in section.lines]
+    lines = [line for section in without_natives(message, 120).sections for line in section_lines(section)]
     return "\n".join([message.title, message.text, *lines, message.fallback])
 
 
