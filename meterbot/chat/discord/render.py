@@ -246,7 +246,9 @@ def _rows_of(table: Table) -> Section:
 def _row(text: str) -> str:
     """A label, a line break and its line as `**ana** $23.85 of $80.00`."""
     name, ends, rest = text.partition("\n")
-    return f"**{_escaped(name)}** {_escaped(rest)}" if ends and name.strip() else _escaped(text)
+    if not ends or not name.strip():
+        return _escaped(text)
+    return "**{}** {}".format(*("".join(map(_live, pieces(part))) for part in (name, rest)))
 
 
 def _fields(fields: Sequence[Field]) -> Iterator[Payload]:
