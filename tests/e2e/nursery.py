@@ -222,7 +222,8 @@ def _become(order: dict[str, Any], files: list[int]) -> None:
 def _output(file: int, errors: str) -> io.TextIOWrapper:
     lines = file == 2 or os.isatty(file)
     binary = open(file, "wb", closefd=False)  # noqa: SIM115 - for the process's life
-    return io.TextIOWrapper(binary, encoding="utf-8", errors=errors, line_buffering=lines)
+    encoding = os.environ.get("PYTHONIOENCODING", "utf-8")
+    return io.TextIOWrapper(binary, encoding=encoding, errors=errors, line_buffering=lines)
 
 
 def _run() -> int:

@@ -43,7 +43,8 @@ async def started(
     *words: str, environ: Mapping[str, str] | None = None, cwd: Path, stdin: bytes | None = None
 ) -> AsyncIterator[Process]:
     """`meterbot <words>`, killed with the block if it has not ended. `stdin` None is an empty one."""
-    begin = spawned if any(name.startswith("PYTHON") for name in environ or {}) else nursery.piped
+    own = {name for name in environ or {} if name.startswith("PYTHON")} - {"PYTHONIOENCODING"}
+    begin = spawned if own else nursery.piped
     process = await begin(words, environ=surroundings(environ), cwd=cwd, stdin=stdin is not None)
     if process.stdin is not None and stdin:
         process.stdin.write(stdin)
