@@ -2,9 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from meterbot.app.config import Config
 from meterbot.core.findings import Check, Status
+
+if TYPE_CHECKING:
+    from meterbot.chat.discord.check import DiscordCheck
+    from meterbot.chat.slack.check import SlackCheck
 
 _ABOUT_CHANNELS = {"slack_channel", "discord_channel", "discord_permissions"}
 """What is wrong with a token, or with the connection, is reported elsewhere."""
@@ -24,13 +29,23 @@ def _problem(checks: Iterable[Check]) -> str | None:
     return next((f"{check.sentence}; {check.remedy}" for check in failed), None)
 
 
+def slack_check(token: str, api: str, now: Callable[[], datetime]) -> "SlackCheck":
+    from meterbot.chat.slack.check import SlackCheck  # noqa: PLC0415 - only where Slack is used
+
+    return SlackCheck(token, api, now=now)
+
+
+def discord_check(token: str, api: str, now: Callable[[], datetime]) -> "DiscordCheck":
+    from meterbot.chat.discord.check import DiscordCheck  # noqa: PLC0415 - only where Discord is used
+
+    return DiscordCheck(token, api, now=now)
+
+
 async def _slack(config: Config, now: Callable[[], datetime]) -> list[Check]:
     if config.slack is None:
         return []
-    from meterbot.chat.slack.check import SlackCheck  # noqa: PLC0415 - only where Slack is used
-
     token = config.slack.bot_token.get_secret_value()
-    async with SlackCheck(token, config.endpoints.slack_api, now=now) as slack:
+    async with slack_check(token, config.endpoints.slack_api, now) as slack:
         found = await slack.bot()
         return [await slack.channel(config.slack.channel)] if found[0].status is Status.OK else []
 
@@ -38,10 +53,8 @@ async def _slack(config: Config, now: Callable[[], datetime]) -> list[Check]:
 async def _discord(config: Config, now: Callable[[], datetime]) -> list[Check]:
     if config.discord is None:
         return []
-    from meterbot.chat.discord.check import DiscordCheck  # noqa: PLC0415 - only where Discord is used
-
     token = config.discord.bot_token.get_secret_value()
-    async with DiscordCheck(token, config.endpoints.discord_api, now=now) as discord:
+    async with discord_check(token, config.endpoints.discord_api, now) as discord:
         if (await discord.bot()).status is not Status.OK:
             return []
         return await discord.channel(config.discord.channel_id, config.discord.guild_id)

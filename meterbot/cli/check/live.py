@@ -6,8 +6,8 @@ Nothing is posted or changed, except a session key that claude.ai renews meanwhi
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
+from meterbot.app.channels import discord_check, slack_check
 from meterbot.app.config import Config
 from meterbot.cli import seat_reads
 from meterbot.core.errors import StartError
@@ -20,10 +20,6 @@ from meterbot.ingest.pushes import PUSH
 from meterbot.rules import remedy
 from meterbot.store import Glance
 from meterbot.store.database import glance
-
-if TYPE_CHECKING:
-    from meterbot.chat.discord.check import DiscordCheck
-    from meterbot.chat.slack.check import SlackCheck
 
 READ_SECONDS = 60.0
 """Seconds in which all seats together must answer."""
@@ -74,7 +70,7 @@ def schema(seen: Glance) -> Check:
 async def _slack(config: Config, now: Now) -> tuple[list[Check], timedelta | None]:
     if config.slack is None:
         return [], None
-    async with _slack_check(
+    async with slack_check(
         config.slack.bot_token.get_secret_value(), config.endpoints.slack_api, now
     ) as slack:
         found = await slack.bot(direct_messages=await _sends_direct_messages(config))
@@ -98,7 +94,7 @@ async def _discord(config: Config, now: Now) -> tuple[list[Check], timedelta | N
     if config.discord is None:
         return [], None
     token = config.discord.bot_token.get_secret_value()
-    async with _discord_check(token, config.endpoints.discord_api, now) as discord:
+    async with discord_check(token, config.endpoints.discord_api, now) as discord:
         found = [await discord.bot()]
         if found[0].status is Status.OK:
             found += await discord.channel(config.discord.channel_id, config.discord.guild_id)
@@ -110,45 +106,33 @@ async def _discord(config: Config, now: Now) -> tuple[list[Check], timedelta | N
 
 
 async def slack_bot(token: str, api: str, now: Now) -> list[Check]:
-    async with _slack_check(token, api, now) as slack:
+    async with slack_check(token, api, now) as slack:
         return await slack.bot()
 
 
 async def slack_app(token: str, api: str, now: Now) -> list[Check]:
-    async with _slack_check("", api, now) as slack:
+    async with slack_check("", api, now) as slack:
         return [await slack.app(token)]
 
 
 async def slack_channel(token: str, api: str, channel: str, now: Now) -> list[Check]:
-    async with _slack_check(token, api, now) as slack:
+    async with slack_check(token, api, now) as slack:
         return [await slack.channel(channel)]
 
 
 async def discord_bot(token: str, api: str, now: Now) -> tuple[Check, int | None]:
     """Also the application's id, once the token is accepted."""
-    async with _discord_check(token, api, now) as discord:
+    async with discord_check(token, api, now) as discord:
         return await discord.bot(), discord.application_id
 
 
 async def discord_channel(token: str, api: str, channel: int, now: Now) -> tuple[list[Check], int | None]:
     """Also the channel's server."""
-    async with _discord_check(token, api, now) as discord:
+    async with discord_check(token, api, now) as discord:
         bot = await discord.bot()
         if bot.status is not Status.OK:
             return [bot], None
         return await discord.channel(channel, None), discord.guild_id
-
-
-def _slack_check(token: str, api: str, now: Now) -> "SlackCheck":
-    from meterbot.chat.slack.check import SlackCheck
-
-    return SlackCheck(token, api, now=now)
-
-
-def _discord_check(token: str, api: str, now: Now) -> "DiscordCheck":
-    from meterbot.chat.discord.check import DiscordCheck
-
-    return DiscordCheck(token, api, now=now)
 
 
 # --- seats and clocks
