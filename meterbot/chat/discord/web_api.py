@@ -101,6 +101,10 @@ class DiscordWeb:
                 with parsing():
                     return await client.http.request(route, params=query, **body)
         except FAILURES as error:
+            if isinstance(error, TimeoutError) and tries.retry_after is not None:
+                # discord.py holds back every call of a client until the one that met a limit of everything has slept
+                # for the whole time, and that one was just given up.
+                await self.close()
             raise _send_error(error, tries) from error
         finally:
             _tries.set(None)

@@ -97,6 +97,18 @@ async def test_a_rate_limit_longer_than_our_patience_is_not_slept_through(discor
     assert (error.outcome, error.retry_after) == (Outcome.NOT_SENT, 20)
 
 
+async def test_after_a_rate_limit_of_everything_that_was_not_slept_through_messages_are_sent_again(
+    discord: DiscordSimulator,
+) -> None:
+    """discord.py holds back every call until it has slept for the whole time, which it then never does."""
+    async with running(discord, patience=0.5) as chat:
+        discord.fail("POST", POST_MESSAGE, rate_limited(20, everywhere=True))
+        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+        assert (error.outcome, error.retry_after) == (Outcome.NOT_SENT, 20)
+        await chat.post(DELIVERY, discord.channel_id, alert())
+    assert len(discord.messages()) == 1
+
+
 async def test_a_server_error_is_tried_again_with_the_same_nonce(discord: DiscordSimulator) -> None:
     async with running(discord) as chat:
         discord.fail("POST", POST_MESSAGE, refused(502))
