@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -69,9 +70,11 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Logs nothing about a record that cannot be written: the standard library would print its arguments."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
-        self.stream.write(
-            f"a log record of {record.name} could not be written ({record.pathname}:{record.lineno})\n"
-        )
+        # On a full disk this fails as well. The bot goes on without its log: alerts are worth more.
+        with suppress(OSError):
+            self.stream.write(
+                f"a log record of {record.name} could not be written ({record.pathname}:{record.lineno})\n"
+            )
 
 
 def _hide(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -157,7 +157,8 @@ def waited_for(connection: Connection) -> set[str]:
 
 def read_queues(connection: Connection, now: datetime | None = None) -> list[ChannelQueue]:
     """Every destination for which something waits. With `now`, what is held back on purpose is counted apart."""
-    late = _rows.claimable_at <= now if now is not None else WAITING
+    # One that is being sent, or failed before, is not held back on purpose.
+    late = or_(_rows.claimable_at <= now, _rows.attempts > 0) if now is not None else WAITING
     waiting = (
         select(
             _rows.chat,

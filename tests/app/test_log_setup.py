@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,6 +166,21 @@ def test_a_record_that_cannot_be_written_does_not_print_its_arguments(
     logging.getLogger("discord").warning("a number: %d", PLANTED)
     assert "could not be written" in out.getvalue()
     assert PLANTED not in out.getvalue() + capsys.readouterr().err
+
+
+def test_a_full_disk_costs_the_log_and_not_the_bot() -> None:
+    logged = 0
+    # What is still in its buffer cannot be written when it is closed.
+    with (
+        pytest.raises(OSError, match="No space"),
+        Path("/dev/full").open("w", buffering=1, encoding="utf-8") as full,
+    ):
+        log_setup.set_up(full)
+        for _ in range(3):
+            structlog.get_logger("meterbot.test").warning("a message has to wait")
+            logged += 1
+    log_setup.set_up()
+    assert logged == 3
 
 
 def test_warnings_and_crashes_are_logged_without_secrets(out: io.StringIO) -> None:

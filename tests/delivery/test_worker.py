@@ -1017,6 +1017,15 @@ async def test_an_alert_that_cannot_be_rendered_is_posted_in_plain_words_and_the
     assert [entry["exc_info"] for entry in logs if entry["event"] == "an alert cannot be rendered"] == [True]
 
 
+async def test_a_message_that_waits_for_its_next_attempt_is_not_held_back_on_purpose(line: Line) -> None:
+    wall = Wall()
+    wall.refused_word = "bad"
+    await line.queue("bad")
+    await line.worker(wall).drain()
+    (queue,) = await line.store.read(lambda c: deliveries.read_queues(c, line.clock.now()))
+    assert (queue.waiting, queue.held, queue.oldest) == (1, 0, NOW)
+
+
 async def test_a_bug_of_ours_in_sending_is_tried_a_few_times_and_the_next_message_goes_on(line: Line) -> None:
     wall = Wall()
     wall.troubles.extend([Trouble.BROKEN] * MOST_TRIES)
