@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, select, type_coerce
+from sqlalchemy.types import NullType, TypeEngine
 
 from meterbot.core.models import Counter, Sample
 from meterbot.rules.hours import hour_of
@@ -16,7 +17,6 @@ from meterbot.store.statements import (
     insert_new_stored,
     is_wanted,
     select_in,
-    stored_type,
     upsert,
     upsert_stored,
 )
@@ -50,9 +50,8 @@ def last_before(table: Table, *known: str) -> Select[Any]:
 
 
 _ENDS = select(tables.tails).where(is_wanted(_tails.counter))
-_TAILS = select(*(type_coerce(column, stored_type(column)) for column in _tails)).where(
-    is_wanted(_tails.counter)
-)
+_RAW: TypeEngine[Any] = NullType()
+_TAILS = select(*(type_coerce(column, _RAW) for column in _tails)).where(is_wanted(_tails.counter))
 _KEPT = select(tables.history).where(_history.at >= SINCE, is_wanted(_history.counter))
 _REACHED = select(_notes.value).where(_notes.name == _ROLLED_UP_TO)
 LAST_BEFORE = last_before(tables.history)
@@ -105,7 +104,10 @@ def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sa
             ends[end.counter] = new[end.counter] = end
         kept += keeping
     if kept:
-        rows = [(at, counter, *amounts) for counter, _, at, *amounts in kept]
+        rows = [
+            (at, counter, used, cap, blocked, counted_from)
+            for counter, _, at, used, cap, blocked, counted_from in kept
+        ]
         insert_new_stored(connection, tables.history, rows)
         _roll_up_again_from(connection, instant_of(min(tail.at for tail in kept)))
     upsert_stored(connection, tables.tails, [*new.values()])

@@ -62,7 +62,7 @@ def insert_new_stored(connection: Connection, table: Table, rows: StoredRows) ->
     _execute(connection, _insert_new, table, tuple(table.c.keys()), rows)
 
 
-def stored_type(column: ColumnElement[Any]) -> TypeEngine[Any]:
+def _stored_type(column: ColumnElement[Any]) -> TypeEngine[Any]:
     kind = column.type
     return kind.impl_instance if isinstance(kind, TypeDecorator) else kind
 
@@ -125,7 +125,7 @@ def _insert(dialect: str, table: Table, names: tuple[str, ...] = ()) -> Insert:
     insert = postgresql.insert(table)
     if not names:
         return insert
-    arrays = [bindparam(name, type_=ARRAY(stored_type(table.c[name]))) for name in names]
+    arrays = [bindparam(name, type_=ARRAY(_stored_type(table.c[name]))) for name in names]
     rows = func.unnest(*arrays).table_valued(*names).render_derived()
     return insert.from_select(names, select(*(rows.c[name] for name in names)))
 
@@ -167,7 +167,7 @@ def _in_array(element: _IsWanted, compiler: SQLCompiler, **settings: Any) -> str
 def is_wanted(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The condition of a statement that gets many `wanted` values, in one parameter, so that there may be any number.
     Such a statement is made once: to make one takes longer than to run it."""
-    return _IsWanted(column, bindparam("wanted", type_=_Wanted(stored_type(column))))
+    return _IsWanted(column, bindparam("wanted", type_=_Wanted(_stored_type(column))))
 
 
 def select_in(
