@@ -45,6 +45,8 @@ _POST_OF = (
     .limit(1)
 )
 
+_END_ALERT = update(tables.events).where(_events.key == bindparam("alert")).values(ended_by=bindparam("end"))
+
 
 def queue(connection: Connection, deliveries: Iterable[NewDelivery], created: Mapping[str, datetime]) -> None:
     """Puts deliveries at the end of their queues, except those whose event is not among `created`.
@@ -186,10 +188,9 @@ def read_queues(connection: Connection, now: datetime | None = None) -> list[Cha
 
 def end_alerts(connection: Connection, events: Iterable[Event]) -> None:
     """Records which alerts these events end."""
-    for event in events:
-        if event.resolves is not None:
-            ended = update(tables.events).where(_events.key == event.resolves)
-            connection.execute(ended.values(ended_by=event.key))
+    rows = [{"alert": event.resolves, "end": event.key} for event in events if event.resolves is not None]
+    if rows:
+        connection.execute(_END_ALERT, rows)
 
 
 def possible_duplicates(connection: Connection, chat: str, limit: int = 20) -> list[PossibleDuplicate]:
