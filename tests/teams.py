@@ -17,6 +17,7 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money, of_major
 from meterbot.core.org_spend import OrgCosts, OrgEstimates, OrgSpend, PersonEstimate
+from meterbot.rules.seat_facts import SeatFacts, facts_to_store
 
 NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
 
@@ -107,6 +108,10 @@ class Reading:
     seat: str
     counter: Counter
     known: LastKnown
+
+    @property
+    def facts(self) -> SeatFacts | None:
+        return facts_to_store(self.known)
 
 
 def reading(

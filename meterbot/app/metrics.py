@@ -180,7 +180,6 @@ def _of_money(rows: Iterable[SeatRow]) -> Iterator[Metric]:
     """This month's amounts, in whole units of the currency. A shared counter's amounts appear once; `meterbot_seat_spent_known` has a value for each seat."""
     spent, caps, blocked, known = list[_Series](), list[_Series](), list[_Series](), list[_Series]()
     for row in rows:
-        extra = row.snapshot.extra_usage
         if row.counter is None or row.beside:
             continue
         seat, org = row.seat.name, row.counter.org
@@ -188,11 +187,11 @@ def _of_money(rows: Iterable[SeatRow]) -> Iterator[Metric]:
         if not row.counted:
             continue
         if row.extra_known:
-            blocked.append(([seat, org], int(row.block is not None)))
+            blocked.append(([seat, org], int(row.blocked)))
         if row.used is not None:
             spent.append(([seat, org, row.used.currency], float(row.used.major)))
-        if row.metered and extra is not None and extra.cap is not None:
-            caps.append(([seat, org, extra.cap.currency], float(extra.cap.major)))
+        if row.metered and (cap := row.facts.cap) is not None:
+            caps.append(([seat, org, cap.currency], float(cap.major)))
     money = ["seat", "org", "currency"]
     yield _gauges("meterbot_seat_spent", "Extra usage of this month, in units of the currency.", money, spent)
     yield _gauges(

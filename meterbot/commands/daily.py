@@ -194,11 +194,7 @@ def _at(hours: Sequence[Hour], ats: Sequence[datetime], end: datetime) -> Decima
 
 
 def _cap(rows: Iterable[SeatRow], counters: set[Counter], currency: str) -> Money | None:
-    caps = [
-        None if row.snapshot.extra_usage is None else row.snapshot.extra_usage.cap
-        for row in rows
-        if row.counter in counters
-    ]
+    caps = [row.facts.cap for row in rows if row.counter in counters]
     known = [cap for cap in caps if cap is not None and cap.currency == currency]
     return _sum(known, currency) if caps and len(known) == len(caps) else None
 

@@ -111,10 +111,8 @@ def content_hash(view: View, seats: Sequence[str] = ()) -> str | None:
 
 
 def _state(row: SeatRow, *, named: bool) -> str:
-    extra = row.snapshot.extra_usage
-    cap = None if extra is None else extra.cap
     name = row.seat.name if named else ""
-    return f"{name} {row.counter if named else ''} {row.known} {row.used} {cap} {row.block is not None}"
+    return f"{name} {row.counter if named else ''} {row.known} {row.used} {row.facts.cap} {row.blocked}"
 
 
 def message(

@@ -94,17 +94,17 @@ def _outlook(
         and extra is not None
         and extra.cap is not None
         and extra.comparable
-        and row.block is None
+        and not row.blocked
     ):
         # From the reading on, as the alert does: else the answer would be later each time somebody asks.
         since = row.read_at or now
         ends = month_end(calendar_month(since))
         at = cap_eta(used, extra.cap, pace(samples, since, (DAY,)), since, ends)
         cap_at = at if at is not None and at > now and cap_is_at_risk(at, extra.cap, month, now) else None
-    read_at = row.windows_at
+    read_at = row.details.windows_at
     full = []
     for window in row.snapshot.windows:
-        at = None if read_at is None else full_at(window, row.trail, read_at)
+        at = None if read_at is None else full_at(window, row.details.trail, read_at)
         if at is not None and at > now:
             full.append((window.name, at))
     return SeatOutlook(row, speed, month, cap_at, tuple(full))

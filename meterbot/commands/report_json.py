@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from meterbot.commands.org_lines import ESTIMATE
 from meterbot.commands.outlooks import Outlooks
-from meterbot.commands.seat_lines import amount_known, is_metered, seat_lines
+from meterbot.commands.seat_lines import amount_known, seat_lines
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.core.models import Balance, ExtraUsage, Snapshot, Subscription, Window
 from meterbot.core.money import Money, percent, plain, rounded
@@ -22,7 +22,7 @@ from meterbot.core.org_spend import (
     projection,
 )
 from meterbot.core.text import stamp
-from meterbot.rules.blocked import Block, block_of
+from meterbot.rules.blocked import Block, block_of, is_metered
 from meterbot.rules.forecast import Forecast
 
 
@@ -82,7 +82,7 @@ def spend_json(
 def _row_json(row: SeatRow, now: datetime, tz: tzinfo, *, emails: bool) -> dict[str, object]:
     age = None if row.read_at is None else max(0, int((now - row.read_at).total_seconds()))
     shown = snapshot_json(row.snapshot, now, tz, emails=emails)
-    shown["lines"] = list(seat_lines(row.snapshot, now, tz, row.windows_at))
+    shown["lines"] = list(seat_lines(row.snapshot, now, tz, row.details.windows_at))
     shown["plan"] = row.snapshot.tier or row.seat.plan
     if row.counter is None:
         shown["fetched_at"] = None
@@ -118,7 +118,7 @@ def forecast_json(said: Forecast | None, per_hour: Money | None) -> dict[str, ob
 
 
 def _extra_json(extra: ExtraUsage | None, block: Block | None) -> dict[str, object] | None:
-    if extra is None or not is_metered(extra, block):
+    if extra is None or not is_metered(extra, blocked=block is not None):
         return None
     share = None if extra.used is None or extra.cap is None else percent(extra.used, extra.cap)
     currency = extra.currency or next((m.currency for m in (extra.used, extra.cap) if m is not None), None)

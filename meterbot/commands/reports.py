@@ -2,21 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from operator import attrgetter
 from typing import Protocol
 
-from meterbot.commands.team_report import MissingSeat, SeatRow, TeamReport
+from meterbot.commands.team_report import MissingSeat, RowDetails, SeatRow, TeamReport
 from meterbot.commands.totals import count_once, totals_of
 from meterbot.core.models import Counter, Health, LastKnown, Sample, Seat, Snapshot, SourceState, by_counter
 from meterbot.core.org_spend import month_name
 from meterbot.rules import remedy, without_amounts
 from meterbot.rules.blocked import block_of
-from meterbot.rules.months import calendar_month
+from meterbot.rules.months import calendar_month, month_start
 from meterbot.rules.pace import pace
 from meterbot.rules.plan_fees import priced
 from meterbot.rules.renewals import as_configured
+from meterbot.rules.seat_facts import SeatFacts, facts_of
 from meterbot.rules.shared_counters import Shared, completed
 
 
@@ -32,6 +33,10 @@ class LatestReading(Protocol):
     @property
     def known(self) -> LastKnown: ...
 
+    @property
+    def facts(self) -> SeatFacts | None:
+        """As `facts_to_store` makes them of `known`, or None if they are not stored."""
+
 
 def team_report(
     latest: Iterable[LatestReading],
@@ -43,22 +48,27 @@ def team_report(
     """The team at `now`. Seats and organizations that are not configured are left out. `tz`: the zone of configured
     renewal days."""
     members = {seat.name: seat for seat in sorted(seats, key=lambda seat: seat.name)}
-    known: defaultdict[str, dict[Counter, LastKnown]] = defaultdict(dict)
-    readers: defaultdict[Counter, dict[str, LastKnown]] = defaultdict(dict)
+    known: defaultdict[str, list[LatestReading]] = defaultdict(list)
+    readers: defaultdict[Counter, list[LatestReading]] = defaultdict(list)
     for one in latest:
-        member = members.get(one.seat)
-        if member is not None and member.covers(one.counter.org):
-            known[one.seat][one.counter] = readers[one.counter][one.seat] = one.known
-    shared = {counter: names for counter, names in readers.items() if len(names) > 1}
-    rows, missing, today = list[SeatRow](), list[MissingSeat](), now.astimezone(tz).date()
-    for name, own in ((name, known[name]) for name in members):
-        seat = members[name] = priced(members[name], (one.snapshot.tier for one in own.values()))
-        state = _present_state(seat, sources.get(name), own.values(), now)
-        for counter, last in own.items():
-            whole = _completed(seat, last, shared.get(counter, {}), today)
-            rows.append(_row(seat, counter, whole, state, now, counted=counter not in shared))
+        reader = members.get(one.seat)
+        if reader is not None and reader.covers(one.counter.org):
+            known[one.seat].append(one)
+            readers[one.counter].append(one)
+    shared = {
+        counter: {one.seat: one.known for one in several}
+        for counter, several in readers.items()
+        if len(several) > 1
+    }
+    rows, missing, at = list[SeatRow](), list[MissingSeat](), _moment(now, tz)
+    for name, member in members.items():
+        own = [(one, one.facts or facts_of(one.known)) for one in known.get(name, ())]
+        seat = members[name] = priced(member, (facts.tier for _, facts in own))
+        newest = max((facts.fetched_at for _, facts in own), default=None)
+        state = _present_state(seat, sources.get(name), newest, now)
+        rows += [_row(seat, one, shared.get(one.counter), state.health, at) for one, _ in own]
         if not own:
-            rows.append(_empty_row(seat, state, now))
+            rows.append(_empty_row(seat, state.health, at))
         if state.health is not Health.OK or not own:
             health = Health.NEVER_SEEN if state.health is Health.OK else state.health
             missing.append(_missing(seat, replace(state, health=health), now))
@@ -106,10 +116,9 @@ def _missing(seat: Seat, state: SourceState, now: datetime) -> MissingSeat:
 
 
 def _present_state(
-    seat: Seat, state: SourceState | None, known: Iterable[LastKnown], now: datetime
+    seat: Seat, state: SourceState | None, newest: datetime | None, now: datetime
 ) -> SourceState:
-    """The stored state, or `stale` when nothing arrived for three intervals."""
-    newest = max((one.snapshot.fetched_at for one in known), default=None)
+    """The stored state, or `stale` when nothing arrived for three intervals. `newest`: the time of its newest reading."""
     if state is None:
         state = SourceState(seat.name) if newest is None else SourceState(seat.name, Health.OK, newest)
     seen = max((at for at in (state.last_ok_at, newest) if at is not None), default=None)
@@ -118,37 +127,74 @@ def _present_state(
     return state
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """When the report is made. `today` is in the zone of configured renewal days, `month` begins in UTC."""
+
+    now: datetime
+    today: date
+    month: datetime
+
+
+def _moment(now: datetime, tz: tzinfo) -> _Moment:
+    return _Moment(now, now.astimezone(tz).date(), month_start(calendar_month(now)))
+
+
 def _row(
-    seat: Seat, counter: Counter, shared: Shared, state: SourceState, now: datetime, *, counted: bool
+    seat: Seat, one: LatestReading, readers: Mapping[str, LastKnown] | None, health: Health, at: _Moment
 ) -> SeatRow:
+    facts = one.facts
+    if facts is None or readers is not None or not _still_hold(facts, seat, at):
+        return _whole_row(seat, one, readers or {}, health, at)
+
+    def details() -> RowDetails:
+        return _whole_row(seat, one, {}, health, at).details
+
+    return SeatRow(seat, health, facts, details, one.counter, facts.extra_usage_at, counted=True)
+
+
+def _still_hold(facts: SeatFacts, seat: Seat, at: _Moment) -> bool:
+    """Whether these are the row's facts, whatever else is known of its seat."""
+    read_at = facts.extra_usage_at
+    return read_at is not None and read_at >= at.month and not seat.beside and seat.renews_on is None
+
+
+def _whole_row(
+    seat: Seat, one: LatestReading, readers: Mapping[str, LastKnown], health: Health, at: _Moment
+) -> SeatRow:
+    """From all that is known. `readers`: what each seat knows of a counter that several read."""
+    shared = _completed(seat, one.known, readers, at.today)
     known, snapshot = shared.known, shared.known.snapshot
     extra, read_at = snapshot.extra_usage, known.extra_usage_at
-    outdated = read_at is not None and calendar_month(read_at) < calendar_month(now)
+    outdated = read_at is not None and read_at < at.month
     if extra is not None and outdated:
         extra = without_amounts(extra)
     spend = snapshot.org_spend
     if spend is not None:
         costs = spend.costs or spend.last_month
         read_at = None if costs is None else costs.read_at
-        outdated = spend.month < month_name(now)
-    if outdated or extra is not snapshot.extra_usage or state.health is not snapshot.health:
-        snapshot = replace(
-            snapshot, extra_usage=extra, org_spend=None if outdated else spend, health=state.health
-        )
-    return SeatRow(
-        seat=seat,
+        outdated = spend.month < month_name(at.now)
+    if outdated or extra is not snapshot.extra_usage or health is not snapshot.health:
+        snapshot = replace(snapshot, extra_usage=extra, org_spend=None if outdated else spend, health=health)
+    details = RowDetails(
         snapshot=snapshot,
-        counter=counter,
-        read_at=read_at or known.windows_at,
         windows_at=known.windows_at,
-        extra_known=known.extra_usage_at is not None,
-        outdated=outdated and (extra is not None or spend is not None),
-        counted=counted,
-        block=block_of(extra, snapshot.windows if known.windows_at else None, now),
+        block=block_of(extra, snapshot.windows if known.windows_at else None, at.now),
         through=shared.through,
         trail=known.trail,
     )
+    return SeatRow(
+        seat,
+        health,
+        facts_of(replace(known, snapshot=snapshot)),
+        lambda: details,
+        counter=one.counter,
+        read_at=read_at or known.windows_at,
+        outdated=outdated and (extra is not None or spend is not None),
+        counted=not readers,
+    )
 
 
-def _empty_row(seat: Seat, state: SourceState, now: datetime) -> SeatRow:
-    return SeatRow(seat, Snapshot(seat.name, seat.source, now, state.health))
+def _empty_row(seat: Seat, health: Health, at: _Moment) -> SeatRow:
+    snapshot = Snapshot(seat.name, seat.source, at.now, health)
+    return SeatRow(seat, health, facts_of(LastKnown(snapshot)), lambda: RowDetails(snapshot))

@@ -1,6 +1,6 @@
 """A row of the report as text: its amount, its age, its price, its next charge."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 
@@ -15,7 +15,6 @@ from meterbot.core.money import Money, percent, show, totals
 from meterbot.core.plans import plan_name
 from meterbot.core.text import age, amounts_text, bar, count, day_text, listed, local_day, one_line
 from meterbot.rules.hours import Hour, by_this_day, last_month
-from meterbot.rules.renewals import next_charge
 
 Hourly = Mapping[Counter, Sequence[Hour]]
 """The hours of each counter."""
@@ -60,7 +59,7 @@ def not_in_sums(rows: Iterable[SeatRow]) -> str:
 
 def row_note(row: SeatRow, view: View) -> str:
     """How old the number is, and why there is no newer one."""
-    health = row.snapshot.health
+    health = row.health
     if row.read_at is None:
         return health_text(health) if health is not Health.OK else "never read"
     note = age(row.read_at, view.report.as_of)
@@ -127,9 +126,9 @@ def state_cell(row: SeatRow, view: View) -> str:
 
 
 def _freshness(row: SeatRow, now: datetime) -> list[str]:
-    health = row.snapshot.health
+    health = row.health
     # The list of missing seats says why a blocked seat is not read; here the block comes first.
-    parts = [] if health is Health.OK or row.block is not None else [health_text(health)]
+    parts = [] if health is Health.OK or row.blocked else [health_text(health)]
     if row.read_at is None:
         return parts or ["never read"]
     if row.outdated:
@@ -159,18 +158,18 @@ def upcoming(view: View) -> list[tuple[date, SeatRow]]:
     rows = view.rows_shown(sorted(view.report.rows, key=lambda row: row.seat.name))
     dated: dict[object, tuple[date, SeatRow]] = {}
     for row in rows:
-        day = None if row.snapshot.subscription is None else next_charge(row.snapshot.subscription)
+        day = row.facts.next_charge
         if day is not None and day >= today:
             dated.setdefault(row.counter, (day, row))
     return sorted(dated.values(), key=lambda pair: pair[0])
 
 
-def charge_lines(charges: Sequence[tuple[date, SeatRow]], view: View) -> list[str]:
-    """A line for each day: `Thu May 14: ana, $200.00 (Max 20x)` or `Fri May 15: bo and cy, $400.00`."""
+def charge_lines(charges: Sequence[tuple[date, SeatRow]], view: View) -> Iterator[str]:
+    """A line for each day, the next one first: `Thu May 14: ana, $200.00 (Max 20x)` or `Fri May 15: bo and cy, $400.00`."""
     by_day: dict[date, list[SeatRow]] = {}
     for day, row in charges:
         by_day.setdefault(day, []).append(row)
-    return [f"{day_text(day)}: {_charged(rows, view)}" for day, rows in by_day.items()]
+    return (f"{day_text(day)}: {_charged(rows, view)}" for day, rows in by_day.items())
 
 
 def _charged(rows: Sequence[SeatRow], view: View) -> str:

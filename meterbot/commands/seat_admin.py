@@ -101,7 +101,7 @@ async def overview(
     left = sorted({*sources, *tokens, *known_sources} - seats.keys())
     everyone = [*seats.values(), *(Seat(name, known_sources.get(name, "")) for name in left)]
     report = team_report(latest, sources, everyone, now)
-    health = {row.seat.name: row.snapshot.health for row in report.rows}
+    health = {row.seat.name: row.health for row in report.rows}
     read = {one.seat: one.known.snapshot.fetched_at for one in latest}
     for one in latest:
         read[one.seat] = max(read[one.seat], one.known.snapshot.fetched_at)

@@ -5,7 +5,7 @@ from datetime import datetime, tzinfo
 
 from meterbot.commands.org_lines import people_lines, spend_rows
 from meterbot.core.inline import instant, plain
-from meterbot.core.models import ExtraUsage, ReasonClass, Snapshot, Subscription, Window
+from meterbot.core.models import ExtraUsage, Snapshot, Subscription, Window
 from meterbot.core.money import percent, rounded, show
 from meterbot.core.text import (
     WINDOW_ORDER,
@@ -16,7 +16,7 @@ from meterbot.core.text import (
     percent_text,
     window_label,
 )
-from meterbot.rules.blocked import Block, block_of
+from meterbot.rules.blocked import block_of, is_metered
 from meterbot.rules.renewals import next_charge
 
 
@@ -68,7 +68,7 @@ def snapshot_text(snapshot: Snapshot, now: datetime, tz: tzinfo, *, emails: bool
 def extra_usage_value(snapshot: Snapshot, now: datetime, tz: tzinfo) -> str | None:
     """`$17.20 / $50.00 (34%)`, or None where nothing is metered or nothing could be read."""
     extra, block = snapshot.extra_usage, block_of(snapshot.extra_usage, snapshot.windows, now)
-    if extra is None or not is_metered(extra, block):
+    if extra is None or not is_metered(extra, blocked=block is not None):
         return None
     value = _amounts(extra)
     if block is None:
@@ -96,15 +96,7 @@ def amount_known(snapshot: Snapshot) -> bool:
     extra = snapshot.extra_usage
     if not snapshot.extra_usage_read:
         return False
-    return extra is None or extra.used is not None or not is_metered(extra, None)
-
-
-def is_metered(extra: ExtraUsage, block: Block | None) -> bool:
-    """Whether money can be spent, was spent, or its lack blocks the seat. Extra usage that is set up and unused counts
-    as metered."""
-    spent = extra.used is not None and extra.used.minor > 0
-    usable = extra.enabled is not False and extra.reason_class is not ReasonClass.NEVER_SET_UP
-    return spent or usable or block is not None
+    return extra is None or extra.used is not None or not is_metered(extra, blocked=False)
 
 
 def _amounts(extra: ExtraUsage) -> str:

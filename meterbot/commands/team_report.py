@@ -5,69 +5,106 @@ read, or that belongs to an earlier month, is in no sum.
 """
 
 import collections
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from meterbot.commands.seat_lines import is_metered
 from meterbot.core.models import Counter, Health, Seat, Snapshot, WindowPoint
 from meterbot.core.money import Money, percent
 from meterbot.core.plans import plan_mismatch
 from meterbot.rules.blocked import Block
 from meterbot.rules.pace import Pace
+from meterbot.rules.seat_facts import SeatFacts
 
 
 @dataclass(frozen=True, slots=True)
+class RowDetails:
+    """What only a row that is shown needs. `windows_at` is when the windows were read. `through`: which parts are known
+    through which other seat."""
+
+    snapshot: Snapshot
+    windows_at: datetime | None = None
+    block: Block | None = None
+    through: Mapping[str, str] = field(default_factory=dict)
+    trail: Mapping[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class SeatRow:
     """The newest state of one counter, as one seat has read it; `counter` is None for a seat never read.
 
-    `snapshot` has the source's present health, and amounts of this UTC month only; `outdated`: the last amount is older.
-    `read_at` is when the money was last read, or else the windows. `counted` marks the one row of each counter that is in
-    the totals, if it has an amount for them. `windows_at` is when the windows were read. `through`: which parts are known through which other seat.
+    `facts` have amounts of this UTC month only; `outdated`: the last amount is older. `read_at` is when the money was
+    last read, or else the windows. `counted` marks the one row of each counter that is in the totals, if it has an
+    amount for them. `make` makes the details when somebody asks for them: most rows of a large team are only counted.
     """
 
     seat: Seat
-    snapshot: Snapshot
+    health: Health
+    """The source's present one."""
+    facts: SeatFacts
+    make: Callable[[], RowDetails] = field(repr=False, compare=False)
     counter: Counter | None = None
     read_at: datetime | None = None
-    windows_at: datetime | None = None
-    extra_known: bool = False
     outdated: bool = False
     counted: bool = False
-    through: Mapping[str, str] = field(default_factory=dict)
-    block: Block | None = None
-    trail: Mapping[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
     pace: Pace | None = None
     """How fast an API organization spends; only for rows that are `beside`."""
-
-    metered: bool = field(init=False, compare=False)
-    used: Money | None = field(init=False, compare=False)
-    """This month's amount, None when unknown or not metered."""
-    known: bool = field(init=False, compare=False)
-    """Whether this month's amount is known, or known not to be metered."""
-    beside: bool = field(init=False, compare=False)
-    rank: tuple[bool, bool, Decimal, str] = field(init=False, compare=False)
-    """Blocked ones first, then by amount, then by name."""
+    _made: RowDetails | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
-        # Computed once: every answer reads them many times.
-        extra = self.snapshot.extra_usage
-        metered = extra is not None and is_metered(extra, self.block)
-        used = extra.used if extra is not None and metered else None
-        object.__setattr__(self, "metered", metered)
-        object.__setattr__(self, "used", used)
-        object.__setattr__(
-            self, "known", self.extra_known and not self.outdated and (used is not None or not metered)
-        )
-        object.__setattr__(self, "beside", self.seat.beside)
-        object.__setattr__(self, "counted", self.counted and used is not None and not self.beside)
-        amount = Decimal(0) if used is None else used.major
-        object.__setattr__(self, "rank", (self.block is None, used is None, -amount, self.seat.name))
+        self.counted = self.counted and self.used is not None and not self.beside
+
+    @property
+    def details(self) -> RowDetails:
+        if self._made is None:
+            self._made = self.make()
+        return self._made
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """With the source's present health, and amounts of this UTC month only."""
+        return self.details.snapshot
+
+    @property
+    def block(self) -> Block | None:
+        return self.details.block
+
+    @property
+    def blocked(self) -> bool:
+        return self.facts.blocked
+
+    @property
+    def metered(self) -> bool:
+        return self.facts.metered
+
+    @property
+    def used(self) -> Money | None:
+        """This month's amount, None when unknown or not metered."""
+        return self.facts.used
+
+    @property
+    def extra_known(self) -> bool:
+        return self.facts.extra_usage_at is not None
+
+    @property
+    def known(self) -> bool:
+        """Whether this month's amount is known, or known not to be metered."""
+        return self.extra_known and not self.outdated and (self.used is not None or not self.metered)
+
+    @property
+    def beside(self) -> bool:
+        return self.seat.beside
+
+    @property
+    def rank(self) -> tuple[bool, bool, Decimal, str]:
+        """Blocked ones first, then by amount, then by name."""
+        amount = Decimal(0) if self.used is None else self.used.major
+        return not self.blocked, self.used is None, -amount, self.seat.name
 
     @property
     def current(self) -> bool:
-        return self.known and self.snapshot.health is Health.OK
+        return self.known and self.health is Health.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +169,6 @@ def plan_troubles(rows: Iterable[SeatRow]) -> list[str]:
     """A sentence for each seat whose account has another plan than the configured one."""
     tiers_of: dict[str, tuple[str | None, list[str | None]]] = {}
     for row in rows:
-        tiers_of.setdefault(row.seat.name, (row.seat.plan, []))[1].append(row.snapshot.tier)
+        tiers_of.setdefault(row.seat.name, (row.seat.plan, []))[1].append(row.facts.tier)
     found = [plan_mismatch(name, plan, tiers) for name, (plan, tiers) in tiers_of.items()]
     return [sentence for sentence in found if sentence is not None]

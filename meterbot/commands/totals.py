@@ -52,13 +52,11 @@ def _total(currency: str, used: Money | None, rows: list[SeatRow], fees: Money |
     uncapped: list[str] = []
     unknown: list[str] = []
     for row in rows:
-        extra = row.snapshot.extra_usage
-        if extra is None:
-            continue
-        if extra.cap is not None and extra.cap.currency == currency:
-            caps.append(extra.cap)
+        cap = row.facts.cap
+        if cap is not None and cap.currency == currency:
+            caps.append(cap)
         else:
-            (uncapped if extra.cap is None and extra.cap_known else unknown).append(row.seat.name)
+            (uncapped if cap is None and row.facts.cap_known else unknown).append(row.seat.name)
     complete = bool(caps) and len(caps) == len(rows)
-    cap = totals(caps)[currency] if complete else None
-    return Total(currency, used, cap, fees, tuple(sorted(set(uncapped))), tuple(sorted(set(unknown))))
+    whole = totals(caps)[currency] if complete else None
+    return Total(currency, used, whole, fees, tuple(sorted(set(uncapped))), tuple(sorted(set(unknown))))

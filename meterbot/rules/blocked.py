@@ -20,31 +20,23 @@ _REASONS = {
 }
 
 
+Reason = Literal["cap", "balance", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """`until` is set while the service's date is ahead. `hard`: a plan window is full too, so the next prompt is
     refused; None if the windows are unknown."""
 
-    reason: Literal["cap", "balance", "unknown"]
+    reason: Reason
     until: datetime | None
     hard: bool | None
 
 
 def block_of(extra: ExtraUsage | None, windows: Iterable[Window] | None, now: datetime) -> Block | None:
     """The block that these facts prove, or None. None is no proof that there is no block."""
-    if extra is None:
-        return None
-    over_cap = _spent_its_cap(extra)
-    if extra.reason_class in {ReasonClass.CAP, ReasonClass.BALANCE}:
-        reason: Literal["cap", "balance", "unknown"] = (
-            "cap" if extra.reason_class is ReasonClass.CAP else "balance"
-        )
-    elif extra.spend_limit_reached or (over_cap and extra.reason_class not in _SWITCHED_OFF):
-        reason = "cap"
-    elif extra.out_of_credits:
-        # Below the cap the prepaid credits must have run out; above it, it may be either.
-        reason = "cap" if over_cap else "unknown" if extra.used is None else "balance"
-    else:
+    reason = None if extra is None else block_reason(extra)
+    if extra is None or reason is None:
         return None
     until = extra.disabled_until
     return Block(
@@ -52,6 +44,29 @@ def block_of(extra: ExtraUsage | None, windows: Iterable[Window] | None, now: da
         until=until if until is not None and until > now else None,
         hard=any_full(windows),
     )
+
+
+def block_reason(extra: ExtraUsage) -> Reason | None:
+    """Why the seat is blocked, as far as these amounts prove it."""
+    if extra.reason_class is ReasonClass.CAP:
+        return "cap"
+    if extra.reason_class is ReasonClass.BALANCE:
+        return "balance"
+    over_cap = _spent_its_cap(extra)
+    if extra.spend_limit_reached or (over_cap and extra.reason_class not in _SWITCHED_OFF):
+        return "cap"
+    if extra.out_of_credits:
+        # Below the cap the prepaid credits must have run out; above it, it may be either.
+        return "cap" if over_cap else "unknown" if extra.used is None else "balance"
+    return None
+
+
+def is_metered(extra: ExtraUsage, *, blocked: bool) -> bool:
+    """Whether money can be spent, was spent, or its lack blocks the seat. Extra usage that is set up and unused counts
+    as metered."""
+    spent = extra.used is not None and extra.used.minor > 0
+    usable = extra.enabled is not False and extra.reason_class is not ReasonClass.NEVER_SET_UP
+    return spent or usable or blocked
 
 
 def any_full(windows: Iterable[Window] | None) -> bool | None:

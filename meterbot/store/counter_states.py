@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, select
+from sqlalchemy import Connection, Select, Text, bindparam, delete, select, type_coerce
 
 from meterbot.core.models import Counter, LastKnown
+from meterbot.rules.seat_facts import SeatFacts
 from meterbot.store import locks, tables
 from meterbot.store.statements import insert_new, is_wanted, select_in, upsert
-from meterbot.store.values import CounterReader, CounterState, Latest
+from meterbot.store.values import CounterReader, CounterState, Latest, UnparsedLatest
 
 _counters = tables.counters.c
 _latest = tables.latest.c
@@ -26,6 +27,12 @@ _ALL_LATEST = (
     .order_by(_latest.seat, _counters.account, _counters.org)
 )
 _LATEST = _ALL_LATEST.where(is_wanted(_latest.seat))
+_FACTS = [_latest[name] for name in SeatFacts._fields]
+_UNPARSED = (
+    select(_latest.seat, _counters.account, _counters.org, type_coerce(_latest.known, Text), *_FACTS)
+    .join_from(tables.latest, tables.counters)
+    .order_by(_latest.seat, _counters.account, _counters.org)
+)
 _HOLDERS = (
     select(_latest.seat, _counters.account, _counters.org)
     .join_from(tables.latest, tables.counters)
@@ -90,6 +97,14 @@ def read_latest(connection: Connection, seats: Iterable[str] | None = None) -> l
     return [Latest(row.seat, Counter(row.account, row.org), row.known) for row in rows]
 
 
+def read_unparsed(connection: Connection) -> list[UnparsedLatest]:
+    """Of all seats."""
+    return [
+        UnparsedLatest(seat, Counter(account, org), None if facts[0] is None else SeatFacts(*facts), text)
+        for seat, account, org, text, *facts in connection.execute(_UNPARSED)
+    ]
+
+
 def read_holders(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, list[str]]:
     """The seats that have read each of these counters, by name."""
     wanted, found = set(wanted), dict[Counter, list[str]]()
@@ -111,8 +126,15 @@ def read_readers(connection: Connection) -> list[CounterReader]:
 
 
 def write_latest(connection: Connection, ids: dict[Counter, int], latest: Iterable[Latest]) -> None:
-    rows = [{"seat": one.seat, "counter": ids[one.counter], "known": _private(one.known)} for one in latest]
+    rows = [
+        {"seat": one.seat, "counter": ids[one.counter], "known": _private(one.known), **_columns(one.facts)}
+        for one in latest
+    ]
     upsert(connection, tables.latest, rows)
+
+
+def _columns(facts: SeatFacts | None) -> dict[str, object]:
+    return dict.fromkeys(SeatFacts._fields) if facts is None else facts._asdict()
 
 
 def delete_latest(

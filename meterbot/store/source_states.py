@@ -1,15 +1,15 @@
 """The state of each seat's source, and its next reading."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, or_, select
 
 from meterbot.core.models import Health, SourceState
 from meterbot.store import counter_states, locks, tables
 from meterbot.store.statements import is_wanted, select_in, upsert
-from meterbot.store.values import Latest
+from meterbot.store.values import UnparsedLatest
 
 _HEALTH = {health.value: health for health in Health}
 _SOURCES = tables.sources.c
@@ -35,13 +35,8 @@ def read_sources(connection: Connection, seats: Iterable[str] | None = None) -> 
     return _by_seat(connection.execute(_ALL) if seats is None else select_in(connection, _SOME, seats))
 
 
-def _by_seat(rows: Iterable[Row[Any]]) -> dict[str, SourceState]:
-    return {
-        row.seat: SourceState(
-            row.seat, _HEALTH[row.health], row.since, row.detail, row.last_ok_at, row.failures, row.next_due
-        )
-        for row in rows
-    }
+def _by_seat(rows: Iterable[Sequence[Any]]) -> dict[str, SourceState]:
+    return {seat: SourceState(seat, _HEALTH[health], *others) for seat, health, *others in rows}
 
 
 def read_failing_or_silent(connection: Connection, since: datetime, now: datetime) -> dict[str, SourceState]:
@@ -63,6 +58,6 @@ def write_sources(connection: Connection, sources: Iterable[SourceState]) -> Non
     )
 
 
-def read_team(connection: Connection) -> tuple[list[Latest], dict[str, SourceState]]:
+def read_team(connection: Connection) -> tuple[list[UnparsedLatest], dict[str, SourceState]]:
     """What is known of every seat and of its source, at the same moment."""
-    return counter_states.read_latest(connection), read_sources(connection)
+    return counter_states.read_unparsed(connection), read_sources(connection)

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -60,12 +61,22 @@ states = Table(
     Column("memory", Text, nullable=False),
 )
 
+# The columns after `known` are the `SeatFacts` of it, null where it has none or an earlier version wrote the row.
 latest = Table(
     "latest",
     metadata,
     Column("seat", String, primary_key=True),
     _counter(),
     Column("known", Json(LastKnown), nullable=False),
+    Column("fetched_at", Instant),
+    Column("extra_usage_at", Instant),
+    Column("used", Amount),
+    Column("cap", Amount),
+    Column("cap_known", Boolean),
+    Column("metered", Boolean),
+    Column("blocked", Boolean),
+    Column("next_charge", Date),
+    Column("tier", String),
 )
 
 # Time first: rows with similar times are on the same page, so a round of readings changes only the last page.

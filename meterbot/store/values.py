@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from meterbot.core.deliveries import Destination, NewDelivery
 from meterbot.core.models import Counter, Event, LastKnown, Sample, SourceState
 from meterbot.rules.pull_requests import PullRequest
+from meterbot.rules.seat_facts import SeatFacts, facts_to_store
+from meterbot.store.column_types import value_of
 
 BEAT_SECONDS = 2.0
 """How often a worker says that it is alive."""
@@ -27,6 +29,28 @@ class Latest:
     seat: str
     counter: Counter
     known: LastKnown
+
+    @property
+    def facts(self) -> SeatFacts | None:
+        return facts_to_store(self.known)
+
+
+@dataclass(slots=True)
+class UnparsedLatest:
+    """The same as it is stored. Most answers need the `known` of a few seats only, so it is parsed when it is asked for.
+    `facts` are None if the row was stored without them."""
+
+    seat: str
+    counter: Counter
+    facts: SeatFacts | None
+    text: str = field(repr=False)
+    _parsed: LastKnown | None = field(init=False, repr=False, default=None)
+
+    @property
+    def known(self) -> LastKnown:
+        if self._parsed is None:
+            self._parsed = value_of(LastKnown, self.text)
+        return self._parsed
 
 
 @dataclass(frozen=True, slots=True)

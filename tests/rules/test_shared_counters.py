@@ -188,4 +188,4 @@ def test_an_api_organization_shares_nothing() -> None:
         reading(replace(pushed().snapshot, seat="api"), counter=ONE),
     ]
     team = team_report(readings, {}, [seat("ana"), seat("api", "admin_api")], NOW)
-    assert not any(one.through for one in team.rows)
+    assert not any(one.details.through for one in team.rows)

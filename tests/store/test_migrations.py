@@ -14,13 +14,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, delete, select, text, update
 
+from meterbot.commands.readings import current_report
 from meterbot.core.errors import StartError
 from meterbot.core.models import Balance, Counter, EventKind, ExtraUsage, Health, LastKnown, Seat, Snapshot
 from meterbot.core.money import Money
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings, parse_threshold
-from meterbot.store import Batch, CounterState, Latest, counter_states, event_log, tables
+from meterbot.rules.seat_facts import SeatFacts
+from meterbot.store import Batch, CounterState, Latest, counter_states, event_log, source_states, tables
 from meterbot.store.database import open_store, upgrade
 from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import VERSION_TABLE, bring_up_to_date, newest_schema, schemas, settings
@@ -85,7 +87,7 @@ def _write_bare_balances(connection: Connection) -> None:
         values["snapshot"]["extra_usage"]["balance"] = values["snapshot"]["extra_usage"]["balance"]["amount"]
         change = text(f"UPDATE {table} SET known = :known")  # noqa: S608 - our own names
         connection.execute(change, {"known": json.dumps(values)})
-    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0016'"))  # noqa: S608 - our own name
+    _set_back(connection, "0016")
 
 
 async def test_what_was_posted_about_a_balance_is_not_posted_again(database_url: str) -> None:
@@ -110,6 +112,26 @@ async def test_what_was_posted_about_a_balance_is_not_posted_again(database_url:
     await store.close()
 
 
+async def test_a_row_without_facts_counts_like_any_other(database_url: str) -> None:
+    """Until its seat is read again, after which it has them."""
+    money, counter = Money(Decimal(1240), "USD", 2), Counter("acc", "org")
+    extra = ExtraUsage(enabled=True, used=money, cap=None, currency="USD")
+    shot = Snapshot("ana", "claude_ai", NOW, Health.OK, "acc", None, "org", extra_usage=extra)
+    latest = Latest("ana", counter, LastKnown(shot, NOW, NOW, NOW))
+    store = await open_store(database_url)
+    await write(store, Batch(latest=[latest]))
+    await store.run(lambda c: _set_back(c, "0018"))
+    await store.close()
+    store = await open_store(database_url)
+    for facts in (None, latest.facts):
+        (row,), _ = await store.read(source_states.read_team)
+        assert row.facts == facts
+        report = await current_report(store, [Seat("ana", "claude_ai")], NOW)
+        assert [total.used for total in report.totals] == [money]
+        await write(store, Batch(latest=[latest]))
+    await store.close()
+
+
 def _with_balance(seat: str, org: str, *, shared: bool) -> Snapshot:
     """$4 of prepaid credits are left."""
     used, left = Money(Decimal(1000), "USD", 2), Money(Decimal(400), "USD", 2)
@@ -129,7 +151,14 @@ def _write_old_balance_memories(connection: Connection) -> None:
         connection.execute(changed.values(memory=json.dumps(memory)))
     connection.execute(delete(tables.memories).where(tables.memories.c.name.startswith("balance:")))
     connection.execute(update(tables.events).values(key=tables.events.c.key + ":" + NOW.isoformat()))
-    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0017'"))  # noqa: S608 - our own name
+    _set_back(connection, "0017")
+
+
+def _set_back(connection: Connection, revision: str) -> None:
+    """To a schema before 0019."""
+    for name in SeatFacts._fields:
+        connection.execute(text(f"ALTER TABLE latest DROP COLUMN {name}"))
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"))  # noqa: S608 - our own name
 
 
 async def test_opening_again_changes_nothing(database_url: str) -> None:

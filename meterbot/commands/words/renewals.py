@@ -26,7 +26,6 @@ from meterbot.core.models import by_counter
 from meterbot.core.money import show, totals
 from meterbot.core.text import amounts_text, count, day_text, listed, one_line
 from meterbot.rules.hours import Hour, by_this_day, last_month
-from meterbot.rules.renewals import next_charge
 
 MOST_ROWS = 50
 _MOST_LINES = 25
@@ -51,9 +50,8 @@ def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
         row for row in rows if not row.beside and row.seat.name not in dated and row.counter not in accounts
     ]
     fees = [total.plan_fees for total in report.totals if total.plan_fees is not None]
-    text = [f"Next charge on {line}" for line in charge_lines(charges, view)[:1]] or [
-        "No next charge is known."
-    ]
+    first = next(charge_lines(charges, view), None)
+    text = ["No next charge is known." if first is None else f"Next charge on {first}"]
     text += [f"Plan fees: {amounts_text(fees)}{unpriced_text(view)}"] if fees else []
     text += _team_so_far(report, hourly)
     ends = tuple(f"{one_line(name, 60)}: {day_text(on)}" for on, name in endings[:_MOST_LINES])
@@ -137,7 +135,7 @@ def _unknown_renewals(rows: Sequence[SeatRow], view: View) -> list[str]:
 def _why_unknown(row: SeatRow) -> str:
     if row.counter is None:
         return "not read yet"
-    if row.snapshot.subscription is not None and next_charge(row.snapshot.subscription) is not None:
+    if row.facts.next_charge is not None:
         return "the last known date has passed"
     if row.seat.source == "claude_ai":
         return "claude.ai names no date"

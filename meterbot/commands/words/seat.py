@@ -125,7 +125,7 @@ def _charge(row: SeatRow, view: View, hours: Sequence[Hour]) -> list[str]:
 def _seat_sections(
     row: SeatRow, view: View, ahead: _Ahead, gone: MissingSeat | None, *, titled: bool
 ) -> list[Section]:
-    values = seat_values(row.snapshot, view.report.as_of, view.tz, row.windows_at)
+    values = seat_values(row.snapshot, view.report.as_of, view.tz, row.details.windows_at)
     if row.pace is not None:
         per_hour, over = show(row.pace.per_hour, grouped=True), span(row.pace.over)
         values.append(("Rate", f"{per_hour} an hour over the last {over}"))
@@ -193,7 +193,11 @@ def _sharing(row: SeatRow, view: View) -> list[str]:
     def named(name: str) -> str:
         return one_line(name, 60) if view.may_see(name) else "another seat"
 
-    parts = [f"{words} ({named(row.through[part])})" for part, words in _PARTS.items() if part in row.through]
+    parts = [
+        f"{words} ({named(row.details.through[part])})"
+        for part, words in _PARTS.items()
+        if part in row.details.through
+    ]
     read = f", known through others: {listed(parts)}" if parts else ""
     return [f"One account with {listed(list(dict.fromkeys(map(named, others))))}: counted once{read}."]
 

@@ -3,6 +3,7 @@ what is charged next."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
@@ -44,7 +45,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
 def team(view: View) -> Message:
     """The totals, the same for everyone, and the rows that this reader may see."""
     report = view.report
-    blocked = [row for row in report.rows if row.block is not None]
+    blocked = [row for row in report.rows if row.blocked]
     severity = Severity.CRITICAL if blocked else Severity.WARNING if report.missing else Severity.INFO
     spent = amounts_text(total.used for total in report.totals if total.used is not None)
     title = f"Claude spend, {report.as_of:%B %Y}" + (f": {spent}" if spent else "")
@@ -199,7 +200,7 @@ def rest_note(rest: Sequence[SeatRow], view: View, *, among: bool) -> str:
         said = f"{amounts_text(known.values())} together, and one amount" if known else "amount"
         return f"{head}: {said} not shown, because a sum of one seat would be that seat's own number"
     line = f"{head}: {amounts_text(known.values())} together" if known else f"{head}: no known spend"
-    blocked = sum(row.block is not None for row in rest)
+    blocked = sum(row.blocked for row in rest)
     unknown = sum(not row.known for row in rest)
     asides = [f"{blocked} BLOCKED"] * bool(blocked) + [f"{unknown} unknown"] * bool(unknown)
     return line + (f" ({', '.join(asides)})" if asides else "")
@@ -231,7 +232,7 @@ def _missing(view: View) -> list[Section]:
 
 
 def _next_charges(view: View) -> list[Section]:
-    lines = charge_lines(upcoming(view), view)
+    lines = list(islice(charge_lines(upcoming(view), view), _MOST_CHARGES + 1))
     if len(lines) > _MOST_CHARGES:
         lines = [*lines[:_MOST_CHARGES], "Later charges: /claude-spend renewals"]
     return [Section(tuple(lines), heading="Next charges")] if lines else []
