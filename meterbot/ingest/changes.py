@@ -88,12 +88,17 @@ class Changes:
 
     def apply(self, seat: Seat, reading: Sequence[Snapshot], now: datetime) -> None:
         """One reading of one seat. An old, repeated or future-dated one changes nothing."""
-        reading = [rules.doubted(self.known_by(seat, snapshot), snapshot) for snapshot in reading]
+        reading = [self._trusted(seat, snapshot) for snapshot in reading]
         news = [snapshot for snapshot in reading if self._apply_one(seat, snapshot, now)]
         self.news += news
         if news:
             self._drop_other_counters(seat, [self.with_account(seat, snapshot) for snapshot in news])
             self._update_source(seat, worst(news), now)
+
+    def _trusted(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
+        """The snapshot, judged by what the seat was known to have."""
+        known = self.known_by(seat, snapshot)
+        return rules.doubted(known, rules.members_own(known, snapshot))
 
     def displace(self, counter: Counter, seats: Iterable[str], *, balance: bool) -> None:
         """Forgets what these seats sent of a counter that is not theirs: values, history and rows. The caller has deleted

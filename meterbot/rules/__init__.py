@@ -2,6 +2,7 @@
 
     merge(known, snapshot, now) -> LastKnown | None                                        None: it changes nothing
     watch_counter(memory, known, snapshot, settings, now) -> CounterUpdate                 per (account, org)
+    members_own(known, snapshot) -> Snapshot                                               without the organization's amounts
     doubted(known, snapshot) -> Snapshot                                                   drifted: its amount is gone
     record_late(memory, known, snapshot, settings, now) -> CounterUpdate                   long after: without events
     needs_samples(memory, settings, now) -> bool, needs_hours(...)                         for the pace after a rise
@@ -94,7 +95,7 @@ from meterbot.rules.memory import (
     dump,
     load,
 )
-from meterbot.rules.merging import doubted, merge, without_amounts
+from meterbot.rules.merging import doubted, members_own, merge, without_amounts
 from meterbot.rules.month_report import (
     AccountMonth,
     is_settled,
@@ -129,6 +130,7 @@ __all__ = [
     "fact_money",
     "is_settled",
     "load",
+    "members_own",
     "merge",
     "money_fact",
     "month_report",

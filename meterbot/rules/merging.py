@@ -12,6 +12,7 @@ from meterbot.rules.window_trend import extended
 _BALANCE_HOLDS = timedelta(days=1)
 """A balance that was not read for longer is not known any more."""
 _AMOUNT_GONE = "extra_usage.used_credits: expected a number, got nothing"
+_NOT_THE_MEMBERS = "overage: not sent, and the usage has the whole organization's amounts"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -70,6 +71,19 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
             known.subscription_at if keep_subscription else _when(at, read=snapshot.subscription_read)
         ),
         trail=known.trail if keep_windows else extended(known.trail, snapshot.windows, at),
+    )
+
+
+def members_own(known: LastKnown | None, snapshot: Snapshot) -> Snapshot:
+    """The snapshot; without amounts if they are known to be the whole organization's. Only the member's own overage row
+    has the member's, and a push may lack it."""
+    extra = snapshot.extra_usage
+    if known is None or not known.snapshot.usage_is_total or snapshot.usage_is_total is not None:
+        return snapshot
+    if extra is None or extra.why_known:
+        return snapshot
+    return replace(
+        snapshot, extra_usage=None, extra_usage_read=False, errors=(*snapshot.errors, _NOT_THE_MEMBERS)
     )
 
 

@@ -170,6 +170,23 @@ async def test_an_amount_that_was_known_and_is_missing_is_drift_and_not_current(
     assert shown == [[("12.00", first, True)], [("12.00", first, False)], [("13.00", last, True)]]
 
 
+async def test_a_pushed_team_seat_whose_usage_is_the_organizations_has_only_the_amounts_of_its_row() -> None:
+    row = {"limit_type": "member", "is_enabled": True, "monthly_credit_limit": 5000, "currency": "USD"}
+    given = [(1000, 10.0), (None, 10.0), (1200, 12.0), (None, 12.0)]
+    async with reading("push", "team") as (seat, read):
+        ingested, told = Ingested(seat, RuleSettings()), []
+        for number, (own, expected) in enumerate(given):
+            overage = None if own is None else {**row, "used_credits": own}
+            body = bodies(NOON + timedelta(minutes=number), usage(900_000 + number, cap=800_000), overage)
+            told += ingested.read(await read(body), body.at)
+            (known,) = ingested.changes.latest.values()
+            extra = known.snapshot.extra_usage
+            assert extra is not None
+            assert extra.used is not None
+            assert (float(plain(extra.used)), block_of(extra, (), body.at)) == (expected, None)
+    assert [event.kind.value for event in told] == ["charged_within_plan"]
+
+
 def test_every_kind_has_several_cases_of_our_own() -> None:
     files = [*(CASES / "own").glob("*.json")]
     assert files
