@@ -11,8 +11,8 @@ _HERE = Path(__file__).parent
 _MODULES = Path(__file__).parents[2] / ".peers/pictures"
 _PAGE = _MODULES / "page"
 _SENT_AT = "2026-04-21T15:30:00Z"
-_HEIGHT = 8000
-"""Enough for every sheet, and less than the 16384 pixels that Chromium draws."""
+_HEIGHT = 16_000
+"""In pixels: enough for every sheet, and less than the 16384 that Chromium draws."""
 _FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -84,9 +84,9 @@ def draw(sheet: Sheet, target: Path) -> None:
     """Writes a PNG, cut to what is drawn."""
     content = json.dumps({**asdict(sheet), "sentAt": _SENT_AT})
     (_PAGE / "sheet.js").write_text(f"window.SHEET = {content};", "utf-8")
-    several = sheet.columns > 1
-    size = f"--window-size={sheet.width * sheet.columns},{_HEIGHT}"
-    scale = f"--force-device-scale-factor={1 if several else 2}"
+    factor = 1 if sheet.columns > 1 else 2
+    size = f"--window-size={sheet.width * sheet.columns},{_HEIGHT // factor}"
+    scale = f"--force-device-scale-factor={factor}"
     profile = f"--user-data-dir={_PAGE / 'profile'}"
     page = (_PAGE / "page.html").as_uri()
     _run("chromium", *_FLAGS, scale, profile, size, f"--screenshot={target}", page)

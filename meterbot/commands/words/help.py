@@ -17,14 +17,14 @@ async def answer(_context: CommandContext, _request: Request) -> Answer:
 
 def help_message(text: str = "") -> Message:
     """Every word that people can ask. `text` is shown before the list."""
-    lines = tuple(f"{word.usage}: {word.help}" for word in HELP_WORDS)
+    listed = Section(tuple(word.help for word in HELP_WORDS), labels=tuple(word.usage for word in HELP_WORDS))
     names = ", ".join(word.name for word in HELP_WORDS)
     share = "Type these after /claude-spend. Only you see the answer, unless you add “share”."
     return Message(
         title="What you can ask",
         fallback=text or f"/claude-spend: {names}",
         text=f"{text}\n{share}".lstrip(),
-        sections=(Section(lines),),
+        sections=(listed,),
     )
 
 
