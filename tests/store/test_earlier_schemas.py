@@ -1,6 +1,5 @@
 """Databases that earlier versions left behind, as `tests/data/schemas` keeps them, become this version's and lose nothing."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
@@ -188,9 +187,11 @@ async def test_what_the_rules_remember_of_an_earlier_database_keeps_its_meaning(
     await store.close()
 
 
-async def test_two_processes_that_start_at_once_bring_an_earlier_database_forward(database_url: str) -> None:
+async def test_two_processes_that_start_at_once_bring_an_earlier_database_forward(
+    database_url: str, tmp_path: Path
+) -> None:
     await load(database_url, REVISIONS[0])
-    await asyncio.to_thread(upgraded_by_two_processes, database_url)
+    await upgraded_by_two_processes(database_url, tmp_path)
     store = await open_store(database_url)
     assert {row.seat for row in await store.read(counter_states.read_latest)} == {"ana", "bo", "cy"}
     await store.close()
