@@ -109,8 +109,8 @@ async def together(workers: int, served: upstream.Running, database: str) -> Tog
     await connection.close()
     _tell(children)
     printed = [(await child.communicate())[0] for child in children]
-    told = [json.loads(text.splitlines()[-1]) for text in printed]
-    used = {name: sum(one[name] for one in told) for name in ("cpu", "loop", "commits", "statements")}
+    figures = [json.loads(text.splitlines()[-1]) for text in printed]
+    used = {name: sum(one[name] for one in figures) for name in ("cpu", "loop", "commits", "statements")}
     return Together(
         workers, seen["readings"] / seconds, **used, active=active / looks, waiting=waiting / looks
     )

@@ -103,15 +103,15 @@ def test_the_seat_answer_has_it_as_unknown() -> None:
 NOT_IN_SUMS = "The spend of 1 seat is not known and not in these numbers."
 
 
-@pytest.mark.parametrize(("names", "told"), [(NAMES, True), (("ana", "fay"), False)])
-def test_history_and_forecast_say_what_they_lack(names: tuple[str, ...], *, told: bool) -> None:
+@pytest.mark.parametrize(("names", "lacks"), [(NAMES, True), (("ana", "fay"), False)])
+def test_history_and_forecast_say_what_they_lack(names: tuple[str, ...], *, lacks: bool) -> None:
     view = seen(*names)
     counter = reading("ana").counter
     samples = [Sample(NOW - timedelta(hours=1), counter, money("17.20"), None, blocked=False)]
     forecast = forecast_answer(view, outlooks(view.report, samples, []))
-    assert (NOT_IN_SUMS in forecast.text) is told
+    assert (NOT_IN_SUMS in forecast.text) is lacks
     history = history_answer(view, days(view), 7, ())
-    assert (NOT_IN_SUMS in str(history.sections)) is told
+    assert (NOT_IN_SUMS in str(history.sections)) is lacks
 
 
 def days(view: View) -> tuple[DailySpend, ...]:

@@ -31,7 +31,7 @@ def test_names_are_as_a_person_writes_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("configured", "told"),
+    ("configured", "tiers"),
     [
         ("max_20x", ["max_20x"]),
         ("max_20x", [None, "team", "max_20x"]),  # of several organizations one is the seat's own
@@ -44,9 +44,9 @@ def test_names_are_as_a_person_writes_them() -> None:
     ],
 )
 def test_a_plan_that_agrees_or_is_not_known_is_no_trouble(
-    configured: str | None, told: list[str | None]
+    configured: str | None, tiers: list[str | None]
 ) -> None:
-    assert plan_mismatch("ana", configured, told) is None
+    assert plan_mismatch("ana", configured, tiers) is None
 
 
 def test_a_plan_that_differs_is_reported_with_both() -> None:

@@ -64,9 +64,9 @@ async def test_a_seat_that_stays_blocked_is_reported_again_each_time_until_it_is
     await house.reads("0")
     await house.passes(HOUR)
     await house.reads("50")
-    for hours, told in ((23, 0), (2, 1), (1, 1), (24, 2)):
+    for hours, number in ((23, 0), (2, 1), (1, 1), (24, 2)):
         await house.passes(hours * HOUR)
-        assert len(reminders(house.walls["wall"])) == told
+        assert len(reminders(house.walls["wall"])) == number
     assert reminders(house.walls["wall"])[0] == "Reminder: ana has been blocked for 25h ($50.00 of $50.00)."
     await house.reads("50", cap="200")
     await house.passes(48 * HOUR)
@@ -123,8 +123,10 @@ async def test_a_place_that_refuses_is_reported_at_the_others_and_its_end_too(st
     for _ in range(3):
         await house.passes(timedelta(minutes=20))
     assert any("started extra usage" in title for title in slack.titles())
-    (told,) = [each for each in discord.standing if each.message.title == "Slack C1 does not accept messages"]
-    assert told.edits[-1].title == "Resolved: Slack C1 does not accept messages"
+    (number,) = [
+        each for each in discord.standing if each.message.title == "Slack C1 does not accept messages"
+    ]
+    assert number.edits[-1].title == "Resolved: Slack C1 does not accept messages"
     assert not any("does not accept messages" in title for title in slack.titles())
 
 

@@ -46,7 +46,7 @@ def surroundings(three: Team, slack: LocalSlack, folder: Path) -> dict[str, str]
     return {"METERBOT_CONFIG_TOML": toml, **tokens, **keys}
 
 
-async def told(three: Team, slack: LocalSlack, words: str) -> dict[str, Any]:
+async def alert_with(three: Team, slack: LocalSlack, words: str) -> dict[str, Any]:
     """Waits until these words stand on both platforms; the message on Slack."""
     message = await slack.message(lambda one: words in one["text"], seconds=20)
     await three.discord.until(lambda: words in str(three.on_discord()), seconds=20)
@@ -59,7 +59,7 @@ async def test_alerts_and_answers_on_both_platforms_and_nothing_twice(binary: Pa
         environ = surroundings(three, slack, tmp_path)
         three.block("ana")
         async with process.started("run", environ=environ, cwd=tmp_path) as running:
-            alert = await told(three, slack, "ana is BLOCKED")
+            alert = await alert_with(three, slack, "ana is BLOCKED")
             assert alert["user"] == BOT
             await slack.command("/claude-spend", "seat ana")
             answer = await slack.message(lambda one: "subtype" in one)
@@ -72,8 +72,8 @@ async def test_alerts_and_answers_on_both_platforms_and_nothing_twice(binary: Pa
         three.unblock("ana")
         three.block("cy")
         async with process.started("run", environ=environ, cwd=tmp_path) as running:
-            await told(three, slack, "cy is BLOCKED")
-            await told(three, slack, "ana is no longer blocked")
+            await alert_with(three, slack, "cy is BLOCKED")
+            await alert_with(three, slack, "ana is no longer blocked")
             await slack.message(lambda one: one.get("thread_ts") == alert["ts"])
             end = await process.stop(running)
         posted = [one for one in await slack.messages() if one["user"] == BOT and "subtype" not in one]

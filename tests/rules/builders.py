@@ -123,7 +123,7 @@ class Paced:
 
     def __init__(self, settings: RuleSettings | None = None) -> None:
         self.watch = Watch(settings)
-        self.told: list[Event] = []
+        self.found: list[Event] = []
 
     def see(self, seen: Snapshot, now: datetime | None = None) -> list[Event]:
         now = now or seen.fetched_at
@@ -137,14 +137,14 @@ class Paced:
             memory, paced = watch_pace(watch.memory, rise, watch.settings, now)
             watch.memory = load(CounterMemory, dump(memory))
             events += paced
-        self.told += events
+        self.found += events
         return events
 
     def uses(self, used: str | None, at: datetime, cap: str | None = "50", **fields: Any) -> list[EventKind]:
         return kinds(self.see(snapshot(at, metered=extra(used, cap, **fields))))
 
     def count(self, kind: EventKind) -> int:
-        return kinds(self.told).count(kind)
+        return kinds(self.found).count(kind)
 
 
 def kinds(events: list[Event]) -> list[EventKind]:

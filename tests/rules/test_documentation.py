@@ -100,7 +100,7 @@ def paced(settings: RuleSettings) -> list[Event]:
         seen.uses(f"{hour}.00", NOON - timedelta(hours=24 - hour))
     for minute in range(0, 60, 15):
         seen.uses(f"{20 + minute}", NOON + timedelta(minutes=minute), "900")
-    return [event for event in seen.told if event.kind in {EventKind.CAP_FORECAST, EventKind.SPEND_SPIKE}]
+    return [event for event in seen.found if event.kind in {EventKind.CAP_FORECAST, EventKind.SPEND_SPIKE}]
 
 
 HAVE_CHANGES = {EventKind.METERING_CHANGED, EventKind.SUBSCRIPTION_CHANGED}

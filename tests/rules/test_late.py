@@ -163,7 +163,7 @@ def test_an_account_that_the_sender_learned_to_say_is_no_stranger() -> None:
 
 def test_organizations_read_within_a_minute_are_memberships_and_later_a_change() -> None:
     memory = known_as(NAMELESS)
-    for apart, told in ((timedelta(0), 0), (timedelta(seconds=59), 0), (MINUTE, 1)):
+    for apart, number in ((timedelta(0), 0), (timedelta(seconds=59), 0), (MINUTE, 1)):
         second = snapshot(NOON + apart, **{**NAMELESS, "org_uuid": "two"})
         _, events = watch_identity(memory, second, SETTINGS, second.fetched_at)
-        assert len(events) == told
+        assert len(events) == number

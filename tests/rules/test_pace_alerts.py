@@ -45,14 +45,14 @@ def test_a_pace_that_spends_the_cap_before_the_month_ends_is_reported_once() -> 
 def test_it_says_when_and_at_which_pace() -> None:
     paced = Paced()
     steady(paced, "1", 12)
-    told = only(paced.told, FORECAST)
+    alert = only(paced.found, FORECAST)
     # The ninth reading is the first that covers a third of a day.
-    assert told.at == NOON + 8 * HOUR
-    assert fact_money(told.facts["pace"]) == usd("1")
-    assert told.facts["cap_eta"] == "2026-04-17T14:00:00Z"
-    assert told.facts["ends"] == "2026-05-01T00:00:00Z"
-    assert told.facts["likely"] is None
-    assert told.seat == "ana"
+    assert alert.at == NOON + 8 * HOUR
+    assert fact_money(alert.facts["pace"]) == usd("1")
+    assert alert.facts["cap_eta"] == "2026-04-17T14:00:00Z"
+    assert alert.facts["ends"] == "2026-05-01T00:00:00Z"
+    assert alert.facts["likely"] is None
+    assert alert.seat == "ana"
 
 
 def test_a_pace_that_leaves_something_of_the_cap_is_no_risk() -> None:
@@ -97,8 +97,8 @@ def test_the_months_forecast_is_among_the_facts_once_there_is_one() -> None:
     steady(paced, "0.05", 24 * 6, NOON - 6 * DAY)
     assert paced.count(FORECAST) == 0
     steady(paced, "1", 24, NOON, used="20", cap="50")
-    told = only(paced.told, FORECAST)
-    likely = fact_money(told.facts["likely"])
+    alert = only(paced.found, FORECAST)
+    likely = fact_money(alert.facts["likely"])
     assert likely is not None
     assert usd("20").major < likely.major
 
@@ -147,7 +147,7 @@ def test_only_a_cap_that_is_raised_by_enough_ends_its_forecast(cap: str, *, is_e
     steady(paced, "1", 12, end + HOUR, used="12", cap=cap)
     assert paced.count(FORECAST) == 1
     (first,), (raised,) = (
-        [each for each in paced.told if each.kind is kind] for kind in (FORECAST, EventKind.METERING_CHANGED)
+        [each for each in paced.found if each.kind is kind] for kind in (FORECAST, EventKind.METERING_CHANGED)
     )
     assert raised.resolves == (first.key if is_enough else None)
 
@@ -157,8 +157,8 @@ def test_a_cap_that_is_raised_by_too_little_twice_is_one_episode_which_the_right
     end = steady(paced, "1", 12)
     for number, cap in enumerate(["55", "60", "500"]):
         end = steady(paced, "1", 6, end + HOUR, used=str(12 + 6 * number), cap=cap)
-    (first,) = [each for each in paced.told if each.kind is FORECAST]
-    assert [each.resolves for each in paced.told if each.kind is EventKind.METERING_CHANGED] == [
+    (first,) = [each for each in paced.found if each.kind is FORECAST]
+    assert [each.resolves for each in paced.found if each.kind is EventKind.METERING_CHANGED] == [
         None, None, first.key
     ]  # fmt: skip
 
@@ -175,7 +175,7 @@ def test_a_new_month_is_a_new_episode() -> None:
     paced = Paced()
     steady(paced, "1", 12)
     steady(paced, "1", 12, datetime.fromisoformat("2026-05-01T01:00:00Z"))
-    keys = [event.key for event in paced.told if event.kind is FORECAST]
+    keys = [event.key for event in paced.found if event.kind is FORECAST]
     assert [key.split(":")[2] for key in keys] == ["2026-04", "2026-05"]
 
 
@@ -264,11 +264,11 @@ def burst(paced: Paced, dollars: str, since: datetime = NOON) -> None:
 def test_an_hour_far_above_the_habit_is_a_spike() -> None:
     paced = with_a_habit()
     burst(paced, "9")
-    told = only(paced.told, SPIKE)
-    assert fact_money(told.facts["usual"]) == usd("0.50")
+    alert = only(paced.found, SPIKE)
+    assert fact_money(alert.facts["usual"]) == usd("0.50")
     # Half of the burst was seen by the third reading, and the hour before it was quiet.
-    assert fact_money(told.facts["pace"]) == usd("6")
-    assert (told.facts["times"], told.facts["hours"]) == ("12.0", 12)
+    assert fact_money(alert.facts["pace"]) == usd("6")
+    assert (alert.facts["times"], alert.facts["hours"]) == ("12.0", 12)
 
 
 def test_an_hour_like_others_is_none() -> None:

@@ -211,13 +211,13 @@ def test_what_all_cost_and_what_falls_to_none_is_exactly_what_was_spent(
         for number, (begin, length) in enumerate(spans)
     }
     found = attribute(increases(samples), windows)
-    told = [*found.rest, *(part for parts in found.shares.values() for part in parts)]
+    every_part = [*found.rest, *(part for parts in found.shares.values() for part in parts)]
     spent = spend_between(samples, samples[0].at, samples[-1].at)
     assert spent is not None
-    assert sum((part.minor for part in told), Decimal(0)) == sum(
+    assert sum((part.minor for part in every_part), Decimal(0)) == sum(
         (amount.minor for amount in spent.values()), Decimal(0)
     )
-    assert all(part.minor >= 0 for part in told)
+    assert all(part.minor >= 0 for part in every_part)
     for number, window in windows.items():
         alone = spend_between(samples, window.start, window.end) if not found.partners[number] else None
         if alone is not None:

@@ -118,18 +118,18 @@ class Played:
 
     seat: Seat
     snapshots: list[Snapshot] = field(default_factory=list)
-    told: list[list[Event]] = field(default_factory=list)
+    events: list[list[Event]] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
     @property
     def kinds(self) -> list[list[str]]:
-        return [[event.kind.value for event in events] for events in self.told]
+        return [[event.kind.value for event in events] for events in self.events]
 
     @property
     def messages(self) -> list[Message]:
         # A seat that meterbot reads itself needs no configured plan: the account says it.
         seat = self.seat if self.seat.source == "push" else replace(self.seat, plan=None)
-        return [alert(event, seat, UTC) for events in self.told for event in events]
+        return [alert(event, seat, UTC) for events in self.events for event in events]
 
     def spent(self) -> dict[str, Money]:
         """From the first reading to the last, as history counts it."""
@@ -176,6 +176,6 @@ async def played(
             snapshot = await read(given)
             events = ingested.read(snapshot, given.at)
             found.snapshots.append(snapshot)
-            found.told.append([event for event in events if event.muted_by is None])
+            found.events.append([event for event in events if event.muted_by is None])
         found.samples = ingested.samples
         return found

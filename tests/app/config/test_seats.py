@@ -150,11 +150,11 @@ def test_an_organization_is_read_every_fifteen_minutes_and_names_nobody() -> Non
 )
 def test_what_is_wrong_is_said(line: str, problem: str) -> None:
     token = 'token_env = "ADMIN"' if line else ""
-    (told,) = problems(f"{API}{token}\n{line}", ENVIRON)
-    assert problem in told
+    (problem_text,) = problems(f"{API}{token}\n{line}", ENVIRON)
+    assert problem in problem_text
 
 
 def test_only_an_organization_can_be_told_to_store_emails() -> None:
     seat = '[[seats]]\nname = "ana"\nsource = "claude_ai"\nsession_key_env = "ADMIN"\nstore_emails = true'
-    (told,) = problems(seat, ENVIRON)
-    assert "seats[0].store_emails: is not for claude_ai seats" in told
+    (problem_text,) = problems(seat, ENVIRON)
+    assert "seats[0].store_emails: is not for claude_ai seats" in problem_text
