@@ -96,7 +96,7 @@ class Item:
     met: bool = False
     _began_at: datetime | None = None
     _gave_up: int = 0
-    """How many messages or pull requests were set aside."""
+    """How many messages or pull requests were set aside when that was looked at."""
 
     @property
     def kind(self) -> str:
@@ -212,11 +212,12 @@ class Item:
         return await self.stage.base.run(work, self.stage.world)
 
     def judge_log(self, lines: Sequence[str], *, alone: bool) -> None:
-        """Checks that the log says once what was set aside. `alone`: there was no other fault that may end a bot between the
-        commit and the line."""
-        said = sum(_GAVE_UP in line for line in lines)
-        if said > self._gave_up or (alone and said < self._gave_up):
-            self.problems.append(f"{self._gave_up} items were set aside, and the log says so {said} times")
+        """Checks that the log says of each item that was set aside that it was, and says so once. `alone`: there was no other
+        fault that may end a bot between the commit and the line."""
+        said = [json.loads(line) for line in lines if _GAVE_UP in line]
+        items = [each.get("delivery") or each.get("pull") for each in said]
+        if len(set(items)) < len(items) or (alone and len(items) < self._gave_up):
+            self.problems.append(f"{self._gave_up} items were set aside, and the log says so of {items}")
 
     # The channels' contents.
 
