@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
+from functools import partial
 from operator import attrgetter
 from typing import Protocol
 
@@ -146,11 +147,12 @@ def _row(
     facts = one.facts
     if facts is None or readers is not None or not _still_hold(facts, seat, at):
         return _whole_row(seat, one, readers or {}, health, at)
+    later = partial(_details, seat, one, health, at)
+    return SeatRow(seat, health, facts, later, one.counter, facts.extra_usage_at, counted=True)
 
-    def details() -> RowDetails:
-        return _whole_row(seat, one, {}, health, at).details
 
-    return SeatRow(seat, health, facts, details, one.counter, facts.extra_usage_at, counted=True)
+def _details(seat: Seat, one: LatestReading, health: Health, at: _Moment) -> RowDetails:
+    return _whole_row(seat, one, {}, health, at).details
 
 
 def _still_hold(facts: SeatFacts, seat: Seat, at: _Moment) -> bool:
