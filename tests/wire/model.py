@@ -20,7 +20,8 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 class Facts:
     """One reading. `used` None: not readable. `cap` 0 or more, "none", or None for unknown. `windows`: how full each is.
     `late`: it arrived too long after it was made to bring alerts. `percents` and `off` are what is configured then: the
-    levels of a cap, and the kinds of events that nobody wants."""
+    levels of a cap, and the kinds of events that nobody wants. `resets` are the windows' next resets, `until` where the
+    counter may start again besides."""
 
     at: datetime
     used: Decimal | None
@@ -32,6 +33,8 @@ class Facts:
     late: bool
     percents: tuple[int, ...]
     off: frozenset[str]
+    resets: dict[str, datetime | None]
+    until: datetime | None
 
     @property
     def blocked(self) -> bool:
@@ -39,6 +42,24 @@ class Facts:
             return True
         over = self.used is not None and isinstance(self.cap, Decimal) and self.used >= self.cap
         return over and bool(self.used) and self.reason not in SWITCHED_OFF
+
+
+@dataclass
+class Full:
+    """A window that was full at `at`, until `resets`; `room`: it had room since."""
+
+    at: datetime
+    resets: datetime | None
+    room: bool = False
+
+    def is_over(self, resets: datetime | None, now: datetime) -> bool:
+        """Whether being full now, until `resets`, is another time: it was reset in between."""
+        if self.resets is None or resets is None:
+            return self.room
+        moved = resets - self.resets
+        if self.room:
+            return abs(moved) > CLOCKS_DIFFER
+        return self.at < self.resets <= now and moved > CLOCKS_DIFFER
 
 
 @dataclass
@@ -59,7 +80,10 @@ class Model:
     compared_cap: Decimal | str | None = None
     block: str | None = None
     windows_at: datetime | None = None
-    full: set[str] = field(default_factory=set)
+    full: dict[str, Full] = field(default_factory=dict)
+    resets: list[datetime] = field(default_factory=list)
+    until: datetime | None = None
+    extra_period: int = 0
     full_at: datetime | None = None
     spent: Decimal = Decimal(0)
     below: list[Decimal] = field(default_factory=list)
@@ -82,15 +106,20 @@ class Model:
         full = self._windows(new)
         events += [] if started else [("window_full", name) for name in full]
         events += self._block(new)
-        muting = self.block is not None and self.block == self.month and "seat_blocked" not in new.off
+        muting = self.block is not None and self.block == self.period and "seat_blocked" not in new.off
         crossed = self._levels(new)
         events += [] if muting else crossed
         events += self._balance(new, muting=muting)
         self._spend(new)
         if new.used is not None:
             self.used, self.used_at = new.used, new.at
-        self.at = new.at
+        self.at, self.until = new.at, new.until
         return [event for event in events if event[0] not in new.off]
+
+    @property
+    def period(self) -> str:
+        """Two of them may be in one month."""
+        return f"{self.month}.{self.extra_period}"
 
     def _spend(self, new: Facts) -> None:
         """The spend since the reading before, however late it arrives; a return after a dip is no new spend."""
@@ -108,8 +137,12 @@ class Model:
         fell = used < self.used and f"{new.at + CLOCKS_DIFFER:%Y-%m}" > self.month
         later = month > self.month
         rose = later and (self.used == 0 or (used > self.used and new.at >= begin + RESET_MAY_LAG))
+        lifted = self.until is not None and self.used_at is not None and self.used_at < self.until <= new.at
+        again = used < self.used and lifted and not fell
+        fell = fell or again
         if not fell and not rose:
             return []
+        self.extra_period += 1
         unread, final = self.unread_month, self.used
         self.unread_month, self.month = (
             False,
@@ -137,20 +170,34 @@ class Model:
         ):
             return False
         earlier = min(self.windows_at, self.used_at)
-        late = self.full_at is not None and self.full_at >= earlier - timedelta(minutes=15)
+        passed = [at for at in self.resets if self.windows_at < at <= new.at]
+        full_at = max([*passed, *([] if self.full_at is None else [self.full_at])], default=None)
+        late = full_at is not None and full_at >= earlier - timedelta(minutes=15)
         self.accused = new.at - earlier <= timedelta(hours=5) and not late
         return self.accused
 
     def _windows(self, new: Facts) -> list[str]:
-        full = [name for name, level in new.windows.items() if level >= 100]
-        found = [name for name in full if name not in self.full]
-        self.full, self.windows_at = set(full), new.at
-        self.full_at = new.at if full else self.full_at
+        found = []
+        passed = [at for at in self.resets if self.windows_at is not None and self.windows_at < at <= new.at]
+        self.full_at = max([*passed, *([] if self.full_at is None else [self.full_at])], default=None)
+        for name, level in new.windows.items():
+            last, resets = self.full.get(name), new.resets.get(name)
+            if level < 100:
+                if last is not None:
+                    last.room = True
+                continue
+            if last is None or last.is_over(resets, new.at):
+                found.append(name)
+            kept = None if last is None or last.room else last.resets
+            self.full[name] = Full(new.at, resets or kept)
+            self.full_at = new.at
+        self.windows_at = new.at
+        self.resets = [at for at in new.resets.values() if at is not None]
         return found
 
     def _block(self, new: Facts) -> list[tuple[str, object]]:
         if new.blocked:
-            begins, self.block = self.block is None, self.month
+            begins, self.block = self.block is None, self.period
             return [("seat_blocked", None)] if begins else []
         if self.block is None or new.used is None or new.cap is None:
             return []

@@ -4,8 +4,8 @@ Covered: amounts as numbers, texts, fractions, nulls and garbage; exponents 0 to
 alone, `spend` beside it, and a team's total beside the member's own row; no cap, and caps that change; blocks by reason,
 flag and cap; full windows; borders of a month; dips; readings that repeat, come out of order, or are dated a little or
 far into the future, or arrive hours late within a month; prepaid credits; levels and kinds that are configured otherwise
-in between. Held for each reading: the amount, whether it blocks, and the events that are posted; at the end, what was
-spent. Not covered: reset moments of windows, `disabled_until`, and forecasts.
+in between; reset moments of a window, and `disabled_until`. Held for each reading: the amount, whether it blocks, and the events that are posted; at the end, what was
+spent. Not covered: forecasts.
 
 HYPOTHESIS_PROFILE=search looks for new examples.
 """
@@ -49,6 +49,9 @@ STEPS = [
     timedelta(hours=6),
     timedelta(days=2),
 ]
+RESETS = [None, None, 120, 123, 300, 2, -60]
+"""Minutes from a reading to the next reset of its window; the last one is overdue."""
+UNTIL = [None, None, None, 30, 24 * 60, -60]
 STARTS = [datetime(2026, 11, 12, 9, tzinfo=UTC), datetime(2026, 11, 30, 22, tzinfo=UTC), datetime(2026, 12, 1, 0, 30, tzinfo=UTC)]  # fmt: skip
 
 amounts = st.one_of(
@@ -80,6 +83,8 @@ def series(draw: st.DrawFn) -> dict[str, Any]:
                 "reason": draw(st.sampled_from([None] * 6 + sorted(CAP | SWITCHED_OFF))),
                 "reached": draw(st.sampled_from([False] * 6 + [True])),
                 "five_hour": draw(st.sampled_from([10, 40, 100])),
+                "resets": draw(st.sampled_from(RESETS)),
+                "until": draw(st.sampled_from(UNTIL)),
                 "balance": draw(st.sampled_from([None, 0, 500, 2000, 90_000])),
                 "percents": draw(st.sampled_from(PERCENTS)),
                 "off": draw(st.sampled_from(OFF)),
@@ -98,6 +103,7 @@ def document(given_: dict[str, Any], one: dict[str, Any]) -> bytes:
     extra = {"is_enabled": True, "monthly_limit": cap, "used_credits": used, "disabled_reason": one["reason"]}
     extra |= {**unit, "spend_limit_reached": one["reached"]}
     usage: dict[str, Any] = {"five_hour": {"utilization": one["five_hour"]}, "seven_day": {"utilization": 7}}
+    usage["five_hour"]["resets_at"] = _text(_ahead(one, "resets"))
     row = None
     if given_["places"] == "both":
         scale = {"currency": given_["currency"], "exponent": given_["exponent"]}
@@ -108,12 +114,24 @@ def document(given_: dict[str, Any], one: dict[str, Any]) -> bytes:
     if given_["places"] == "row":
         row = {"limit_type": "member", "account_uuid": ACCOUNT, "organization_uuid": ORG, "is_enabled": True}
         row |= {"monthly_credit_limit": cap, "used_credits": used, "currency": given_["currency"]}
-        row |= {"disabled_reason": one["reason"], "out_of_credits": one["reached"]}
+        row |= {
+            "disabled_until": _text(_ahead(one, "until")),
+            "disabled_reason": one["reason"],
+            "out_of_credits": one["reached"],
+        }
         extra |= {"used_credits": 900_000, "monthly_limit": 800_000, "spend_limit_reached": True}
     usage["extra_usage"] = extra
     at = one["now"] + one["skew"]
     whose = {"org_uuid": ORG, "account_uuid": ACCOUNT, "fetched_at": at.isoformat()}
     return json.dumps({**whose, "usage": usage, "overage": row}).encode()
+
+
+def _ahead(one: dict[str, Any], name: str) -> datetime | None:
+    return None if one[name] is None else one["now"] + timedelta(minutes=one[name])
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 def facts(given_: dict[str, Any], one: dict[str, Any]) -> Facts:
@@ -127,7 +145,8 @@ def facts(given_: dict[str, Any], one: dict[str, Any]) -> Facts:
     late = one["skew"] <= -LATE
     at = one["now"] + min(one["skew"], timedelta(0))  # a clock that is ahead is put right
     configured = (one["percents"], one["off"])
-    return Facts(at, number, known, one["reason"], one["reached"], windows, left, late, *configured)
+    ends = {"five_hour": _ahead(one, "resets")}, _ahead(one, "until") if given_["places"] == "row" else None
+    return Facts(at, number, known, one["reason"], one["reached"], windows, left, late, *configured, *ends)
 
 
 def configured(one: dict[str, Any]) -> RuleSettings:
