@@ -60,7 +60,7 @@ async def test_who_cannot_say_that_it_is_alive_stops_before_others_take_over(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("meterbot.app.heartbeat.BEAT_SECONDS", 0.01)
-    monkeypatch.setattr("meterbot.app.heartbeat.ALIVE_SECONDS", 0.5)
+    monkeypatch.setattr("meterbot.app.heartbeat.ALIVE_SECONDS", 2.0)
     lease, stopped = Lease("gateway"), asyncio.Event()
     presence = Heartbeat(store, "one", SystemClock(), [lease])
     presence.when_lost(stopped.set)

@@ -108,7 +108,7 @@ async def test_a_post_that_was_lost_before_it_arrived_is_certainly_not_there() -
 
 async def test_a_post_that_timed_out_is_in_doubt_and_found_when_it_arrived() -> None:
     release = asyncio.Event()
-    async with rig(timeout=0.3) as r:
+    async with rig(timeout=1.0) as r:
         r.slack.fail("chat.postMessage", hanging(release))
         with pytest.raises(SendError) as caught:
             await r.chat.post("delivery1", r.slack.channel, alert())
