@@ -157,10 +157,10 @@ class PullRequestTracker:
 
     async def _set_aside(self, key: Key, reason: str) -> None:
         repo, number, _ = key
-        log.error("gave up on a pull request", pull=f"{repo}#{number}", reason=reason)
-        await self._store.run(lambda tx: records.set_aside(tx, key, reason))
         self._tries.pop(key, None)
-        self._counters.failed("pull_request")
+        if await self._store.run(lambda tx: records.set_aside(tx, key, reason)):
+            log.error("gave up on a pull request", pull=f"{repo}#{number}", reason=reason)
+            self._counters.failed("pull_request")
 
     async def _ask(self, record: PullRecord, now: datetime) -> None:
         pull = record.pull

@@ -95,10 +95,11 @@ def unreadable(connection: Connection) -> dict[Key, str]:
     return found
 
 
-def set_aside(connection: Connection, key: Key, reason: str) -> None:
-    """Gives a pull request up: no other shares with it from now on. It stays due, for a later `retry_failed`."""
-    given_up = {"open": False, "failed_because": reason}
-    connection.execute(update(pull_requests).where(_is(key)).values(given_up))
+def set_aside(connection: Connection, key: Key, reason: str) -> bool:
+    """Gives a pull request up: no other shares with it from now on. It stays due, for a later `retry_failed`. False if
+    another worker was first."""
+    given_up = update(pull_requests).where(_is(key), _pulls.failed_because.is_(None))
+    return connection.execute(given_up.values(open=False, failed_because=reason)).rowcount == 1
 
 
 def failed(connection: Connection) -> list[FailedPull]:

@@ -30,11 +30,11 @@ def test_what_is_reported_once_and_in_order_is_well() -> None:
 
 
 def test_a_fact_that_nobody_told_is_lost() -> None:
-    assert judge(story(HALF, MOST), [FIRST]).lost == [f"{MOST} (told 0 of 1 times)"]
+    assert judge(story(HALF, MOST), [FIRST]).lost == [f"{MOST} (posted 0 of 1 times)"]
 
 
 def test_a_level_that_was_reached_twice_must_be_told_twice() -> None:
-    assert judge(story(HALF, HALF), [FIRST]).lost == [f"{HALF} (told 1 of 2 times)"]
+    assert judge(story(HALF, HALF), [FIRST]).lost == [f"{HALF} (posted 1 of 2 times)"]
 
 
 def test_what_was_edited_away_was_reported() -> None:

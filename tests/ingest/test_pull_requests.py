@@ -476,7 +476,9 @@ async def test_a_pull_request_set_aside_before_its_commits_were_read_is_due_agai
     )
     await asking.merges.add(merged(), "d1", MERGED_AT)
     key = (await asking.pull()).key
-    await asking.store.run(lambda tx: pull_requests.set_aside(tx, key, "a bug"))
+    first = await asking.store.run(lambda tx: pull_requests.set_aside(tx, key, "a bug"))
+    again = await asking.store.run(lambda tx: pull_requests.set_aside(tx, key, "a bug"))
+    assert (first, again) == (True, False)  # of two workers, one reports it
     await asking.merges.calculate_due(MERGED_AT + MINUTE)
     assert github.requests == []
     await asking.store.run(pull_requests.retry_failed)
