@@ -93,11 +93,14 @@ def test_the_team_answer_has_it_as_unknown() -> None:
 
 
 def test_the_seat_answer_has_it_as_unknown() -> None:
-    def lines(name: str) -> list[str]:
-        return [line for part in seat_detail(seen(*NAMES), [name], ["me"]).sections for line in part.lines]
+    def values(name: str) -> dict[str, str]:
+        sections = seat_detail(seen(*NAMES), [name], ["me"]).sections
+        return {
+            label: line for part in sections for label, line in zip(part.labels, part.lines, strict=False)
+        }
 
-    assert "Extra usage      unknown" in lines("ent")
-    assert "Extra usage      not metered" in lines("fay")
+    assert values("ent")["Extra usage"] == "unknown"
+    assert values("fay")["Extra usage"] == "not metered"
 
 
 NOT_IN_SUMS = "The spend of 1 seat is not known and not in these numbers."
