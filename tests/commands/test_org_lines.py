@@ -105,6 +105,8 @@ def test_people_are_printed_only_where_asked_for() -> None:
 def test_names_are_shown_where_everyones_are(rows: Rows, named: bool) -> None:  # noqa: FBT001  # a parameter of the test
     report = team_report([reading(api_snapshot())], {}, [seat("api", "admin_api", None)], NOW)
     view = View(report, rows=rows, own=frozenset({"api"}))
-    text = as_text(seat_detail(view, ["api"], ("me",)))
-    assert "API spend        $148.45" in text
+    detail = seat_detail(view, ["api"], ("me",))
+    labelled = [zip(section.labels, section.lines, strict=False) for section in detail.sections]
+    text = as_text(detail)
+    assert ("API spend", "$148.45 this month (cost report)") in [pair for pairs in labelled for pair in pairs]
     assert ("dev@example.com" in text) is named
