@@ -360,7 +360,7 @@ async def test_a_sign_in_that_is_rejected_needs_a_person(
 async def test_the_token_goes_to_no_unencrypted_relay(home: Home) -> None:
     home.sign_in()
     home.env["METERBOT_ANTHROPIC_API"] = "http://relay.example.com"
-    with pytest.raises(Problem, match="METERBOT_ANTHROPIC_API is http"):
+    with pytest.raises(Problem, match="METERBOT_ANTHROPIC_API must begin with https://"):
         await read(home)
 
 

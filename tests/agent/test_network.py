@@ -39,9 +39,9 @@ def test_an_address_that_a_token_may_be_sent_to(text: str, base: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("http://meterbot.example.com", "is http"),
-        ("http://10.0.0.7:8080", "is http"),
-        ("http://localhost.example.com", "is http"),
+        ("http://meterbot.example.com", "must begin with https://"),
+        ("http://10.0.0.7:8080", "must begin with https://"),
+        ("http://localhost.example.com", "must begin with https://"),
         ("meterbot.example.com", "must be a plain address"),
         ("ftp://meterbot.example.com", "must be a plain address"),
         ("https://", "must be a plain address"),

@@ -59,7 +59,9 @@ def a_team() -> TeamReport:
 def as_text(message: Message) -> str:
     parts = [message.title, message.text]
     for section in without_natives(message, 120).sections:
-        parts += ["", *([f"{section.heading}:"] if section.heading else []), *section.lines]
+        labels = [f"{label:<16} " for label in section.labels] or [""] * len(section.lines)
+        lines = map("".join, zip(labels, section.lines, strict=True))
+        parts += ["", *([f"{section.heading}:"] if section.heading else []), *lines]
     return plain("\n".join([*parts, "", message.footer]))
 
 
