@@ -224,7 +224,8 @@ class JoinCommand:
     async def _held(self, seat: Seat, now: datetime) -> _Request | None:
         """The request for a seat, unless it is too old."""
         stored = await self._store.read(lambda c: notes.read(c, notes.approval_of(seat.name)))
-        request: _Request | None = None if stored is None else value_of(_Request, stored)
+        # Earlier versions stored null when an approval was used up.
+        request: _Request | None = None if stored is None else value_of(_Request | None, stored)
         return None if request is None or now - request.at >= APPROVAL_HOLDS else request
 
     async def _hold(self, seat: Seat, request: _Request | None) -> None:

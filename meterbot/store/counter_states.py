@@ -45,7 +45,7 @@ def ids(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, int]
     """The stored ones among the counters, and their numbers."""
     wanted = set(wanted)
     rows = select_in(connection, _IDS, {counter.account for counter in wanted})
-    numbers = {(account, org): number for account, org, number in rows}
+    numbers = {(account, org): number for account, org, number in map(tuple, rows)}
     return {one: numbers[key] for one in wanted if (key := (one.account, one.org)) in numbers}
 
 

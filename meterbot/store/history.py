@@ -94,7 +94,7 @@ def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sa
         return
     locks.adding_samples(connection)
     added = [_tail(sample, ids[sample.counter]) for sample in samples]
-    known: list[Tail] = select_in(connection, _TAILS, {sample.counter for sample in added})
+    known = map(Tail._make, select_in(connection, _TAILS, {sample.counter for sample in added}))
     ends, kept = {tail.counter: tail for tail in known}, list[Tail]()
     new: dict[int, Tail] = {}
     for sample in added:

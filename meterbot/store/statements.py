@@ -7,6 +7,8 @@ prepared statements do not work behind every pooler.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import (
@@ -14,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    Row,
     Select,
     Table,
     Text,
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 Rows = Sequence[Mapping[str, Any]]
-"""All have the same columns."""
+"""All have the same columns, which the table has; else ValueError or KeyError, and nothing is written."""
 StoredRows = Sequence[tuple[Any, ...]]
 """The values of all columns of a table, in its order, in the form in which they are stored."""
 Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
@@ -43,18 +46,22 @@ def dialect_insert(connection: Connection, table: Table) -> Insert:
 
 
 def upsert(connection: Connection, table: Table, rows: Rows) -> None:
-    """Inserts rows, or replaces those of the same primary key; no two rows have the same."""
-    _execute(connection, _upsert, table, _names(table, rows), _stored(connection, table, rows))
+    """Inserts rows, or replaces those of the same primary key. Raises ValueError if two rows have the same."""
+    if rows:
+        names = _names(table, rows)
+        _upsert_stored(connection, table, names, _stored(connection, table, names, rows))
 
 
 def upsert_stored(connection: Connection, table: Table, rows: StoredRows) -> None:
     """Like `upsert`."""
-    _execute(connection, _upsert, table, tuple(table.c.keys()), rows)
+    _upsert_stored(connection, table, tuple(table.c.keys()), rows)
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     """Inserts the rows whose key is not stored yet."""
-    _execute(connection, _insert_new, table, _names(table, rows), _stored(connection, table, rows))
+    if rows:
+        names = _names(table, rows)
+        _execute(connection, _insert_new, table, names, _stored(connection, table, names, rows))
 
 
 def insert_new_stored(connection: Connection, table: Table, rows: StoredRows) -> None:
@@ -68,17 +75,31 @@ def _stored_type(column: ColumnElement[Any]) -> TypeEngine[Any]:
 
 
 def _names(table: Table, rows: Rows) -> tuple[str, ...]:
-    return tuple(name for name in table.c.keys() if rows and name in rows[0])  # noqa: SIM118 - a collection of columns
+    """The rows' columns in the table's order."""
+    names = tuple(name for name in table.c.keys() if name in rows[0])  # noqa: SIM118 - a collection of columns
+    if any(len(row) != len(names) for row in rows):
+        given = ", ".join(sorted({*chain.from_iterable(rows)}))
+        raise ValueError(f"{table.name} lacks one of these columns, or a row does: {given}")
+    return names
 
 
-def _stored(connection: Connection, table: Table, rows: Rows) -> StoredRows:
+def _stored(connection: Connection, table: Table, names: tuple[str, ...], rows: Rows) -> StoredRows:
     columns = []
-    for name in _names(table, rows):
-        values, kind = [row[name] for row in rows], table.c[name].type
-        if isinstance(kind, TypeDecorator):
-            values = [kind.process_bind_param(value, connection.dialect) for value in values]
+    for name in names:
+        values = [row[name] for row in rows]
+        kind = table.c[name].type.dialect_impl(connection.dialect)
+        if (convert := kind.bind_processor(connection.dialect)) is not None:
+            values = [convert(value) for value in values]
         columns.append(values)
     return [*zip(*columns, strict=True)]
+
+
+def _upsert_stored(connection: Connection, table: Table, names: tuple[str, ...], rows: StoredRows) -> None:
+    key = itemgetter(*(names.index(column.name) for column in table.primary_key))
+    # SQLite would keep the last one.
+    if len({*map(key, rows)}) != len(rows):
+        raise ValueError(f"rows for {table.name} have the same primary key")
+    _execute(connection, _upsert, table, names, rows)
 
 
 def _execute(
@@ -172,7 +193,7 @@ def is_wanted(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def select_in(
     connection: Connection, query: Select[Any], wanted: Iterable[Any], **parameters: Any
-) -> list[Any]:
+) -> list[Row[Any]]:
     """The rows of a query with `is_wanted`."""
     values = [*set(wanted)]
     return [*connection.execute(query, {**parameters, "wanted": values}).all()] if values else []
