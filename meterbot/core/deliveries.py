@@ -14,6 +14,9 @@ from hashlib import sha256
 from meterbot.core.messages import Message, Posted
 from meterbot.core.models import Event, EventKind, Severity
 
+MAY_REPEAT = "This may be a repeat: meterbot could not check whether it was posted before."
+"""The note of a message that may have been posted before, and cannot be looked for."""
+
 
 class DeliveryKind(StrEnum):
     POST = "post"

@@ -16,6 +16,7 @@ from meterbot.chat import LOOK_BACK, Chat
 from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.deliveries import (
+    MAY_REPEAT,
     Delivery,
     DeliveryKind,
     DeliveryState,
@@ -47,7 +48,6 @@ _STOP_SECONDS = 2.0
 MOST_TRIES = 3
 """After this many attempts, a message that is itself at fault is given up."""
 _OWN_PAUSE = 60.0
-MAY_REPEAT = "This may be a repeat: meterbot could not check whether it was posted before."
 _NO_DIRECT = (
     "The recipient does not accept direct messages from meterbot. They can allow them: on Slack in the app's "
     "Messages tab, on Discord under Privacy Settings of this server."
@@ -144,13 +144,13 @@ class DeliveryWorker:
         if await self._store.read(lambda c: delivery_claims.ready_queue(c, name, now)) is None:
             return False
         claim, choose = Claim(self._worker, now, CLAIM_SECONDS), self._choose[name]
-        delivery = await self._store.run(
+        claimed = await self._store.run(
             lambda tx: delivery_claims.claim(tx, name, claim, choose), durable=True
         )
-        for unreadable in claim.unreadable:
+        for unreadable in claimed.unreadable:
             self._gave_up(name, unreadable, UNREADABLE)
-        if delivery is None:
-            return False
+        if (delivery := claimed.delivery) is None:
+            return bool(claimed.unreadable)  # others may wait behind them
         if (why := needless(delivery)) is not None:
             await self._supersede(delivery, why)
             return True
@@ -184,7 +184,6 @@ class DeliveryWorker:
         if await self._store.run(
             lambda tx: delivery_outcomes.mark_own_failure(tx, delivery, reason, now, again)
         ):
-            self._counters.delivery(delivery.chat, "failed")
             self._gave_up(delivery.chat, delivery.id, reason)
             return
         self._counters.delivery(delivery.chat, Outcome.INVALID.value)
@@ -196,6 +195,7 @@ class DeliveryWorker:
         )
 
     def _gave_up(self, chat: str, delivery: str, reason: str) -> None:
+        self._counters.delivery(chat, "failed")
         self._counters.failed("message")
         log.error("gave up on a message", chat=chat, delivery=delivery, reason=reason)
 

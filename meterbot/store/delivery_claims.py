@@ -6,7 +6,7 @@ sent. Every transaction locks a channel's queue before its deliveries, or two wo
 
 from base64 import b32encode
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -19,7 +19,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    delete,
     exists,
     or_,
     select,
@@ -48,17 +47,24 @@ from meterbot.store.workers import At, is_gone
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Which worker claims, when, and for how many seconds. `unreadable` gets the ids of the messages that failed because
-    this version cannot read them."""
+    """Which worker claims, when, and for how many seconds."""
 
     worker: str
     now: datetime
     seconds: float
-    unreadable: list[str] = field(default_factory=list)
 
     @property
     def until(self) -> datetime:
         return self.now + timedelta(seconds=self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The delivery, or None if there is nothing to send; `unreadable` are the ids of the messages that failed in its place,
+    because this version cannot read them."""
+
+    delivery: Delivery | None = None
+    unreadable: tuple[str, ...] = ()
 
 
 # These statements run for every message: building one takes longer than running it.
@@ -136,25 +142,26 @@ _NEXT_MESSAGES = (
     .limit(_MOST_CONSIDERED)
 )
 """First what may have been sent already, then by priority. What belongs to a waiting post comes after that post."""
+_NEXT_AS_STORED = _NEXT_MESSAGES.with_only_columns(*unreadable_deliveries.AS_STORED)
 _CLAIM_MESSAGE = update(tables.deliveries).where(_rows.sequence == bindparam("its_sequence"))
 
 
-def claim(connection: Connection, chat: str, claim: Claim, choose: Choose = first_come) -> Delivery | None:
+def claim(connection: Connection, chat: str, claim: Claim, choose: Choose = first_come) -> Claimed:
     """Claims the next message of one of the chat's channels, and the channel's queue, so that nobody else sends there.
 
-    A message that may have been sent before comes back first, with `in_doubt`; otherwise `choose` decides. None when
-    nothing can be sent. Messages that this version cannot read fail. Run it as a durable transaction: a power cut must not forget the attempt, or the message would be
-    posted twice.
+    A message that may have been sent before comes back first, with `in_doubt`; otherwise `choose` decides. Messages that
+    this version cannot read fail, at most as many as are considered at once: then claim again. Run it as a durable
+    transaction: a power cut must not forget the attempt, or the message would be posted twice.
     """
     while (queue := ready_queue(connection, chat, claim.now)) is not None:
         if not claim_queue(connection, queue, claim):
             continue
-        if (delivery := _claim_next(connection, queue, claim, choose)) is not None:
-            return delivery
-        # What waited cannot be read: the queue is free for what comes.
-        free = {"free_at": queue.free_at or AT_ONCE, "claimed_by": None}
-        connection.execute(_FREE_QUEUE, {"its_chat": queue.chat, "its_channel": queue.channel, **free})
-    return None
+        claimed = _claim_next(connection, queue, claim, choose)
+        if claimed.delivery is None:
+            free = {"free_at": queue.free_at or AT_ONCE, "claimed_by": None}
+            connection.execute(_FREE_QUEUE, {"its_chat": queue.chat, "its_channel": queue.channel, **free})
+        return claimed
+    return Claimed()
 
 
 def ready_queue(connection: Connection, chat: str, now: datetime) -> Row[Any] | None:
@@ -183,39 +190,36 @@ def claim_queue(connection: Connection, seen: Row[Any], claim: Claim) -> bool:
     return connection.execute(_CLAIM_QUEUE, {**was, **_times(claim.now), **becomes}).rowcount == 1
 
 
-def _claim_next(connection: Connection, queue: Row[Any], claim: Claim, choose: Choose) -> Delivery | None:
-    delivery = None
-    while delivery is None and (row := _next_message(connection, queue, claim, choose)) is not None:
-        delivery = _claim_message(connection, row, queue, claim)
-    return delivery
-
-
-def _next_message(connection: Connection, queue: Row[Any], claim: Claim, choose: Choose) -> Row[Any] | None:
+def _claim_next(connection: Connection, queue: Row[Any], claim: Claim, choose: Choose) -> Claimed:
+    """Claims a message of the queue, or sets aside what cannot be read. After a group was dissolved, it looks again."""
     here = {"chat": queue.chat, "channel": queue.channel, "now": claim.now}
-    try:
-        waiting = connection.execute(_NEXT_MESSAGES, here).all()
-    except ValueError:
-        failed = unreadable_deliveries.fail_waiting(connection, queue.chat, queue.channel)
-        if not failed:
-            raise
-        claim.unreadable.extend(failed)
-        waiting = connection.execute(_NEXT_MESSAGES, here).all()
-    if not waiting or waiting[0].state in MAYBE_SENT:
-        return waiting[0] if waiting else None
-    return _chosen(connection, waiting, queue, claim.now, choose)
+    claimed = Claimed()
+    while claimed == Claimed():
+        try:
+            waiting = connection.execute(_NEXT_MESSAGES, here).all()
+        except ValueError:
+            bad = unreadable_deliveries.unreadable(connection.execute(_NEXT_AS_STORED, here))
+            if not bad:
+                raise
+            claimed = Claimed(unreadable=unreadable_deliveries.set_aside(connection, bad))
+            continue
+        if not waiting:
+            break
+        in_doubt = waiting[0].state in MAYBE_SENT
+        row = waiting[0] if in_doubt else _chosen(connection, waiting, queue, claim.now, choose)
+        claimed = _claim_message(connection, row, queue, claim)
+    return claimed
 
 
 def _chosen(
     connection: Connection, waiting: Sequence[Row[Any]], queue: Row[Any], now: datetime, choose: Choose
-) -> Row[Any] | None:
+) -> Row[Any]:
     choice = choose([_as_waiting(row) for row in waiting], _trouble(queue), now)
     members = [row for row in waiting if row.id in choice.ids]
     return members[0] if choice.heading is None else _bundle(connection, members, choice.heading, now)
 
 
-def _bundle(
-    connection: Connection, members: Sequence[Row[Any]], heading: str, now: datetime
-) -> Row[Any] | None:
+def _bundle(connection: Connection, members: Sequence[Row[Any]], heading: str, now: datetime) -> Row[Any]:
     """One post in place of several deliveries."""
     names = "\n".join([now.isoformat(), *(row.id for row in members)])
     id_ = b32encode(sha256(names.encode()).digest()).decode().lower()[:20]
@@ -240,13 +244,7 @@ def _bundle(
     connection.execute(
         bundled.values(state=DeliveryState.SUPERSEDED, bundle_id=id_, claimable_at=None, trouble=None)
     )
-    return connection.execute(MESSAGES.where(_rows.id == id_)).first()
-
-
-def queue_members(connection: Connection, bundle: str, **changes: object) -> None:
-    """Queues the messages again that one post was to say together."""
-    again = {"state": DeliveryState.QUEUED, "bundle_id": None, "claimable_at": AT_ONCE, **changes}
-    connection.execute(update(tables.deliveries).where(_rows.bundle_id == bundle).values(again))
+    return connection.execute(MESSAGES.where(_rows.id == id_)).one()
 
 
 def _trouble(queue: Row[Any]) -> DestinationTrouble | None:
@@ -270,30 +268,14 @@ def _as_waiting(row: Row[Any]) -> WaitingDelivery:
     )
 
 
-def _content(
-    connection: Connection, row: Row[Any], root: Row[Any] | None, claim: Claim
-) -> PostContent | None:
-    """What the message's post shows. None if that cannot be read: then the message has failed, or what made it unreadable."""
-    try:
-        return post_contents.read(connection, row if root is None else root)
-    except ValueError:
-        failed = unreadable_deliveries.fail_waiting(connection, row.chat, row.channel)
-        if row.heading is not None and row.state not in MAYBE_SENT:
-            connection.execute(delete(tables.deliveries).where(_rows.id == row.id))
-            queue_members(connection, row.id, own_failures=0 if failed else 1)
-        elif not failed:
-            failed = unreadable_deliveries.fail_with_post(connection, row)
-        claim.unreadable.extend(failed)
-        return None
-
-
-def _claim_message(connection: Connection, row: Row[Any], queue: Row[Any], claim: Claim) -> Delivery | None:
-    """None if this version cannot read what its post shows."""
+def _claim_message(connection: Connection, row: Row[Any], queue: Row[Any], claim: Claim) -> Claimed:
+    """Claims the message, or sets aside what makes its post's content unreadable."""
     in_doubt = row.state in MAYBE_SENT
     root = row if row.kind == DeliveryKind.POST else post_of(connection, row)
-    content = _content(connection, row, root, claim)
-    if content is None:
-        return None
+    try:
+        content = post_contents.read(connection, row if root is None else root)
+    except ValueError:
+        return Claimed(unreadable=unreadable_deliveries.set_aside_for_post(connection, row))
     if row.kind == DeliveryKind.POST and row.own_failures and content.heading is None:
         # Another event of the post may be what is refused: it becomes a reply.
         content = replace(content, events=(row.happened,))
@@ -312,7 +294,7 @@ def _claim_message(connection: Connection, row: Row[Any], queue: Row[Any], claim
         values["posted_events"] = events_in(content, row.message, row.event)
     connection.execute(_CLAIM_MESSAGE, values)
     delivered = root is not None and root.state == DeliveryState.DELIVERED
-    return Delivery(
+    delivery = Delivery(
         id=row.id,
         event=row.happened,
         chat=row.chat,
@@ -334,6 +316,7 @@ def _claim_message(connection: Connection, row: Row[Any], queue: Row[Any], claim
         own_failures=row.own_failures or 0,
         note=row.note,
     )
+    return Claimed(delivery)
 
 
 def events_in(content: PostContent, message: Message | None, event: str) -> tuple[str, ...]:

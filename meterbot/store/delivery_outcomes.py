@@ -21,13 +21,13 @@ from meterbot.core.deliveries import (
     DeliveryState,
     Destination,
     DestinationTrouble,
-    Purpose,
 )
 from meterbot.core.messages import Posted
 from meterbot.store import tables
 from meterbot.store.column_types import Instant
-from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, MESSAGES, WAITING, postings, superseded
-from meterbot.store.delivery_claims import events_in, queue_members
+from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, WAITING, postings, superseded
+from meterbot.store.delivery_claims import events_in
+from meterbot.store.failed_posts import hand_over_thread, queue_members
 
 # These statements run for every message: building one takes longer than running it.
 _rows, _queues = tables.deliveries.c, tables.channel_queues.c
@@ -151,7 +151,7 @@ def mark_own_failure(
     ).rowcount
     failed = bool(changed) and values["state"] is DeliveryState.FAILED
     if failed and delivery.kind is DeliveryKind.POST:
-        _hand_over_thread(connection, delivery.event.key, delivery.chat, delivery.channel)
+        hand_over_thread(connection, delivery.event.key, delivery.chat, delivery.channel)
     return failed
 
 
@@ -166,22 +166,6 @@ def _has_reply(connection: Connection, edit: Delivery) -> bool:
         _rows.state != DeliveryState.FAILED,
     )
     return connection.execute(reply.limit(1)).first() is not None
-
-
-def _hand_over_thread(connection: Connection, event: str, chat: str, channel: str) -> None:
-    """Makes a post of the first alert that was to be a reply to a post that failed; the rest belongs to that post."""
-    thread = and_(_rows.about == event, _rows.chat == chat, _rows.channel == channel, WAITING)
-    replies = (
-        MESSAGES.where(thread, _rows.kind == DeliveryKind.REPLY, _rows.purpose == Purpose.ALERT)
-        .where(_rows.message.is_(None))
-        .order_by(_rows.sequence)
-    )
-    for row in connection.execute(replies):
-        if not row.happened.only_ends:
-            first = update(tables.deliveries).where(_rows.sequence == row.sequence)
-            connection.execute(first.values(kind=DeliveryKind.POST, about=None))
-            connection.execute(update(tables.deliveries).where(thread).values(about=row.event))
-            return
 
 
 def move(connection: Connection, delivery: Delivery, channel: str, note: str, now: datetime) -> None:

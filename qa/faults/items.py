@@ -14,11 +14,17 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Text, insert, literal, select, text, update
 
-from meterbot.core.deliveries import DeliveryKind, DeliveryState, Destination, NewDelivery, Priority
+from meterbot.core.deliveries import (
+    MAY_REPEAT,
+    DeliveryKind,
+    DeliveryState,
+    Destination,
+    NewDelivery,
+    Priority,
+)
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.delivery.alerts.kinds import KIND_WORDS
 from meterbot.delivery.planner import delivery_id
-from meterbot.delivery.worker import MAY_REPEAT
 from meterbot.rules.pull_requests import Merged, PullRequest
 from meterbot.store import Batch, batches, counter_states, pull_requests, source_states, tables
 from meterbot.store.column_types import json_of

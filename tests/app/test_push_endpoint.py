@@ -501,7 +501,7 @@ async def test_a_pushed_seat_alerts_like_any_other(door: Door) -> None:
     assert kinds == {"spend_started", "threshold_crossed", "charged_within_plan"}
     assert (
         await door.store.run(
-            lambda c: delivery_claims.claim(c, "slack", Claim("w", NOW + timedelta(days=1), 60))
+            lambda c: delivery_claims.claim(c, "slack", Claim("w", NOW + timedelta(days=1), 60)).delivery
         )
         is not None
     )

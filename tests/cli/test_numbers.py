@@ -32,7 +32,7 @@ async def refused_by_slack(folder: Path) -> None:
     store = await open_store(f"sqlite:///{folder}/meterbot.db")
     now = datetime.now(UTC)
     await write(store, Batch(events=[event(at=now)], deliveries=[delivery("d1")]))
-    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", now, 60)))
+    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", now, 60)).delivery)
     assert claimed is not None
     await store.run(
         lambda c: delivery_outcomes.mark_waiting(

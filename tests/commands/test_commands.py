@@ -283,7 +283,7 @@ async def test_status_tells_what_waits_where_and_which_chat_is_down(store: Store
         "d" * 20, "e1", "slack", "C1", DeliveryKind.POST, Message("bo is BLOCKED", "bo is BLOCKED")
     )
     await store.run(lambda c: batches.write(c, Batch(events=[happened], deliveries=[queued])))
-    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("worker", NOW, 60)))
+    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("worker", NOW, 60)).delivery)
     assert claimed is not None
     refusal = DestinationTrouble("not_in_channel", NOW, refused=True)
     await store.run(

@@ -179,7 +179,7 @@ async def test_it_leaves_behind_everything_else(store: Store) -> None:
     await desk.spend("5", NINE - timedelta(hours=1))
     await desk.digests.queue_due(NINE)
     await store.run(lambda c: workers.beat(c, "one", NINE, NINE + DAY))
-    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NINE, 60)))
+    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NINE, 60)).delivery)
     assert claimed is not None
     assert claimed.event.kind.value == "digest"
     assert max(Priority) == Priority.DIGEST
@@ -223,7 +223,10 @@ async def test_one_that_somebody_began_to_send_is_left_alone(store: Store) -> No
     await desk.spend("3", NINE - timedelta(hours=1))
     await desk.digests.queue_due(NINE)
     await store.run(lambda c: workers.beat(c, "two", NINE, NINE + DAY))
-    assert await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("two", NINE, 60))) is not None
+    assert (
+        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("two", NINE, 60)).delivery)
+        is not None
+    )
     await desk.spend("5", NINE + DAY - timedelta(hours=1))
     await desk.digests.queue_due(NINE + DAY)
     (queue,) = await store.read(deliveries.read_queues)

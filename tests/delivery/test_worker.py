@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,9 @@ from structlog.typing import EventDict
 
 from meterbot.chat import Chat
 from meterbot.core.clock import ManualClock
+from meterbot.core.counters import ProcessCounters
 from meterbot.core.deliveries import (
+    MAY_REPEAT,
     ChannelQueue,
     Delivery,
     DeliveryKind,
@@ -34,7 +37,8 @@ from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.delivery import worker as module
-from meterbot.delivery.worker import CLAIM_SECONDS, MAY_REPEAT, MOST_TRIES, DeliveryWorker
+from meterbot.delivery.grouping import grouping
+from meterbot.delivery.worker import CLAIM_SECONDS, MOST_TRIES, DeliveryWorker
 from meterbot.store import (
     FOR_EVER,
     Batch,
@@ -110,6 +114,17 @@ class Line:
             for channel in channels
         ]
         await self.store.run(lambda c: batches.write(c, Batch(events=events, deliveries=posts)))
+
+    async def make_unreadable(self, *keys: str) -> None:
+        """These events are now stored as a later version stores them."""
+        later = text(
+            "update events set event = replace(event, 'spend_started', 'of_the_future') where key = :key"
+        )
+        await self.store.run(lambda tx: tx.execute(later, [{"key": key} for key in keys]))
+
+    async def failed(self) -> list[str]:
+        """The events of the messages that were given up."""
+        return [each.event for each in await self.store.read(deliveries.failed)]
 
     async def notify(self, title: str, owner: dict[str, str]) -> None:
         """Queues a direct message to a person, on the first chat where they are known."""
@@ -1209,7 +1224,7 @@ async def test_what_a_slow_worker_records_too_late_does_not_send_a_delivered_mes
     wall, second = Wall(), Wall("second")
     await line.happen("alert", channels=["@UANA"])
     claim = Claim("slow", NOW, CLAIM_SECONDS)
-    slow = await line.store.run(lambda tx: delivery_claims.claim(tx, "wall", claim))
+    slow = await line.store.run(lambda tx: delivery_claims.claim(tx, "wall", claim).delivery)
     assert slow is not None
     line.clock.advance(A_CLAIM)
     worker = line.worker(wall, second)
@@ -1221,21 +1236,69 @@ async def test_what_a_slow_worker_records_too_late_does_not_send_a_delivered_mes
     assert second.standing == []
 
 
-async def test_a_reply_to_a_post_that_this_version_cannot_read_fails_and_the_others_are_sent(
+async def test_an_alert_in_the_thread_of_a_post_that_cannot_be_read_is_posted_and_edits_and_reminders_fail(
     line: Line,
 ) -> None:
     wall = Wall()
     worker = line.worker(wall)
     await line.happen("posted")
     await worker.drain()
-    await line.happen("reply", about="posted")
+    edit = await line.queue("shows more", kind=EDIT, about="posted")
+    await line.happen("80%", "95%", about="posted")
+    reminder = await line.queue("still so", kind=REPLY, about="posted")
     await line.queue("elsewhere", channel="C2")
     await line.queue("good")
-    future = "update events set event = replace(event, 'spend_started', 'of_the_future') where key = 'posted'"
-    await line.store.run(lambda tx: tx.execute(text(future)))
+    await line.make_unreadable("posted")
     await worker.drain()
-    assert (wall.titles()[1:], wall.titles("C2")) == (["good"], ["elsewhere"])
-    assert [each.event for each in await line.store.read(deliveries.failed)] == ["reply"]
+    assert wall.titles("C2") == ["elsewhere"]
+    assert wall.titles() == ["posted", "80%, 95%", "good"]
+    assert await line.failed() == [edit, reminder]
+    assert await line.waiting() is None
+
+
+async def test_an_end_in_the_thread_of_a_post_that_cannot_be_read_is_reported_as_failed(line: Line) -> None:
+    """A post of its own that something is over, of which people know nothing, helps nobody."""
+    wall = Wall()
+    worker = line.worker(wall)
+    await line.happen("posted")
+    await worker.drain()
+    await line.happen(ends="posted")
+    reply = NewDelivery("e" * 20, "end of posted", "wall", "C1", REPLY, about="posted")
+    await line.store.run(lambda c: deliveries.queue(c, [reply], {reply.event: NOW}))
+    await line.make_unreadable("posted")
+    await worker.drain()
+    assert (wall.titles(), await line.failed()) == (["posted"], ["end of posted"])
+
+
+async def test_an_alert_that_may_be_in_a_thread_that_cannot_be_read_says_that_it_may_be_a_repeat(
+    line: Line,
+) -> None:
+    wall = Wall()
+    worker = line.worker(wall)
+    await line.happen("posted")
+    await worker.drain()
+    await line.happen("80%", about="posted")
+    wall.troubles.append(Trouble.ANSWER_LOST)
+    await worker.drain()
+    await line.make_unreadable("posted")
+    line.clock.advance(LONG)
+    await worker.drain()
+    assert [(each.message.title, each.message.text) for each in wall.standing if each.thread is None] == [
+        ("posted", ""),
+        ("80%", MAY_REPEAT),
+    ]
+
+
+async def test_the_thread_of_a_post_that_cannot_be_read_becomes_a_post_of_its_own(line: Line) -> None:
+    """Later levels of a seat are replies to its first post: they must not be lost with it."""
+    wall = Wall()
+    await line.happen("bad")
+    await line.happen("also bad", "95%", "100%", about="bad")
+    await line.make_unreadable("bad", "also bad")
+    await line.worker(wall).drain()
+    assert wall.titles() == ["95%, 100%"]
+    assert sorted(await line.failed()) == ["also bad", "bad"]
+    assert await line.waiting() is None
 
 
 async def test_a_post_that_cannot_be_read_costs_the_same_however_many_replies_wait(line: Line) -> None:
@@ -1245,18 +1308,51 @@ async def test_a_post_that_cannot_be_read_costs_the_same_however_many_replies_wa
     )
 
     async def cost(*replies: str) -> int:
-        await line.happen(f"post of {replies}")
+        post = f"post of {replies}"
+        await line.happen(post)
         await line.worker(Wall()).drain()
-        await line.happen(*replies, about=f"post of {replies}")
-        future = "update events set event = replace(event, 'spend_started', 'of_the_future') where key like 'post%'"
-        await line.store.run(lambda tx: tx.execute(text(future)))
+        for reply in replies:
+            await line.queue(reply, kind=REPLY, about=post)
+        await line.make_unreadable(post)
         statements.clear()
         await line.worker(Wall()).drain()
         assert await line.waiting() is None
         return len(statements)
 
     assert await cost("1") == await cost(*"23456789")
-    assert len(await line.store.read(deliveries.failed)) == 9
+    assert len(await line.failed()) == 9
+
+
+async def test_unreadable_messages_are_set_aside_a_few_in_a_transaction_and_each_is_counted(
+    line: Line,
+) -> None:
+    names = [f"bad {number}" for number in range(450)]
+    await line.happen(*names, "good")
+    await line.make_unreadable(*names)
+    claim = Claim("one", NOW, CLAIM_SECONDS)
+    claimed = await line.store.run(lambda tx: delivery_claims.claim(tx, "wall", claim))
+    assert (claimed.delivery, len(claimed.unreadable)) == (None, 200)
+    wall, counters = Wall(), ProcessCounters()
+    worker = DeliveryWorker(
+        line.store, {"wall": wall}, line.clock, worker="one", render=rendered, counters=counters
+    )
+    await worker.drain()
+    assert wall.titles() == ["good"]
+    assert await line.failed() == names
+    outcome = {"chat": "wall", "outcome": "failed"}
+    assert counters.registry.get_sample_value("meterbot_deliveries_total", outcome) == 250
+
+
+async def test_posts_whose_end_cannot_be_read_are_set_aside_one_in_a_transaction(line: Line) -> None:
+    for alert in "abc":
+        await line.happen(alert)
+        await line.happen(ends=alert)
+        await line.make_unreadable(f"end of {alert}")
+    claim = Claim("one", NOW, CLAIM_SECONDS)
+    claimed = await line.store.run(lambda tx: delivery_claims.claim(tx, "wall", claim))
+    assert (claimed.delivery, len(claimed.unreadable)) == (None, 1)
+    await line.worker(Wall()).drain()
+    assert await line.failed() == ["a", "b", "c"]
 
 
 async def test_a_channel_whose_messages_cannot_be_read_is_free_for_the_next_one(line: Line) -> None:
@@ -1270,31 +1366,80 @@ async def test_a_channel_whose_messages_cannot_be_read_is_free_for_the_next_one(
     assert wall.titles() == ["good"]
 
 
-async def test_two_workers_that_find_the_same_unreadable_message_both_go_on(line: Line) -> None:
+def meet_at(statement: str, *stores: Store) -> set[Store]:
+    """Each of the stores waits for the others before it first executes the statement. Returns those that have met."""
+    barrier, met = threading.Barrier(len(stores)), set[Store]()
+
+    def wait(store: Store, words: str) -> None:
+        if words.startswith(statement) and store not in met:
+            barrier.wait(timeout=20)
+            met.add(store)
+
+    for store in stores:
+        listening.listen(
+            store.engine, "before_cursor_execute", lambda _c, _x, words, *_, mine=store: wait(mine, words)
+        )
+    return met
+
+
+# SQLite lets one transaction after the other write: no two workers find the same.
+@pytest.mark.databases("postgresql")
+async def test_two_workers_that_find_the_same_unreadable_message_both_go_on(
+    store: Store, database_url: str
+) -> None:
     """The second one finds nothing left to fail."""
-    wall = Wall()
-    await line.happen("bad", "good")
-    future = "update events set event = replace(event, 'spend_started', 'of_the_future') where key = 'bad'"
-    await line.store.run(lambda tx: tx.execute(text(future)))
-    workers_ = [line.worker(wall, name=name) for name in ("one", "other")]
-    with capture_logs() as lines:
+    wall, other = Wall(), await open_store(database_url)
+    lines = [Line(each, ManualClock(NOW)) for each in (store, other)]
+    first = lines[0]
+    for name in ("one", "other"):
+        await store.run(lambda c: workers.beat(c, name, NOW, FOR_EVER))
+    await first.happen("bad", "good")
+    await first.make_unreadable("bad")
+    with capture_logs() as logged:
+        workers_ = [each.worker(wall, name=name) for each, name in zip(lines, ("one", "other"), strict=True)]
+        found = meet_at("INSERT INTO channel_queues", store, other)
         await asyncio.gather(*(each.drain() for each in workers_))
+    await other.close()
+    assert found == {store, other}
     assert wall.titles() == ["good"]
-    assert [entry["event"] for entry in lines if entry["log_level"] == "error"] == ["gave up on a message"]
+    assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["gave up on a message"]
 
 
-async def test_of_a_group_whose_post_cannot_be_read_only_what_cannot_be_read_fails(line: Line) -> None:
-    """An alert was ended by an event that only a newer version can read."""
+@pytest.mark.parametrize("bad", ["c", "end of c"])
+async def test_of_a_group_whose_post_cannot_be_read_only_what_cannot_be_read_fails(
+    line: Line, bad: str
+) -> None:
+    """An alert, or its end, is an event that only a newer version can read."""
     wall = Wall()
     await line.happen(*"abcde")
     await line.happen(ends="c")
-    future = (
-        "update events set event = replace(event, 'spend_started', 'of_the_future') where key = 'end of c'"
-    )
-    await line.store.run(lambda tx: tx.execute(text(future)))
+    await line.make_unreadable(bad)
     await line.worker(wall).drain()
-    assert sorted(wall.titles()) == ["a", "b", "d", "e"]
-    assert [each.event for each in await line.store.read(deliveries.failed)] == ["c"]
+    assert await line.failed() == ["c"]
+    assert ", ".join(sorted(wall.titles())) in {"a, b, d, e", "at once"}
+
+
+@pytest.mark.parametrize("bad", ["a", "c", "end of c"])
+async def test_of_a_group_in_doubt_that_cannot_be_read_the_others_are_sent_as_possible_repeats(
+    line: Line, bad: str
+) -> None:
+    wall = Wall()
+    await line.happen(*"abcde")
+    choose, dead = grouping(4, "wall"), Claim("dead", NOW, 1.0)
+    claimed = await line.store.run(lambda tx: delivery_claims.claim(tx, "wall", dead, choose))
+    assert claimed.delivery is not None
+    assert len(claimed.delivery.content.events) == 5
+    await line.happen(ends="c")
+    await line.make_unreadable(bad)
+    line.clock.advance(LONG)
+    with capture_logs() as logged:
+        await line.worker(wall).drain()
+    alone = set("abcde") - {bad[-1]}
+    assert {each.message.title.split(",")[0]: each.message.text for each in wall.standing} == dict.fromkeys(
+        alone, MAY_REPEAT
+    )
+    assert await line.failed() == [bad[-1]]
+    assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["gave up on a message"]
 
 
 async def test_a_message_whose_own_text_cannot_be_read_fails_and_the_others_are_sent(line: Line) -> None:

@@ -136,7 +136,7 @@ class Door:
         found = []
         while (
             one := await self.store.run(
-                lambda c: delivery_claims.claim(c, chat, Claim("w", later(days=300), 60))
+                lambda c: delivery_claims.claim(c, chat, Claim("w", later(days=300), 60)).delivery
             )
         ) is not None:
             found.append(one)
@@ -439,12 +439,14 @@ async def test_a_raised_cap_ends_a_level_that_its_post_showed_from_the_start(sto
     door = Door(store)
     await door.take(snapshot("0"))
     await door.take(snapshot("41", later(minutes=1)))
-    first = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", later(days=300), 60)))
+    first = await store.run(
+        lambda c: delivery_claims.claim(c, "slack", Claim("w", later(days=300), 60)).delivery
+    )
     assert first is not None
     at = later(days=300)
     await store.run(lambda c: delivery_outcomes.mark_delivered(c, first, Posted("C1", "1"), at))
     while (
-        one := await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", at, 60)))
+        one := await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", at, 60)).delivery)
     ) is not None:
         assert needless(one)
         await store.run(partial(delivery_outcomes.mark_superseded, delivery=one, reason="needless", now=at))

@@ -106,7 +106,7 @@ class Desk:
         titles = []
         while (
             one := await self.store.run(
-                lambda c: delivery_claims.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
+                lambda c: delivery_claims.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60)).delivery
             )
         ) is not None:
             assert one.kind is DeliveryKind.POST
@@ -279,13 +279,13 @@ async def test_where_rows_are_private_the_channel_hears_no_number(store: Store) 
     assert {name for name, fact in event.facts.items() if fact is not None} == {"repo", "number", "shown"}
     assert await desk.cost() == "$1.47"  # the record holds it all the same
     claimed = await store.run(
-        lambda c: delivery_claims.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
+        lambda c: delivery_claims.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60)).delivery
     )
     while claimed is not None and not claimed.event.key.startswith("pull:"):
         end = partial(delivery_outcomes.mark_superseded, delivery=claimed, reason="seen")
         await store.run(partial(end, now=MERGED_AT + 900 * HOUR))
         claimed = await store.run(
-            lambda c: delivery_claims.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
+            lambda c: delivery_claims.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60)).delivery
         )
     assert claimed is not None
     message = said(claimed)

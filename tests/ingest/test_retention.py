@@ -33,7 +33,7 @@ async def stored(store: Store) -> list[Event]:
 
 async def send(store: Store, now: datetime) -> bool:
     """Delivers the next message; False when none waits."""
-    one = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", now, 60)))
+    one = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", now, 60)).delivery)
     if one is not None:
         await store.run(lambda c: delivery_outcomes.mark_delivered(c, one, Posted("C1", one.id), now))
     return one is not None
@@ -106,7 +106,9 @@ async def test_what_still_waits_to_be_sent_is_not_forgotten(store: Store) -> Non
     await retention(store).run(START + 200 * DAY)
     assert {one.key for one in await stored(store)} == {"waits", "edited"}
     assert (
-        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", START + 200 * DAY, 60)))
+        await store.run(
+            lambda c: delivery_claims.claim(c, "slack", Claim("w", START + 200 * DAY, 60)).delivery
+        )
         is not None
     )
 
@@ -139,7 +141,7 @@ async def test_a_block_of_long_ago_still_ends_in_its_message(store: Store) -> No
     later = START + 200 * DAY
     await retention(store).run(later)
     await ingest.store_snapshots([snapshot(later, metered=extra("50", cap="80"))], later)
-    edit = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", later, 60)))
+    edit = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", later, 60)).delivery)
     assert edit is not None
     assert edit.root is not None
 

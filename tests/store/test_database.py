@@ -342,7 +342,7 @@ async def _queue(store: Store, *deliveries: NewDelivery) -> None:
 async def _take(store: Store, minutes: float = 0, worker: str = "w1", chat: str = "slack") -> Delivery:
     """The next message, which there must be."""
     claimed = await store.run(
-        lambda c: delivery_claims.claim(c, chat, Claim(worker, later(minutes=minutes), 60))
+        lambda c: delivery_claims.claim(c, chat, Claim(worker, later(minutes=minutes), 60)).delivery
     )
     assert claimed is not None
     return claimed
@@ -350,7 +350,7 @@ async def _take(store: Store, minutes: float = 0, worker: str = "w1", chat: str 
 
 async def _claim(store: Store, minutes: float = 0, worker: str = "w1", chat: str = "slack") -> str | None:
     claimed = await store.run(
-        lambda c: delivery_claims.claim(c, chat, Claim(worker, later(minutes=minutes), 60))
+        lambda c: delivery_claims.claim(c, chat, Claim(worker, later(minutes=minutes), 60)).delivery
     )
     return None if claimed is None else claimed.id
 
@@ -368,7 +368,7 @@ async def test_a_message_comes_back_as_it_was_queued(store: Store) -> None:
         footer="small",
     )
     await _queue(store, NewDelivery("d1", "e1", "slack", "C1", DeliveryKind.POST, message))
-    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", NOW, 60)))
+    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", NOW, 60)).delivery)
     assert claimed is not None
     assert claimed.message == message
     assert (claimed.attempts, claimed.in_doubt, claimed.root) == (1, False, None)
@@ -406,11 +406,15 @@ async def test_a_message_rests_after_another_as_long_as_its_platform_wants(store
     taken = await _take(store)
     await store.run(lambda c: delivery_outcomes.mark_delivered(c, taken, Posted("C1", "1.0"), NOW, pause=1.0))
     assert (
-        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(seconds=0.9), 60)))
+        await store.run(
+            lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(seconds=0.9), 60)).delivery
+        )
         is None
     )
     assert (
-        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(seconds=1), 60)))
+        await store.run(
+            lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(seconds=1), 60)).delivery
+        )
         is not None
     )
 
@@ -441,12 +445,16 @@ async def test_what_is_held_back_leaves_when_it_may_or_when_it_is_released(store
 
 async def test_a_claim_that_ran_out_and_a_doubt_are_to_be_settled(store: Store) -> None:
     await _queue(store, delivery("d1"))
-    await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", NOW, 60)))
+    await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", NOW, 60)).delivery)
     assert (
-        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=59), 60)))
+        await store.run(
+            lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=59), 60)).delivery
+        )
         is None
     )
-    second = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=60), 60)))
+    second = await store.run(
+        lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=60), 60)).delivery
+    )
     assert second is not None
     assert (second.in_doubt, second.attempts, second.first_tried_at) == (True, 2, NOW)
     await put_back(store, second, DeliveryState.IN_DOUBT, later(minutes=3))
@@ -459,7 +467,9 @@ async def test_a_claim_that_ran_out_and_a_doubt_are_to_be_settled(store: Store) 
 
 async def test_a_clock_that_is_set_back_by_a_day_keeps_no_line_waiting_for_that_day(store: Store) -> None:
     await _queue(store, delivery("d1"))
-    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(days=1), 60)))
+    claimed = await store.run(
+        lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(days=1), 60)).delivery
+    )
     assert claimed is not None
     await put_back(store, claimed, DeliveryState.QUEUED, later(days=1, minutes=5))
     assert await _claim(store, 0) == "d1"
@@ -469,7 +479,9 @@ async def test_a_first_try_that_a_clock_noted_ahead_is_noted_again_once_the_cloc
     store: Store,
 ) -> None:
     await _queue(store, delivery("d1"))
-    ahead = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(days=1), 60)))
+    ahead = await store.run(
+        lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(days=1), 60)).delivery
+    )
     assert ahead is not None
     assert ahead.first_tried_at == later(days=1)
     await put_back(store, ahead, DeliveryState.IN_DOUBT, later(days=1))
@@ -500,12 +512,16 @@ async def test_a_worker_that_lost_its_claim_cannot_put_the_delivery_back(store: 
 async def test_the_line_of_a_dead_worker_is_free_at_once(store: Store) -> None:
     await _queue(store, delivery("d1"))
     await store.run(lambda c: workers.beat(c, "mortal", NOW, later(seconds=6)))
-    await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("mortal", NOW, 60)))
+    await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("mortal", NOW, 60)).delivery)
     assert (
-        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=5), 60)))
+        await store.run(
+            lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=5), 60)).delivery
+        )
         is None
     )
-    taken = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=6), 60)))
+    taken = await store.run(
+        lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=6), 60)).delivery
+    )
     assert taken is not None
     assert (taken.id, taken.in_doubt) == ("d1", True)
 
@@ -625,7 +641,9 @@ def _rendered(number: int) -> NewDelivery:
 
 async def _bundle(store: Store, minutes: float = 0) -> Delivery:
     claimed = await store.run(
-        lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(minutes=minutes), 60), _all_together)
+        lambda c: (
+            delivery_claims.claim(c, "slack", Claim("w1", later(minutes=minutes), 60), _all_together).delivery
+        )
     )
     assert claimed is not None
     return claimed
@@ -696,7 +714,7 @@ async def test_racing_workers_claim_each_delivery_once_and_in_order(store: Store
 
     async def work(mine: Store, worker: str) -> None:
         while len(claimed) < count:
-            one = await mine.run(lambda c: delivery_claims.claim(c, "slack", Claim(worker, NOW, 60)))
+            one = await mine.run(lambda c: delivery_claims.claim(c, "slack", Claim(worker, NOW, 60)).delivery)
             if one is not None:
                 claimed.append((one.channel, one.id))
                 await mine.run(

@@ -42,7 +42,7 @@ async def waits_again(store: Store, sent: Delivery) -> None:
 @pytest.mark.parametrize("outcome", [stands, is_superseded, is_reposted, waits_again])
 async def test_a_message_is_not_locked_before_its_line(store: Store, outcome: Outcome) -> None:
     await write(store, Batch(events=[event()], deliveries=[delivery("d1")]))
-    sent = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NOW, 60)))
+    sent = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NOW, 60)).delivery)
     assert sent is not None
     with store.engine.connect() as heir, store.engine.connect() as watch:
         heir.execute(select(tables.channel_queues).with_for_update())

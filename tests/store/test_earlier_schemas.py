@@ -159,7 +159,7 @@ async def test_an_earlier_database_is_read_and_written_on(database_url: str, rev
     )
     [waiting] = [queue for queue in await store.read(deliveries.read_queues) if queue.waiting]
     assert (waiting.chat, waiting.trouble) == ("slack", "slack did not answer in time")
-    doubtful = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NOW, 60)))
+    doubtful = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NOW, 60)).delivery)
     assert doubtful is not None
     assert doubtful.in_doubt
     assert (await store.read(sessions.read)).keys() == ({"ana", "bo", "cy"} if revision > "0001" else set())

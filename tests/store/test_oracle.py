@@ -148,7 +148,9 @@ async def test_deliveries_move_as_in_a_simple_list(
             oracle.write(key, new)
             continue
         now += timedelta(seconds=number)
-        claimed = await store.run(lambda c: delivery_claims.claim(c, str(where), Claim("w", now, 60)))
+        claimed = await store.run(
+            lambda c: delivery_claims.claim(c, str(where), Claim("w", now, 60)).delivery
+        )
         seen = claimed and (claimed.id, claimed.attempts, claimed.in_doubt, claimed.root)
         assert seen == oracle.claim(str(where), now, 60)
         if claimed is None or how == "forget":

@@ -122,7 +122,10 @@ async def test_a_claim_in_a_table_of_its_own_falls_to_others_when_its_holder_is_
     rows = tables.deliveries.c
     await write(store, Batch(events=[event()], deliveries=[delivery("d1"), delivery("d2", channel="C2")]))
     await beat(store, "one", NOW)
-    assert await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NOW, 60))) is not None
+    assert (
+        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NOW, 60)).delivery)
+        is not None
+    )
 
     async def orphans(now: datetime) -> list[str]:
         with store.engine.connect() as connection:
