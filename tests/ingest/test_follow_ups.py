@@ -123,10 +123,10 @@ async def test_a_place_that_refuses_is_reported_at_the_others_and_its_end_too(st
     for _ in range(3):
         await house.passes(timedelta(minutes=20))
     assert any("started extra usage" in title for title in slack.titles())
-    (number,) = [
+    (posted,) = [
         each for each in discord.standing if each.message.title == "Slack C1 does not accept messages"
     ]
-    assert number.edits[-1].title == "Resolved: Slack C1 does not accept messages"
+    assert posted.edits[-1].title == "Resolved: Slack C1 does not accept messages"
     assert not any("does not accept messages" in title for title in slack.titles())
 
 

@@ -102,8 +102,8 @@ async def test_what_a_claim_told_of_a_seat_is_told_again_when_it_is_true(store: 
     assert {event.kind.value for event in claimed} == {"balance_low", "threshold_crossed"}
     assert await door.take(with_credits(snapshot("1", NOW + timedelta(minutes=5)), 9000)) == []
     assert await door.waiting() == []
-    rows_of_ana = await door.take(with_credits(snapshot("42", NOW + timedelta(minutes=10)), 400))
-    assert sorted(rows_of_ana) == ["balance_low", "threshold_crossed"]
+    kinds = await door.take(with_credits(snapshot("42", NOW + timedelta(minutes=10)), 400))
+    assert sorted(kinds) == ["balance_low", "threshold_crossed"]
     assert {event.seat for event in await store.read(lambda c: event_log.read_events(c, NOW))} == {"ana"}
 
 

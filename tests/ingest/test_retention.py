@@ -52,8 +52,8 @@ async def test_what_was_reported_long_ago_is_forgotten_with_its_messages(store: 
     await send(store, START + 80 * DAY)
     await retention(store).run(START + 100 * DAY)
     assert [one.key for one in await stored(store)] == ["new"]
-    known_postings = await store.read(lambda c: deliveries.postings(c, ["old", "new"]))
-    assert [one.event for one in known_postings] == ["new"]
+    postings = await store.read(lambda c: deliveries.postings(c, ["old", "new"]))
+    assert [one.event for one in postings] == ["new"]
 
 
 async def test_a_clock_that_is_behind_deletes_no_history_and_stores_nothing_until_it_is_right(
@@ -123,12 +123,12 @@ async def test_more_events_than_fit_one_transaction_are_all_looked_at(store: Sto
 async def test_a_forgotten_event_is_not_reported_again(store: Store) -> None:
     """The counter is at its cap for half a year: period, levels and block do not change."""
     ingest = door(store)
-    known_postings = [await ingest.store_snapshots([snapshot(START, metered=extra("10"))], START)]
+    batches = [await ingest.store_snapshots([snapshot(START, metered=extra("10"))], START)]
     for day in range(1, 200, 9):
         now = START + day * DAY
-        known_postings.append(await ingest.store_snapshots([snapshot(now, metered=extra("50"))], now))
+        batches.append(await ingest.store_snapshots([snapshot(now, metered=extra("50"))], now))
         await retention(store).run(now)
-    kinds = [one.kind for events in known_postings for one in events]
+    kinds = [one.kind for events in batches for one in events]
     assert sorted(kinds) == ["seat_blocked", "threshold_crossed"]
 
 

@@ -20,12 +20,12 @@ def usd(cents: float) -> Money:
 
 
 def seat(used: float | None = 1720, cap: float | None = 5000, **facts: object) -> ExtraUsage:
-    expected: dict[str, object] = {
+    base: dict[str, object] = {
         "enabled": True,
         "used": None if used is None else usd(used),
         "cap": None if cap is None else usd(cap),
     }
-    return ExtraUsage(**{**expected, **facts})  # type: ignore[arg-type]
+    return ExtraUsage(**{**base, **facts})  # type: ignore[arg-type]
 
 
 def reason(extra: ExtraUsage | None) -> str | None:
