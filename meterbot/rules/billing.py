@@ -1,5 +1,6 @@
 """Rules about the subscription: its changes, and the next charge."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -11,13 +12,14 @@ from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.memory import CounterMemory, SeenSubscription
 from meterbot.rules.renewals import next_charge
 
+_PAID = "active"
 _TROUBLE = {"past_due", "unpaid", "expired"}
 _NO_CHARGE = {*_TROUBLE, "canceled", "paused"}
 """Statuses without an ordinary next charge."""
 
 
 def watch_subscription(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """The status, end, scheduled change or pause has changed."""
+    """The status, end, scheduled change or pause has changed, or the plan is unpaid when its status is first known."""
     new, old = reading.subscription, memory.subscription
     if not reading.subscription_read or new is None:
         return memory, []
@@ -26,31 +28,40 @@ def watch_subscription(memory: CounterMemory, reading: CleanReading) -> tuple[Co
         return memory, []
     alerts = memory.subscription_alerts
     memory = replace(memory, subscription=seen)
-    if old is None:
-        return memory, []
-    changes = [
-        {"what": what, "from": _json(getattr(old, what)), "to": _json(getattr(seen, what))}
-        for what in ("status", "ends_on", "changes_to", "paused_until")
-        if getattr(old, what) != getattr(seen, what) and not (what == "status" and old.status is None)
-    ]
+    changes = _changes(old, seen)
     if not changes:
         return memory, []
+    unpaid, paid = seen.status in _TROUBLE, bool(alerts) and seen.status == _PAID
     event = reading.event(
         EventKind.SUBSCRIPTION_CHANGED,
         reading.stamp,
-        reason="; ".join(f"{c['what']} went from {c['from']} to {c['to']}" for c in changes),
-        severity=_severity(seen, paid=bool(alerts)),
+        reason="; ".join(_said(change) for change in changes),
+        severity=Severity.WARNING if unpaid else Severity.GOOD if paid else Severity.INFO,
+        initial=old is None,
         facts={"changes": changes},
     )
-    if seen.status not in _TROUBLE:
+    if paid:
         return replace(memory, subscription_alerts=()), ending(event, alerts)
-    return replace(memory, subscription_alerts=(*alerts, event.key)), [event]
+    if unpaid and event.kind in reading.settings.kinds:
+        memory = replace(memory, subscription_alerts=(*alerts, event.key))
+    return memory, [event]
 
 
-def _severity(seen: SeenSubscription, *, paid: bool) -> Severity:
-    if seen.status in _TROUBLE:
-        return Severity.WARNING
-    return Severity.GOOD if paid else Severity.INFO
+def _changes(old: SeenSubscription | None, seen: SeenSubscription) -> list[dict[str, str | None]]:
+    """What differs. When a status or the whole subscription is first known, only an unpaid plan is worth an alert."""
+    if old is None:
+        return [{"what": "status", "from": None, "to": seen.status}] if seen.status in _TROUBLE else []
+    return [
+        {"what": what, "from": _json(getattr(old, what)), "to": _json(getattr(seen, what))}
+        for what in ("status", "ends_on", "changes_to", "paused_until")
+        if getattr(old, what) != getattr(seen, what)
+        and (what != "status" or old.status is not None or seen.status in _TROUBLE)
+    ]
+
+
+def _said(change: Mapping[str, str | None]) -> str:
+    what, old, new = change["what"], change["from"], change["to"]
+    return f"{what} is {new}" if what == "status" and old is None else f"{what} went from {old} to {new}"
 
 
 def _seen(new: Subscription, old: SeenSubscription | None, *, drifted: bool) -> SeenSubscription:

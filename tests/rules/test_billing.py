@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.core.models import Event, EventKind, Subscription
+from meterbot.core.models import Event, EventKind, Severity, Subscription
 from meterbot.rules import RuleSettings
 from tests.rules.builders import (
     MINUTE,
@@ -86,7 +86,7 @@ def test_the_next_renewal_is_reported_again() -> None:
     ids=["set to end", "gift", "canceled", "not paid", "paused", "paused beyond it", "not known", "past"],
 )
 def test_no_charge_is_announced_where_none_comes(fields: dict[str, Any]) -> None:
-    assert see(Watch(), day(13), **fields) == []
+    assert NEAR not in kinds(see(Watch(), day(13), **fields))
 
 
 def test_a_charge_known_from_an_earlier_reading_is_reported_with_its_age() -> None:
@@ -175,6 +175,50 @@ def test_a_payment_that_is_made_resolves_the_alert_about_the_unpaid_plan() -> No
     assert [[event.resolves for event in events] for events in found[1:]] == [
         [None], [None], [unpaid.key, late.key], [None]
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("status", ["canceled", "paused"])
+def test_an_unpaid_plan_that_stops_is_not_paid(status: str) -> None:
+    """Only the payment ends the alert."""
+    watch = Watch()
+    found = [
+        only(see(watch, NOON + minute * MINUTE, status=name), CHANGED)
+        for minute, name in enumerate(["past_due", status, "active"])
+    ]
+    assert [event.severity for event in found] == [Severity.WARNING, Severity.INFO, Severity.GOOD]
+    assert [event.resolves for event in found] == [None, None, found[0].key]
+
+
+@pytest.mark.parametrize("status", ["past_due", "unpaid", "expired"])
+@pytest.mark.parametrize("before", [[], [None]], ids=["at first", "once it is known"])
+def test_a_plan_that_is_not_paid_when_its_status_is_first_known_is_reported_once(
+    status: str, before: list[str | None]
+) -> None:
+    watch = Watch()
+    found = [
+        see(watch, NOON + minute * MINUTE, status=name)
+        for minute, name in enumerate([*before, status, status, "active"])
+    ]
+    *_, reported, again, paid = found
+    event = only(reported, CHANGED)
+    assert (event.severity, event.initial, event.reason) == (
+        Severity.WARNING, not before, f"status is {status}"
+    )  # fmt: skip
+    assert event.facts["changes"] == [{"what": "status", "from": None, "to": status}]
+    assert again == []
+    assert only(paid, CHANGED).resolves == event.key
+
+
+@pytest.mark.parametrize("status", ["active", "canceled", "paused", None])
+def test_any_other_status_at_first_is_no_change(status: str | None) -> None:
+    assert see(Watch(), NOON, status=status, ends_on=MAY_14) == []
+
+
+def test_an_unpaid_plan_that_is_not_reported_has_no_alert_to_end() -> None:
+    watch = Watch(RuleSettings(kinds=RuleSettings().kinds - {CHANGED}))
+    for minute, status in enumerate(["active", "past_due", "active"]):
+        assert see(watch, NOON + minute * MINUTE, status=status) == []
+        assert watch.memory.subscription_alerts == ()
 
 
 def test_a_status_that_becomes_known_is_no_change() -> None:
