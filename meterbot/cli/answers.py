@@ -26,11 +26,11 @@ from meterbot.core.operators import Operators
 from meterbot.core.seats import SeatDirectory
 from meterbot.core.text import stamp
 from meterbot.delivery.redaction import Redaction
-from meterbot.delivery.seat_settings import name_of
 from meterbot.ingest.changes import counts_in_team
 from meterbot.ingest.pull_requests import calculated, counters_of, month_so_far
 from meterbot.ingest.replay import WARM_UP, Progress, Replay, replay
 from meterbot.rules import RuleSettings
+from meterbot.rules.memory import seat_settings_name
 from meterbot.rules.pull_request_month import PullRequestMonth
 from meterbot.rules.pull_requests import Commits, Merged, PullRequest
 from meterbot.store import (
@@ -78,7 +78,7 @@ async def replay_of(
         readers = await _readers(store, seats)
         samples = await store.read(lambda c: history.read(c, readers, since - WARM_UP))
         fired = await store.read(lambda c: event_log.read_events(c, since, _MOST_EVENTS))
-        names = [name_of(seat.name) for seat in readers.values()]
+        names = [seat_settings_name(seat.name) for seat in readers.values()]
         set_by_owners = await store.read(lambda c: rule_memories.read_memories(c, names))
     made = partial(replay, since=since, until=now, memories=set_by_owners, progress=progress)
     return await asyncio.to_thread(made, samples, readers, fired, settings)

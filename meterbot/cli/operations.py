@@ -28,9 +28,9 @@ from meterbot.core.errors import Outcome, SendError
 from meterbot.core.findings import Check, Status
 from meterbot.core.messages import Message
 from meterbot.core.seats import SeatDirectory
-from meterbot.delivery import seat_settings
 from meterbot.delivery.alerts.arrival_check import arrival_check
 from meterbot.ingest.join_codes import make_code
+from meterbot.rules.memory import seat_settings_name
 from meterbot.store import (
     Connection,
     FailedPull,
@@ -138,7 +138,7 @@ async def stored_settings(config: Config) -> dict[str, str]:
     """What the seats' owners have set, as it is stored, from the database, which is not changed. Raises `StartError`."""
     url = config.database_url.get_secret_value()
     seats = SeatDirectory(config.seat_list(), await peek_invited(url))
-    return await peek_memories(url, [seat_settings.name_of(name) for name in seats])
+    return await peek_memories(url, [seat_settings_name(name) for name in seats])
 
 
 async def discard_unreadable_sessions(config: Config) -> list[str]:

@@ -12,6 +12,7 @@ from meterbot.core.money import show
 from meterbot.core.text import one_line
 from meterbot.delivery.routing import Quiet
 from meterbot.rules import RuleSettings, Threshold, parse_threshold
+from meterbot.rules.memory import seat_settings_name
 
 MOST_LEVELS = 10
 _NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -35,18 +36,13 @@ class SeatSettings:
         return settings if self.thresholds is None else replace(settings, thresholds=self.thresholds)
 
 
-def name_of(seat: str) -> str:
-    """The name under which they are stored."""
-    return f"settings:{seat}"
-
-
 def seats_of(memories: Iterable[str]) -> list[str]:
     """The seats of these stored names."""
-    return [name.partition(":")[2] for name in memories if name.startswith(name_of(""))]
+    return [name.partition(":")[2] for name in memories if name.startswith(seat_settings_name(""))]
 
 
 def of(seat: str, memories: Mapping[str, str]) -> SeatSettings:
-    stored = memories.get(name_of(seat))
+    stored = memories.get(seat_settings_name(seat))
     return SeatSettings() if stored is None else load(stored)
 
 

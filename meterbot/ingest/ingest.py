@@ -13,12 +13,11 @@ from meterbot import rules
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter, Event, Health, LastKnown, Seat, Snapshot, by_counter
 from meterbot.core.plans import plan_mismatch
-from meterbot.delivery import seat_settings
 from meterbot.ingest.changes import Changes, counters_of, has_shared_balance
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import SourceMemory
 from meterbot.rules.forecast import HABIT
-from meterbot.rules.memory import balance_memory_name, source_memory_name
+from meterbot.rules.memory import balance_memory_name, seat_settings_name, source_memory_name
 from meterbot.rules.ownership import displaced_by, is_verified, refused_for
 from meterbot.rules.pace_alerts import DAY
 from meterbot.store import (
@@ -185,7 +184,7 @@ class Ingest:
         self, connection: Connection, find: Callable[[Connection], Sequence[Event]], now: datetime
     ) -> list[Event]:
         events = [event for event in find(connection) if event.kind in self._settings.kinds]
-        names = {seat_settings.name_of(event.seat) for event in events if event.seat is not None}
+        names = {seat_settings_name(event.seat) for event in events if event.seat is not None}
         changes = Changes(self._settings, sources={}, memories=rule_memories.read_memories(connection, names))
         changes.events += events
         return self._recorder.record(connection, changes, now)
@@ -196,7 +195,7 @@ class Ingest:
         sources = source_states.lock_sources(connection, names)
         latest = counter_states.read_latest(connection, names)
         states = counter_states.lock_states(connection, counters_of(snapshots, latest))
-        memories = [*map(source_memory_name, names), *map(seat_settings.name_of, names)]
+        memories = [*map(source_memory_name, names), *map(seat_settings_name, names)]
         balances = {
             balance_memory_name(one.org_uuid) for one in snapshots if one.org_uuid and has_shared_balance(one)
         }

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from meterbot import rules
 from meterbot.core.deliveries import Purpose
 from meterbot.core.models import Counter, Event, EventKind, Health, SessionEnd, by_counter
-from meterbot.delivery import seat_settings
 from meterbot.delivery.alerts.message import reminder
 from meterbot.delivery.planner import follow_ups
 from meterbot.delivery.routing import hold, muted_by, priority_of
@@ -15,7 +14,13 @@ from meterbot.ingest.changes import Changes, counts_in_team, may_change
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import AccountMonth, CounterMemory, DestinationProblem, TeamShare
 from meterbot.rules.hours import last_month
-from meterbot.rules.memory import CLOSED_MONTH, DESTINATION_MEMORY, TEAM_MEMORY, source_memory_name
+from meterbot.rules.memory import (
+    CLOSED_MONTH,
+    DESTINATION_MEMORY,
+    TEAM_MEMORY,
+    seat_settings_name,
+    source_memory_name,
+)
 from meterbot.rules.months import calendar_month, month_start
 from meterbot.rules.plan_fees import PlanFees, plan_fees, priced
 from meterbot.store import (
@@ -83,7 +88,7 @@ class PeriodicChecks:
         ]
         names = {*(seat.name for seat in waiting), *ending}
         sources |= source_states.lock_sources(connection, names)
-        memories = [*map(source_memory_name, names), *map(seat_settings.name_of, names), DESTINATION_MEMORY]
+        memories = [*map(source_memory_name, names), *map(seat_settings_name, names), DESTINATION_MEMORY]
         changes = Changes(
             self._settings,
             sources=sources,
@@ -175,7 +180,7 @@ class PeriodicChecks:
         return accounts, self._plan_fees(connection)
 
     def _plan_fees(self, connection: Connection) -> PlanFees:
-        """As the answer about the team has them."""
+        """The same fees that the team's answer shows."""
         tiers: dict[str, list[str | None]] = {}
         readers: dict[Counter, list[str]] = {}
         for one in counter_states.read_latest(connection):

@@ -8,7 +8,7 @@ from meterbot.core.models import Event
 
 def ending(event: Event, alerts: Sequence[str]) -> list[Event]:
     """The event as the end of these alerts, the oldest first. At each destination it is said once, in the
-    newest alert's thread; the others end by events of their own, which are not heard there."""
+    newest alert's thread. The other alerts are ended by muted events, which only edit their posts."""
     if not alerts:
         return [event]
     others = [

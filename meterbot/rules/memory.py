@@ -226,6 +226,11 @@ def source_memory_name(seat: str) -> str:
     return f"source:{seat}"
 
 
+def seat_settings_name(seat: str) -> str:
+    """The name under which a seat owner's own settings are stored."""
+    return f"settings:{seat}"
+
+
 def balance_memory_name(org: str) -> str:
     """The name under which the memory of a balance that an organization's members share is stored."""
     return f"balance:{org}"

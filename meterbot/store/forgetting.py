@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, Delete, Table, delete, func, select
 
 from meterbot.core.models import Counter, EventKind
-from meterbot.rules.memory import balance_memory_name, source_memory_name
+from meterbot.rules.memory import balance_memory_name, seat_settings_name, source_memory_name
 from meterbot.store import (
     alert_actions,
     deliveries,
@@ -39,7 +39,7 @@ def forget(connection: Connection, seat: str) -> Forgotten:
     points = _count(connection, tables.history, "counter", own)
     deliveries = _count(connection, tables.deliveries, "event", events)
     organizations = set(connection.scalars(select(_counters.org).where(_counters.id.in_(sorted(own)))))
-    memories = [source_memory_name(seat), f"settings:{seat}"]
+    memories = [source_memory_name(seat), seat_settings_name(seat)]
     others = [
         delete(tables.latest).where(_latest.seat == seat),
         delete(tables.sources).where(tables.sources.c.seat == seat),

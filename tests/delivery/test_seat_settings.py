@@ -12,6 +12,7 @@ from meterbot.delivery import seat_settings
 from meterbot.delivery.routing import Quiet
 from meterbot.delivery.seat_settings import SeatSettings, levels_in, quiet_in, quiet_said
 from meterbot.rules import RuleSettings, Threshold
+from meterbot.rules.memory import seat_settings_name
 from tests.teams import money
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -104,7 +105,7 @@ QUIETS = st.builds(
 @given(st.none() | st.lists(LEVELS, max_size=5).map(tuple), st.none() | QUIETS)
 def test_what_is_kept_comes_back(levels: tuple[Threshold, ...] | None, quiet: Quiet | None) -> None:
     held = SeatSettings(levels, quiet)
-    memories = {seat_settings.name_of("ana"): seat_settings.dump(held)}
+    memories = {seat_settings_name("ana"): seat_settings.dump(held)}
     assert seat_settings.of("ana", memories) == held
     assert seat_settings.of("bo", memories) == SeatSettings()
 

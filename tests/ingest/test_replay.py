@@ -18,7 +18,7 @@ from meterbot.core.models import (
     Snapshot,
 )
 from meterbot.core.money import Money
-from meterbot.delivery.seat_settings import SeatSettings, dump, name_of
+from meterbot.delivery.seat_settings import SeatSettings, dump
 from meterbot.ingest.changes import Changes
 from meterbot.ingest.replay import (
     REPRODUCED,
@@ -32,6 +32,7 @@ from meterbot.ingest.replay import (
 )
 from meterbot.rules import Budget, RuleSettings, parse_threshold
 from meterbot.rules.hours import hour_of, hours_of
+from meterbot.rules.memory import seat_settings_name
 
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -219,7 +220,7 @@ def test_the_recorded_history_tells_again_what_its_readings_told(steps: list[tup
 
 
 def test_what_an_owner_has_set_holds_here_too() -> None:
-    memories = {name_of("ana"): dump(SeatSettings(thresholds=(parse_threshold("30%"),)))}
+    memories = {seat_settings_name("ana"): dump(SeatSettings(thresholds=(parse_threshold("30%"),)))}
     replayed_events = replayed([sample(0, 0), sample(1, 20), sample(2, 45)], SEATS, rules("80%"), memories)
     assert kinds(replayed_events) == ["spend_started", "threshold_crossed 30%"]
 

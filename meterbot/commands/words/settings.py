@@ -10,6 +10,7 @@ from meterbot.core.models import Seat, Severity
 from meterbot.core.text import one_line
 from meterbot.delivery import seat_settings
 from meterbot.delivery.seat_settings import DEFAULT, SeatSettings
+from meterbot.rules.memory import seat_settings_name
 from meterbot.store import Connection, locks, rule_memories
 
 _THRESHOLDS, _QUIET = "thresholds", "quiet"
@@ -64,7 +65,7 @@ async def _set(context: CommandContext, seat: Seat, setting: str, written: str) 
     thresholds = seat_settings.levels_in(written) if setting == _THRESHOLDS else None
     quiet = seat_settings.quiet_in(written, context.tz) if setting == _QUIET else None
     change = {"thresholds": thresholds} if setting == _THRESHOLDS else {"quiet": quiet}
-    name = seat_settings.name_of(seat.name)
+    name = seat_settings_name(seat.name)
 
     def store(connection: Connection) -> SeatSettings:
         locks.names(connection, [name])
@@ -82,7 +83,7 @@ async def _set(context: CommandContext, seat: Seat, setting: str, written: str) 
 async def _shown(context: CommandContext, names: Sequence[str], title: str) -> Message:
     if not names:
         return notice("No settings", "No seat is yours, so there is nothing to set.")
-    wanted = [seat_settings.name_of(name) for name in names]
+    wanted = [seat_settings_name(name) for name in names]
     stored = await context.store.read(lambda c: rule_memories.read_memories(c, wanted))
     sections = []
     for name in names:

@@ -8,6 +8,7 @@ from meterbot.cli.check import run_checks
 from meterbot.delivery import seat_settings
 from meterbot.delivery.seat_settings import SeatSettings
 from meterbot.rules import parse_threshold
+from meterbot.rules.memory import seat_settings_name
 from tests.app.config.writing import ANA, ENVIRON
 
 
@@ -19,7 +20,7 @@ def levels(tmp_path: Path, text: str, memories: dict[str, str] | None = None) ->
 
 def test_an_invited_seat_with_levels_of_its_own_has_a_line_too(tmp_path: Path) -> None:
     own = seat_settings.dump(SeatSettings(thresholds=(parse_threshold("60%"),)))
-    said = levels(tmp_path, ANA, {seat_settings.name_of("cleo"): own})
+    said = levels(tmp_path, ANA, {seat_settings_name("cleo"): own})
     assert said[1:] == ["cleo, set by its owner: 60%; without a cap: none"]
     assert said[0].startswith("every other seat: ")
 
@@ -42,6 +43,6 @@ def test_the_default_has_levels_for_seats_without_a_cap(tmp_path: Path) -> None:
 
 def test_a_seat_whose_owner_set_levels_has_a_line_of_its_own(tmp_path: Path) -> None:
     own = seat_settings.dump(SeatSettings(thresholds=(parse_threshold("60%"),)))
-    assert levels(tmp_path, ANA, {seat_settings.name_of("ana"): own}) == [
+    assert levels(tmp_path, ANA, {seat_settings_name("ana"): own}) == [
         "ana, set by its owner: 60%; without a cap: none"
     ]
