@@ -54,13 +54,13 @@ class Planner:
         """Queues one event at each of its destinations."""
         self.alerts = {**self.alerts, event.key: event}
         resolved_at = set() if event.resolves is None else self._resolve(event, event.resolves)
-        if event.muted_by is not None or _is_only_an_end(event, resolved=bool(resolved_at)):
-            return
+        if event.muted_by is not None or (resolved_at and event.kind is not EventKind.METERING_CHANGED):
+            return  # the alert's thread says everything; a raised cap is news where the alert is not posted, too
         topic_to_join = topic_of(event) if self.routing.update_in_place else None
         redaction = self.routing.redaction
         routed = destinations_of(event, seat, self.routing.routes, self.defaults)
         for destination in redaction.destinations(event, seat, routed):
-            if destination == _unreachable(event) or destination in resolved_at:
+            if destination == _subject(event) or destination in resolved_at:
                 continue  # its own trouble cannot be posted there, nor is an end posted twice
             # A post that one seat's events join through a month would show which anonymous alerts belong to the same seat.
             topic = topic_to_join if redaction.may_see(event, seat, destination) else None
@@ -188,16 +188,9 @@ def follow_ups(
     ]
 
 
-def _is_only_an_end(event: Event, *, resolved: bool) -> bool:
-    """Whether the alert's thread has said everything. A raised cap is also posted where the alert that it ends is not."""
-    if event.resolves is None or event.kind is EventKind.METERING_CHANGED:
-        return False
-    return resolved or event.only_ends
-
-
-def _unreachable(event: Event) -> Destination | None:
-    """The destination that takes no messages, according to this event."""
-    if event.kind is not EventKind.DESTINATION_DOWN:
+def _subject(event: Event) -> Destination | None:
+    """The destination that takes no messages, or takes them again, according to this event."""
+    if event.kind not in {EventKind.DESTINATION_DOWN, EventKind.DESTINATION_UP}:
         return None
     return Destination(str(event.facts["chat"]), str(event.facts["channel"]))
 

@@ -35,30 +35,36 @@ class Recorder:
             return batches.write(connection, changes.batch(()))
         actions = alert_actions.holding(connection, now)
         reported = self._month_to_report(connection, changes, now)
+        ended = event_log.events_by_key(connection, _ended_by(changes.events))
+        changes.events = _without_idle_ends(changes.events, ended)
         changes.events = [
             _unless_muted(self._in_report(event, reported), actions, now) for event in changes.events
         ]
         changes.events = self._with_paces(connection, changes, now)
         # An event that ends an alert changes its post even if nobody is to hear of it.
         heard = [event for event in changes.events if event.muted_by is None or event.resolves is not None]
-        plan = self._plan(connection, heard, actions, changes.memories, now)
+        plan = self._plan(
+            connection, heard, alerts=ended, actions=actions, memories=changes.memories, now=now
+        )
         return batches.write(connection, replace(changes.batch(plan.deliveries), release=plan.release))
 
     def _plan(
         self,
         connection: Connection,
         events: Sequence[Event],
+        *,
+        alerts: Mapping[str, Event],
         actions: Sequence[AlertAction],
         memories: Mapping[str, str],
         now: datetime,
     ) -> Planner:
-        ended = {event.resolves for event in events if event.resolves is not None}
+        ended = _ended_by(events)
         topics = {topic for event in events if (topic := topic_of(event)) is not None}
         planner = Planner(
             self.routing,
             self.destinations,
             postings=deliveries.postings(connection, ended, topics if self.routing.update_in_place else ()),
-            alerts=event_log.events_by_key(connection, ended),
+            alerts=alerts,
             actions=actions,
             now=now,
             quiets=_quiet_hours(memories, events),
@@ -104,6 +110,21 @@ class Recorder:
         if reported is None or period[:7] != reported or period[:7] >= month_of(event.at):
             return event
         return replace(event, muted_by=rules.month_report_key(reported))
+
+
+def _ended_by(events: Iterable[Event]) -> set[str]:
+    """The keys of the alerts that these events end."""
+    return {event.resolves for event in events if event.resolves is not None}
+
+
+def _without_idle_ends(events: Sequence[Event], stored: Mapping[str, Event]) -> list[Event]:
+    """Without the ends that nobody hears and whose alert was never stored, because its kind is not posted."""
+    alerts = stored.keys() | {event.key for event in events}
+    return [
+        event
+        for event in events
+        if event.muted_by is None or event.resolves is None or event.resolves in alerts
+    ]
 
 
 def _quiet_hours(memories: Mapping[str, str], events: Iterable[Event]) -> dict[str, Quiet]:

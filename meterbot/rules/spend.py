@@ -222,7 +222,8 @@ def watch_thresholds(memory: CounterMemory, reading: CleanReading) -> tuple[Coun
     highest = news[-1]
     seen_before = memory.used is not None and not (highest.percent is not None and first)
     event = _crossed(memory, reading, news, initial=reading.switched is not None or not seen_before)
-    if highest.percent is not None and event.muted_by is None:
+    posted = event.muted_by is None and EventKind.THRESHOLD_CROSSED in reading.settings.kinds
+    if highest.percent is not None and posted:
         memory = replace(memory, cap_alerts=(*memory.cap_alerts, CapAlert(event.key, highest.level)))
     return memory, [event]
 

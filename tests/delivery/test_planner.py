@@ -22,6 +22,7 @@ from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Event, EventKind, Severity
 from meterbot.delivery.planner import Planner, delivery_id, follow_ups
 from meterbot.delivery.routing import Route, RoutingSettings, Silence
+from meterbot.rules.settings import NOT_POSTED
 from tests.delivery.alerts.events import event
 from tests.teams import NOW, seat
 
@@ -141,11 +142,39 @@ def test_the_end_of_what_was_reported_in_a_thread_goes_to_that_thread() -> None:
     assert planned(plan) == [(EDIT, UNBLOCKED.key, "root"), (REPLY, UNBLOCKED.key, "root")]
 
 
-def test_the_end_of_what_was_never_reported_is_not_reported() -> None:
-    plan = planner()
-    plan.plan(UNBLOCKED, seat())
-    assert plan.deliveries == []
-    assert ended(posted=[]).deliveries == []
+ENDS = [
+    (EventKind.SEAT_BLOCKED, EventKind.SEAT_UNBLOCKED),
+    (EventKind.WINDOW_FULL, EventKind.WINDOW_RESET),
+    (EventKind.SOURCE_DOWN, EventKind.SOURCE_UP),
+    (EventKind.DESTINATION_DOWN, EventKind.DESTINATION_UP),
+    (EventKind.SUBSCRIPTION_CHANGED, EventKind.SUBSCRIPTION_CHANGED),
+    (EventKind.THRESHOLD_CROSSED, EventKind.METERING_CHANGED),
+    (EventKind.CAP_FORECAST, EventKind.METERING_CHANGED),
+]
+
+
+@pytest.mark.parametrize(("kind", "end_kind"), ENDS)
+def test_the_end_of_an_alert_that_is_posted_nowhere_is_posted_by_itself(
+    kind: EventKind, end_kind: EventKind
+) -> None:
+    alert = replace(event(kind), key="alert", muted_by="spend_started:a/o")
+    facts: dict[str, object] = {"chat": "discord", "channel": "2000"}
+    end = replace(event(end_kind), key="end", resolves=alert.key, facts=facts)
+    for alerts in ({alert.key: alert}, {}):
+        plan = planner(alerts=alerts)
+        plan.plan(end, seat())
+        assert planned(plan) == [(POST, "end", None)]
+        unwanted = planner(alerts=alerts)
+        unwanted.plan(replace(end, muted_by=NOT_POSTED), seat())
+        assert unwanted.deliveries == []
+
+
+def test_a_chat_that_works_again_is_reported_at_the_others_alone() -> None:
+    facts: dict[str, object] = {"chat": SLACK.chat, "channel": SLACK.channel}
+    up = replace(event(EventKind.DESTINATION_UP), resolves="never posted", facts=facts)
+    plan = planner(destinations=(SLACK, DISCORD))
+    plan.plan(up, None)
+    assert [each.chat for each in plan.deliveries] == ["discord"]
 
 
 def test_an_alert_and_its_end_in_one_batch_are_a_post_its_edit_and_a_line() -> None:

@@ -400,6 +400,9 @@ ENDED = [
 ]
 
 
+TROUBLES = frozenset({EventKind.SEAT_BLOCKED, EventKind.WINDOW_FULL, EventKind.SOURCE_DOWN})
+
+
 @pytest.mark.parametrize(("kind", "readings"), ENDED)
 async def test_the_end_of_a_trouble_closes_its_post_although_nobody_wants_to_hear_of_it(
     store: Store, kind: EventKind, readings: list[Snapshot]
@@ -408,14 +411,50 @@ async def test_the_end_of_a_trouble_closes_its_post_although_nobody_wants_to_hea
     await door.take(snapshot("0"))
     for reading in readings[:-1]:
         await door.take(reading)
-    troubles = {EventKind.SEAT_BLOCKED, EventKind.WINDOW_FULL, EventKind.SOURCE_DOWN}
-    (alert,) = {one.event.key for one in await door.waiting() if one.event.kind in troubles}
+    (alert,) = {one.event.key for one in await door.waiting() if one.event.kind in TROUBLES}
     await door.take(readings[-1])
     closed = [one for one in await door.waiting() if one.event.resolves == alert]
     assert [one.kind for one in closed] == [DeliveryKind.EDIT]
     message = post(closed[0].content, {}, UTC)
     assert message.title.startswith("Resolved: ")
     assert "ack" not in {action.id.partition(":")[0] for action in message.actions}
+
+
+@pytest.mark.parametrize(("kind", "readings"), ENDED)
+async def test_the_end_of_a_trouble_is_posted_by_itself_where_the_trouble_is_not(
+    store: Store, kind: EventKind, readings: list[Snapshot]
+) -> None:
+    door = Door(store, rules=RuleSettings(kinds=frozenset(EventKind) - TROUBLES))
+    for reading in (snapshot("0"), *readings):
+        await door.take(reading)
+    (alone,) = [one for one in await door.waiting() if one.event.kind is kind]
+    assert alone.kind is DeliveryKind.POST
+    assert post(alone.content, {}, UTC).title
+
+
+@pytest.mark.parametrize(("kind", "readings"), ENDED)
+async def test_where_neither_a_trouble_nor_its_end_is_posted_nothing_is_stored(
+    store: Store, kind: EventKind, readings: list[Snapshot]
+) -> None:
+    door = Door(store, rules=RuleSettings(kinds=frozenset(EventKind) - TROUBLES - {kind}))
+    for reading in (snapshot("0"), *readings):
+        await door.take(reading)
+    stored = await store.read(lambda c: event_log.read_events(c, later(days=-1)))
+    assert TROUBLES.isdisjoint(one.kind for one in stored)
+    assert kind not in {one.kind for one in stored}
+
+
+async def test_a_window_that_has_reset_is_posted_although_the_first_dollar_reported_it_full(
+    store: Store,
+) -> None:
+    door = Door(store, rules=RuleSettings(kinds=frozenset(EventKind)))
+    reset = later(hours=1)
+    for used, full, at in (("0", 50, NOW), ("1", 100, later(minutes=1)), ("1", 0, later(hours=2))):
+        window = Window("five_hour", Decimal(full), reset)
+        await door.take(snapshot(used, at, windows=(window,), windows_read=True))
+    waiting = await door.waiting()
+    assert [one.kind for one in waiting if one.event.kind is EventKind.WINDOW_RESET] == [DeliveryKind.POST]
+    assert EventKind.WINDOW_FULL not in {one.event.kind for one in waiting}
 
 
 async def test_a_removed_cap_ends_the_level_of_the_old_one_although_it_crosses_an_amount(
@@ -820,10 +859,10 @@ async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
 
 
 async def test_a_cap_that_will_fall_is_reported_with_what_the_database_knows_and_once(store: Store) -> None:
-    door, fallbacks = Door(store), []
+    door, kinds = Door(store), []
     for hour in range(14):
-        fallbacks += await door.take(snapshot(str(hour), later(hours=hour)))
-    assert fallbacks.count("cap_forecast") == 1
+        kinds += await door.take(snapshot(str(hour), later(hours=hour)))
+    assert kinds.count("cap_forecast") == 1
     (event,) = [
         one
         for one in await store.read(lambda c: event_log.read_events(c, NOW))

@@ -102,3 +102,11 @@ def test_a_raised_cap_ends_its_alerts_in_silence_if_changes_are_not_posted() -> 
     assert {event.resolves for event in ended} == set(alerts)
     assert all(event.muted_by is not None for event in ended)
     assert watch.uses("48", "200") == []
+
+
+def test_levels_that_are_not_posted_leave_no_alert_for_a_raised_cap_to_end() -> None:
+    watch = Watch(RuleSettings(kinds=RuleSettings().kinds - {CROSSED})).at(NOON)
+    for used in ("1", "26", "41"):
+        watch.uses(used)
+    assert watch.memory.cap_alerts == ()
+    assert [event.resolves for event in watch.uses("41", cap="100")] == [None]
