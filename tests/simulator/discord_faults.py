@@ -24,7 +24,7 @@ def refused(status: int, code: int = 0, message: str = "no") -> Fault:
     return fault
 
 
-def rate_limited(seconds: float, *, via: bool = True, everywhere: bool = False) -> Fault:
+def rate_limited(seconds: float, *, via: bool = True, global_limit: bool = False) -> Fault:
     """429. Without `via` it looks as if Cloudflare had sent it, and has no JSON."""
 
     async def fault(_request: web.Request, _handler: Handler) -> web.StreamResponse:
@@ -34,7 +34,7 @@ def rate_limited(seconds: float, *, via: bool = True, everywhere: bool = False) 
         body = {
             "message": "You are being rate limited.",
             "retry_after": seconds,
-            "global": everywhere,
+            "global": global_limit,
             "code": 0,
         }
         return answer(body, 429, headers | {"Via": "1.1 simulator"})
@@ -80,9 +80,10 @@ def dropped(*, done: bool) -> Fault:
 
 
 class Hanging:
-    """The request is carried out and its answer held back until `release`."""
+    """The request is carried out and its answer held back until `release`. `reached` is set when it came."""
 
     def __init__(self) -> None:
+        self.reached = asyncio.Event()
         self._released = asyncio.Event()
 
     def release(self) -> None:
@@ -90,6 +91,7 @@ class Hanging:
 
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
+        self.reached.set()
         await self._released.wait()
         return response
 

@@ -52,6 +52,17 @@ async def _answered(
         return
     tries.unanswered -= 1
     tries.retry_after = _retry_after(end.response)
+    await _refuse_global_limit(end.response)
+
+
+async def _refuse_global_limit(response: aiohttp.ClientResponse) -> None:
+    """Raises `discord.RateLimited` before discord.py sees a global rate limit: it would block all calls of the client
+    until this call has waited, which means for ever if this call is given up or cancelled."""
+    if response.status != 429 or response.content_type != "application/json":
+        return
+    about = await response.json()
+    if isinstance(about, dict) and about.get("global"):
+        raise discord.RateLimited(float(about["retry_after"]))
 
 
 class DiscordWeb:
@@ -82,10 +93,7 @@ class DiscordWeb:
 
     async def my_id(self) -> str:
         """The bot's own id. Raises `SendError`."""
-        try:
-            user = (await self.client()).user
-        except FAILURES as error:
-            raise _send_error(error, _Tries()) from error
+        user = (await self._logged_in()).user
         return str(user.id) if user else ""
 
     async def call(self, method: str, path: str, json: Any = None, query: Any = None, **ids: str) -> Any:
@@ -93,18 +101,26 @@ class DiscordWeb:
         tries = _Tries()
         body = {} if json is None else {"json": json}
         dumps(json)  # discord.py encodes it, too, but within `parsing`
+        client = await self._logged_in()
+        route = Route(method, path, **ids)  # only now: the client sets the address that it starts with
+        _tries.set(tries)
         try:
-            client = await self.client()
-            route = Route(method, path, **ids)  # only now: the client sets the address that it starts with
-            _tries.set(tries)
             async with asyncio.timeout(self._patience):
                 with parsing():
                     return await client.http.request(route, params=query, **body)
         except FAILURES as error:
-            if isinstance(error, TimeoutError) and tries.retry_after is not None:
-                # discord.py holds back every call of a client until the one that met a limit of everything has slept
-                # for the whole time, and that one was just given up.
-                await self.close()
+            raise _send_error(error, tries) from error
+        finally:
+            _tries.set(None)
+
+    async def _logged_in(self) -> BotClient:
+        """The client for a call. Raises `SendError`; then nothing was sent."""
+        tries = _Tries()
+        _tries.set(tries)
+        try:
+            return await self.client()
+        except FAILURES as error:
+            tries.unanswered = 0  # a login posts nothing
             raise _send_error(error, tries) from error
         finally:
             _tries.set(None)

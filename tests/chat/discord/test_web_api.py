@@ -1,5 +1,6 @@
 """What is known when a request to Discord fails, and that no failure shows the token."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -31,6 +32,8 @@ from tests.simulator.discord_faults import (
     rate_limited,
     refused,
 )
+
+ME = "/users/@me"
 
 
 @pytest.fixture
@@ -97,16 +100,52 @@ async def test_a_rate_limit_longer_than_our_patience_is_not_slept_through(discor
     assert (error.outcome, error.retry_after) == (Outcome.NOT_SENT, 20)
 
 
-async def test_after_a_rate_limit_of_everything_that_was_not_slept_through_messages_are_sent_again(
+async def test_after_a_global_rate_limit_a_call_is_given_up_at_once_and_the_client_stays_usable(
     discord: DiscordSimulator,
 ) -> None:
-    """discord.py holds back every call until it has slept for the whole time, which it then never does."""
-    async with running(discord, patience=0.5) as chat:
-        discord.fail("POST", POST_MESSAGE, rate_limited(20, everywhere=True))
-        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+    """discord.py would block all calls until this one has waited; the time-out stands for a caller that does not."""
+    async with running(discord) as chat:
+        logins = len(discord.requests("GET", ME))
+        discord.fail("POST", POST_MESSAGE, rate_limited(20, global_limit=True))
+        async with asyncio.timeout(2):
+            error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
         assert (error.outcome, error.retry_after) == (Outcome.NOT_SENT, 20)
         await chat.post(DELIVERY, discord.channel_id, alert())
+        assert len(discord.requests("GET", ME)) == logins
     assert len(discord.messages()) == 1
+
+
+async def test_a_global_rate_limit_of_one_call_does_not_disturb_another(discord: DiscordSimulator) -> None:
+    async with running(discord, patience=2.0) as chat:
+        hanging = Hanging()
+        discord.fail("GET", POST_MESSAGE, hanging)
+        discord.fail("POST", POST_MESSAGE, rate_limited(20, global_limit=True))
+        looking = asyncio.create_task(chat.find(DELIVERY, discord.channel_id, a_while_ago()))
+        await hanging.reached.wait()
+        await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+        hanging.release()
+        assert await looking == []
+
+
+@pytest.mark.parametrize(
+    "fault", [rate_limited(20, global_limit=True), rate_limited(20, via=False)], ids=["global", "no JSON"]
+)
+async def test_a_rate_limit_of_the_login_says_when_to_come_again(
+    discord: DiscordSimulator, fault: Any
+) -> None:
+    chat = chat_on(discord)
+    discord.fail("GET", ME, fault, times=2)
+    posting = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+    looking = await refusal_of(chat.find(DELIVERY, discord.channel_id, a_while_ago()))
+    for error in (posting, looking):
+        assert (error.outcome, error.retry_after) == (Outcome.NOT_SENT, 20)
+
+
+async def test_a_login_that_fails_leaves_no_doubt(discord: DiscordSimulator) -> None:
+    chat = chat_on(discord)
+    discord.fail("GET", ME, dropped(done=True), times=2)  # aiohttp tries a GET again
+    error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+    assert error.outcome is Outcome.NOT_SENT
 
 
 async def test_a_server_error_is_tried_again_with_the_same_nonce(discord: DiscordSimulator) -> None:
