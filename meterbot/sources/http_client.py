@@ -23,8 +23,8 @@ _CONNECT_SECONDS = 10.0
 _LONGEST_HEADER_LINE = 65_536  # Security headers and cookies can exceed aiohttp's limit of 8 KiB.
 
 OnHeaders = Callable[[int, httpx.Headers], Awaitable[None] | None]
-"""Called with status and headers before the body is read. What it returns is awaited before that, too; the deadline does
-not run meanwhile."""
+"""Called with status and headers before the body is read. What it returns is awaited before that, too; the deadline
+does not run meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +113,25 @@ class HttpClient:
             raise SourceError(Cause.UNREACHABLE, _sentence(failure)) from None
 
     async def _body(self, response: httpx.Response) -> bytes:
-        decode, body = _decoder(response.headers.get("content-encoding", "")), bytearray()
+        """The decompressed body; empty if that of an error cannot be read: status and headers say what it means, and
+        how long to wait."""
+        try:
+            return await self._decompressed(response)
+        except SourceError:
+            if response.status_code < 400:
+                raise
+            return b""
+
+    async def _decompressed(self, response: httpx.Response) -> bytes:
+        gzip, body = _gzip(response.headers.get("content-encoding", "")), bytearray()
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - the transport makes no other
         try:
             async for chunk in response.stream:
-                body += decode(chunk, self._largest + 1 - len(body))
+                body += gzip.decompress(chunk, self._largest + 1 - len(body)) if gzip else chunk
                 if len(body) > self._largest:
                     raise SourceError(Cause.DRIFTED, f"the response is larger than {self._largest} bytes")
+            if gzip:
+                gzip.end()
         except zlib.error:
             raise SourceError(Cause.UNREADABLE, "the response is not valid gzip") from None
         return bytes(body)
@@ -145,13 +157,34 @@ class HttpClient:
         )
 
 
-def _decoder(encoding: str) -> Callable[[bytes, int], bytes]:
-    """Decodes a chunk of a body, to at most so many bytes."""
+class _Gzip:
+    """Decompresses a body of one gzip member. Raises `zlib.error`."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self._begun = False
+
+    def decompress(self, chunk: bytes, most: int) -> bytes:
+        """At most so many bytes."""
+        self._begun = True
+        decompressed = self._member.decompress(chunk, most)
+        if self._member.unused_data:  # With each further chunk, zlib would copy all of it.
+            raise zlib.error("there are bytes after the end")
+        return decompressed
+
+    def end(self) -> None:
+        """Call this after the last chunk. An empty body is complete, too."""
+        if self._begun and not self._member.eof:
+            raise zlib.error("the end is missing")
+
+
+def _gzip(encoding: str) -> _Gzip | None:
+    """What decompresses the body; None if it is not compressed."""
     match encoding.strip().lower():
         case "" | "identity":
-            return lambda chunk, _: chunk
+            return None
         case "gzip" | "x-gzip":
-            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+            return _Gzip()
     # Several encodings in a row multiply the size of a chunk.
     raise SourceError(Cause.UNREADABLE, "the response is compressed in a way meterbot did not ask for")
 

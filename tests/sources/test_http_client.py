@@ -21,11 +21,13 @@ from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError
+from meterbot.sources.session import Session
 from tests.simulator.claude_ai import ClaudeAi
 from tests.simulator.server import Reply
 from tests.sources.served import KEY, NOW, ORG, serving
 
 COOKIE = {"Cookie": f"sessionKey={KEY}"}
+GZIP = {"Content-Encoding": "gzip"}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ async def test_a_redirect_is_not_followed() -> None:
 async def test_a_compressed_body_is_unpacked() -> None:
     async with serving() as served:
         body = gzip.compress(b'{"uuid": null}')
-        served.server.fail("account", Reply(body=body, headers={"Content-Encoding": "gzip"}))
+        served.server.fail("account", Reply(body=body, headers=GZIP))
         answer = await served.transport.get(served.server.url, "/api/account", COOKIE)
     assert answer.body == b'{"uuid": null}'
 
@@ -147,20 +149,37 @@ async def test_a_compressed_body_is_unpacked() -> None:
     [
         (Reply(body=b"[" * 20_000_000), Cause.DRIFTED, "larger than"),
         (
-            Reply(body=gzip.compress(b"[" * 50_000_000), headers={"Content-Encoding": "gzip"}),
+            Reply(body=gzip.compress(b"[" * 50_000_000), headers=GZIP),
             Cause.DRIFTED,
             "larger than",
         ),
-        (Reply(body=b"no", headers={"Content-Encoding": "gzip"}), Cause.UNREADABLE, "gzip"),
+        (Reply(body=b"no", headers=GZIP), Cause.UNREADABLE, "gzip"),
         (
             Reply(body=gzip.compress(gzip.compress(b"{}")), headers={"Content-Encoding": "gzip, gzip"}),
             Cause.UNREADABLE,
             "did not ask for",
         ),
+        (Reply(body=gzip.compress(b"{}")[:-8], headers=GZIP), Cause.UNREADABLE, "not valid gzip"),
+        (
+            Reply(body=gzip.compress(b"[1") + gzip.compress(b"]"), headers=GZIP),
+            Cause.UNREADABLE,
+            "not valid gzip",
+        ),
+        (Reply(body=gzip.compress(b"{}") + b"{}", headers=GZIP), Cause.UNREADABLE, "not valid gzip"),
         (Reply(body=b"{}" * 500, cut=True), Cause.UNREACHABLE, "broke off"),
         (Reply(drop=True), Cause.UNREACHABLE, "closed without a response"),
     ],
-    ids=["20 MB", "gzip bomb", "no gzip", "gzip twice", "cut off", "dropped"],
+    ids=[
+        "20 MB",
+        "gzip bomb",
+        "no gzip",
+        "gzip twice",
+        "gzip without its end",
+        "second member",
+        "bytes after gzip",
+        "cut off",
+        "dropped",
+    ],
 )
 async def test_a_broken_or_boundless_answer_is_reported_in_our_words(
     reply: Reply, cause: Cause, sentence: str
@@ -173,10 +192,57 @@ async def test_a_broken_or_boundless_answer_is_reported_in_our_words(
     assert trouble.value.__cause__ is None
 
 
+async def test_endless_bytes_after_a_compressed_body_are_not_read() -> None:
+    """zlib would keep them, and copy all of them for each further chunk."""
+    ended = asyncio.Event()
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"{}"))
+        try:
+            while True:
+                writer.write(bytes(65_536))
+                await writer.drain()
+        except ConnectionError:
+            ended.set()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(send, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, HttpClient(deadline=3) as transport:
+        with pytest.raises(SourceError, match="not valid gzip"):
+            await transport.get(f"http://127.0.0.1:{port}", "/api/account", COOKIE)
+        await ended.wait()
+
+
+async def test_a_compressed_body_without_a_byte_is_empty() -> None:
+    async with serving() as served:
+        served.server.fail("account", Reply(302, headers=GZIP))
+        answer = await served.transport.get(served.server.url, "/api/account", COOKIE)
+    assert (answer.status, answer.body) == (302, b"")
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip"])
+@pytest.mark.parametrize(
+    ("status", "health", "wait"),
+    [(401, Health.SESSION_EXPIRED, None), (403, Health.REFUSED, None), (429, Health.RATE_LIMITED, 600.0)],
+)
+async def test_an_error_with_an_unreadable_body_keeps_its_status_and_its_pause(
+    encoding: str, status: int, health: Health, wait: float | None
+) -> None:
+    headers = {"Content-Encoding": encoding} | ({"Retry-After": f"{wait:g}"} if wait else {})
+    async with serving() as served:
+        served.server.fail("account", Reply(status, body=b"no", headers=headers))
+        with pytest.raises(SourceError) as trouble:
+            await Session(KEY, served.transport, served.server.url).get("/api/account", NOW)
+    assert (trouble.value.health, trouble.value.retry_after) == (health, wait)
+
+
 async def test_a_boundless_answer_is_not_unpacked_beyond_the_limit() -> None:
     bomb = gzip.compress(bytes(50_000_000))
     async with serving() as served:
-        served.server.fail("account", Reply(body=bomb, headers={"Content-Encoding": "gzip"}))
+        served.server.fail("account", Reply(body=bomb, headers=GZIP))
         tracemalloc.start()
         with pytest.raises(SourceError, match="larger than"):
             await served.transport.get(served.server.url, "/api/account", COOKIE)
