@@ -14,9 +14,8 @@ from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError, reading
 
-_COOKIE_VALUE = re.compile(
-    r"[!#-+\--:<-\[\]-~]+"
-)  # RFC 6265 forbids control characters, blanks, quotes, commas, semicolons and backslashes.
+# RFC 6265 forbids control characters, blanks, quotes, commas, semicolons and backslashes.
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+")
 _USUAL = "sk-ant-"
 _USUAL_KEY = re.compile(rf"{_USUAL}[A-Za-z0-9_-]{{20,1000}}")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -27,6 +26,8 @@ _DATE = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = re.compile(r"-?\d{1,10}", re.ASCII)
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,6 @@ def _instant(text: str) -> datetime | None:
         return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
     except ValueError:  # Such as the 30th of February.
         return None
-
-
-log = get_logger(__name__)
 
 
 class Keeper(Protocol):

@@ -101,7 +101,12 @@ class BotClient(discord.Client):
         self._last_change = asyncio.get_running_loop().time()
         await self.connect(reconnect=False)
 
-    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002 - discord.py's signature
+    async def before_identify_hook(
+        self,
+        shard_id: int | None,  # noqa: ARG002 - discord.py's signature
+        *,
+        initial: bool = False,
+    ) -> None:
         if not initial:
             await asyncio.sleep(self._identify_pause)
 
@@ -119,8 +124,8 @@ class BotClient(discord.Client):
             self._listener.keep_roles(int(event["d"]["id"]), tuple(member["roles"]))
 
     async def on_disconnect(self) -> None:
-        """discord.py resumes or identifies again without a growing pause: after a few short connections this client ends,
-        and its owner waits before the next one."""
+        """discord.py resumes or identifies again without a growing pause: after a few short connections this client
+        ends, and its owner waits before the next one."""
         self._moved(False)
         now = asyncio.get_running_loop().time()
         self._short_lived = self._short_lived + 1 if now - self._last_change < _SHORT_SECONDS else 0

@@ -31,7 +31,8 @@ def parsing() -> Iterator[None]:
 
 
 NEW_TOKEN = (
-    "Discord rejects the bot's token: reset it on the Bot page of the developer portal, set DISCORD_TOKEN"  # noqa: S105 - advice
+    "Discord rejects the bot's token: reset it on the Bot page of the developer portal,"  # noqa: S105 - advice
+    " set DISCORD_TOKEN"
 )
 _UNKNOWN_CHANNEL, _UNKNOWN_MESSAGE = 10003, 10008
 _MISSING_ACCESS, _MISSING_PERMISSIONS = 50001, 50013
