@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
+from zlib import crc32
 
-from sqlalchemy import Connection, Select, Text, bindparam, delete, select, type_coerce
+from sqlalchemy import Connection, Select, bindparam, delete, select
 
 from meterbot.core.models import Counter, LastKnown
 from meterbot.rules.seat_facts import SeatFacts
 from meterbot.store import locks, tables
+from meterbot.store.column_types import json_of, value_of
 from meterbot.store.statements import insert_new, is_wanted, select_in, upsert
 from meterbot.store.values import CounterReader, CounterState, Latest, UnparsedLatest
 
@@ -29,7 +31,7 @@ _ALL_LATEST = (
 _LATEST = _ALL_LATEST.where(is_wanted(_latest.seat))
 _FACTS = [_latest[name] for name in SeatFacts._fields]
 _UNPARSED = (
-    select(_latest.seat, _counters.account, _counters.org, type_coerce(_latest.known, Text), *_FACTS)
+    select(_latest.seat, _counters.account, _counters.org, _latest.known, _latest.known_crc32, *_FACTS)
     .join_from(tables.latest, tables.counters)
     .order_by(_latest.seat, _counters.account, _counters.org)
 )
@@ -94,14 +96,16 @@ def write_states(
 def read_latest(connection: Connection, seats: Iterable[str] | None = None) -> list[Latest]:
     """Of these seats, or of all."""
     rows = connection.execute(_ALL_LATEST) if seats is None else select_in(connection, _LATEST, seats)
-    return [Latest(row.seat, Counter(row.account, row.org), row.known) for row in rows]
+    return [Latest(row.seat, Counter(row.account, row.org), value_of(LastKnown, row.known)) for row in rows]
 
 
 def read_unparsed(connection: Connection) -> list[UnparsedLatest]:
     """Of all seats."""
     return [
-        UnparsedLatest(seat, Counter(account, org), None if facts[0] is None else SeatFacts(*facts), text)
-        for seat, account, org, text, *facts in connection.execute(_UNPARSED)
+        UnparsedLatest(
+            seat, Counter(account, org), SeatFacts(*facts) if checksum == _checksum(text) else None, text
+        )
+        for seat, account, org, text, checksum, *facts in connection.execute(_UNPARSED)
     ]
 
 
@@ -126,15 +130,19 @@ def read_readers(connection: Connection) -> list[CounterReader]:
 
 
 def write_latest(connection: Connection, ids: dict[Counter, int], latest: Iterable[Latest]) -> None:
-    rows = [
-        {"seat": one.seat, "counter": ids[one.counter], "known": _private(one.known), **_columns(one.facts)}
-        for one in latest
-    ]
-    upsert(connection, tables.latest, rows)
+    upsert(connection, tables.latest, [_latest_row(one, ids[one.counter]) for one in latest])
 
 
-def _columns(facts: SeatFacts | None) -> dict[str, object]:
-    return dict.fromkeys(SeatFacts._fields) if facts is None else facts._asdict()
+def _latest_row(one: Latest, counter: int) -> dict[str, object]:
+    text, facts = json_of(LastKnown, _private(one.known)), one.facts
+    row = {"seat": one.seat, "counter": counter, "known": text}
+    if facts is None:
+        return row | dict.fromkeys(["known_crc32", *SeatFacts._fields])
+    return row | {"known_crc32": _checksum(text)} | facts._asdict()
+
+
+def _checksum(known: str) -> int:
+    return crc32(known.encode())
 
 
 def delete_latest(

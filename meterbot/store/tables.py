@@ -61,13 +61,16 @@ states = Table(
     Column("memory", Text, nullable=False),
 )
 
-# The columns after `known` are the `SeatFacts` of it, null where it has none or an earlier version wrote the row.
+# `known` is a `LastKnown` as JSON. The columns after `known_crc32` are the `SeatFacts` of the JSON with this checksum: of
+# an older one where an earlier version, which still runs while the new one starts, has written `known` alone. Null where
+# it has none.
 latest = Table(
     "latest",
     metadata,
     Column("seat", String, primary_key=True),
     _counter(),
-    Column("known", Json(LastKnown), nullable=False),
+    Column("known", Text, nullable=False),
+    Column("known_crc32", BigInteger),
     Column("fetched_at", Instant),
     Column("extra_usage_at", Instant),
     Column("used", Amount),

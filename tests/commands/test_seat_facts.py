@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from meterbot.commands.privacy import View
 from meterbot.commands.reports import LatestReading, team_report
@@ -15,7 +16,8 @@ from meterbot.core.models import Counter, Health, LastKnown, ReasonClass, Seat, 
 from meterbot.core.money import Money
 from meterbot.core.operators import Rows
 from meterbot.rules.seat_facts import SeatFacts
-from meterbot.store import Batch, Latest, Store, source_states
+from meterbot.store import Batch, Latest, Store, source_states, tables
+from meterbot.store.column_types import json_of
 from tests.properties import examples
 from tests.store.examples import write
 from tests.teams import NOW, Reading, api_snapshot, extra, org_spend, reading, seat, snapshot, state
@@ -129,6 +131,24 @@ async def test_what_the_database_keeps_makes_the_same_report(store: Store, team_
     one, other = whole(team_), report(team_, latest)
     assert _same(one, other)
     assert _same([_without_email(row) for row in one.rows], [row.details for row in other.rows])
+
+
+async def test_facts_count_for_what_they_were_made_of_alone(store: Store) -> None:
+    """An earlier version that still runs while this one starts writes `known` without them."""
+    old, new = (reading(snapshot(extra_usage=extra(used))) for used in ("10.00", "20.00"))
+    for one in (new, old):
+        await write(store, Batch(latest=[Latest(one.seat, one.counter, one.known)]))
+    rows, _ = await store.read(source_states.read_team)
+    assert [row.facts for row in rows] == [old.facts]
+    later = update(tables.latest).values(known=json_of(LastKnown, new.known))
+    await store.run(lambda c: c.execute(later))
+    rows, _ = await store.read(source_states.read_team)
+    assert [row.facts for row in rows] == [None]
+    assert report_of(rows[0]).totals == report_of(new).totals != report_of(old).totals
+
+
+def report_of(latest: LatestReading) -> TeamReport:
+    return team_report([latest], {}, [seat(latest.seat)], NOW)
 
 
 def _without_email(row: SeatRow) -> RowDetails:

@@ -10,6 +10,7 @@ revision = "0019"
 down_revision = "0018"
 
 _COLUMNS: dict[str, sa.types.TypeEngine[Any]] = {
+    "known_crc32": sa.BigInteger(),
     "fetched_at": sa.BigInteger(),
     "extra_usage_at": sa.BigInteger(),
     "used": sa.Text(),
