@@ -2,7 +2,7 @@
 
     merge(known, snapshot, now) -> LastKnown | None                                        None: it changes nothing
     watch_counter(memory, known, snapshot, settings, now) -> CounterUpdate                 per (account, org)
-    members_own(known, snapshot) -> Snapshot                                               without the organization's amounts
+    members_own(known, snapshot) -> Snapshot                                               no organization's amounts
     doubted(known, snapshot) -> Snapshot                                                   drifted: its amount is gone
     record_late(memory, known, snapshot, settings, now) -> CounterUpdate                   long after: without events
     needs_samples(memory, settings, now) -> bool, needs_hours(...)                         for the pace after a rise
@@ -68,12 +68,14 @@ always there, null when not known.
 | `session_expiring` | ends_at, estimated (its cookie does not say when), level (`0d`: the estimated end has passed), also (the levels reached with it) |
 | `pull_request_merged` | repo, number, shown (False: the rest is null, and for its owner alone), seats, start, end, no_commits (why it is from the opening to the merge), amounts (null: unknown), why, shared (names of others), later (what the next reading after the end rose), settled, read_at |
 
-The team's `period_closed`, of no counter, has instead: period, totals, previous (null where one is not known), seats (list of
-{seat, final, previous, blocked_hours}; null where channels may not see them), unknown (accounts that are in no sum), open (not
-started again yet), blocked_hours, fees, fees_listed (some are list prices), seat_days, covered_days (of them those without extra usage).
+The team's `period_closed`, of no counter, has instead: period, totals, previous (null where one is not known), seats
+(list of {seat, final, previous, blocked_hours}; null where channels may not see them), unknown (accounts that are in no
+sum), open (not started again yet), blocked_hours, fees, fees_listed (some are list prices), seat_days, covered_days (of
+them those without extra usage).
 
 Whatever a reading of a counter brings also has `plan`, as the account says it, and `readings`: a list of {at, used},
-the one before and the one that brought it. To `threshold_crossed` `ingest` adds `pace` (per hour) and `cap_eta` where they are known.
+the last one in time before it and the one that brought it. To `threshold_crossed` `ingest` adds `pace` (per hour) and
+`cap_eta` where they are known.
 An event that says a change of settings as well has the `changes` of `metering_changed`, which it mutes.
 `full_windows` and `windows` are lists of {window, utilization (text), resets_at}. `percent` is text, not rounded.
 A `threshold_crossed` of the limit of an API organization's member has `member`, an id, and `member_name`

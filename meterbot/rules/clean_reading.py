@@ -30,8 +30,8 @@ from meterbot.rules.settings import RuleSettings
 class CleanReading:
     """The parts and fields that this snapshot read; None is "not read", never a carried-over value.
 
-    Only `merged` has carried-over values, to mention them. `before` is the last known amount before this reading,
-    from `before_at`. `switched` is the old currency if it changed.
+    Only `merged` has carried-over values, to mention them. `before` is the last amount before this reading that was in
+    time, from `before_at`. `switched` is its currency if that is another one.
     """
 
     counter: Counter
@@ -146,7 +146,8 @@ def clean_reading(
     last = None if known is None else known.snapshot.extra_usage
     extra = fields_read(snapshot, last) if current else None
     used = None if extra is None else extra.used
-    before = memory.used
+    last_in_time = memory.late or memory
+    before = last_in_time.used
     switched = before is not None and used is not None and before.currency != used.currency
     return CleanReading(
         counter=counter,
@@ -159,7 +160,7 @@ def clean_reading(
         extra=extra,
         used=used,
         before=before,
-        before_at=memory.used_at,
+        before_at=last_in_time.used_at,
         cap=_cap(extra),
         switched=before.currency if before is not None and switched else None,
         windows=snapshot.windows if current and snapshot.windows_read else None,

@@ -4,16 +4,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from meterbot.core.models import Event, LastKnown, Sample, Snapshot
-from meterbot.core.money import Money
 from meterbot.rules import balance, billing, blocked, metering, spend, windows
 from meterbot.rules.clean_reading import CleanReading, Rule, clean_reading
 from meterbot.rules.duplicate_alerts import mark_duplicates
-from meterbot.rules.late_readings import counted_from, newest_view, peak_with, with_late
+from meterbot.rules.late_readings import counted_from, with_amount, with_late_amount
 from meterbot.rules.member_limits import watch_member_limits
 from meterbot.rules.memory import CounterMemory, set_back
 from meterbot.rules.merging import from_future, merge, undated
+from meterbot.rules.periods import move_on, watch_period
 from meterbot.rules.settings import RuleSettings
-from meterbot.rules.spend import close_period
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class CounterUpdate:
 
 # The order matters: a period begins before its levels are checked, and a block mutes the levels of its own reading.
 _STEPS: tuple[Rule, ...] = (
-    close_period,
+    watch_period,
     spend.watch_spend,
     windows.watch_windows,
     blocked.watch_block,
@@ -63,17 +62,13 @@ def watch_counter(
     for step in _STEPS:
         memory, new = step(memory, reading)
         events += new
-    view, after = before, memory
-    if before.late is not None:
-        view = newest_view(before)
-        after, _ = close_period(view, reading)
     marked = mark_duplicates(settings.enabled(*events))
     return CounterUpdate(
-        _remembered(memory, reading, None if reading.used is None else peak_with(view, after, reading.used)),
+        _remembered(memory, reading),
         merged,
         changed=True,
         events=marked,
-        sample=_sample(reading, view, after, blocked=memory.block is not None),
+        sample=_sample(reading, before, memory),
         set_back=ahead,
         risen=_risen(reading),
     )
@@ -92,12 +87,14 @@ def record_late(
     if merged is None or counter is None:
         return CounterUpdate(memory, known, changed=False)
     known, memory, ahead = _present(known, memory, now)
-    view = newest_view(memory)
-    reading = clean_reading(snapshot, counter, view, known, merged=merged, settings=settings, now=now)
-    after, _ = close_period(view, reading)
-    sample = _sample(reading, view, after, blocked=memory.block is not None)
-    memory = with_late(memory, after, reading)
-    return CounterUpdate(memory, merged, changed=True, sample=sample, set_back=ahead)
+    reading = clean_reading(snapshot, counter, memory, known, merged=merged, settings=settings, now=now)
+    after, sample = memory, None
+    if reading.used is not None:
+        period, closed = move_on(memory, reading, reading.used)
+        after = with_late_amount(memory, period, closed, reading.used, reading)
+        sample = _sample(reading, memory, period)
+    after = replace(after, disabled_until=_disabled_until(memory, reading))
+    return CounterUpdate(after, merged, changed=True, sample=sample, set_back=ahead)
 
 
 def _present(
@@ -120,25 +117,25 @@ def _risen(reading: CleanReading) -> bool:
     return reading.switched is None and reading.used.major > reading.before.major
 
 
-def _sample(
-    reading: CleanReading, view: CounterMemory, after: CounterMemory, *, blocked: bool
-) -> Sample | None:
+def _sample(reading: CleanReading, before: CounterMemory, after: CounterMemory) -> Sample | None:
     if reading.used is None:
         return None
-    extra = reading.merged.snapshot.extra_usage
-    base = counted_from(view, after, reading.used)
+    extra, blocked = reading.merged.snapshot.extra_usage, after.block is not None
+    base = counted_from(before, after, reading.used)
     return Sample(reading.at, reading.counter, reading.used, extra.cap if extra else None, blocked, base)
 
 
-def _remembered(memory: CounterMemory, reading: CleanReading, peak: Money | None) -> CounterMemory:
+def _remembered(memory: CounterMemory, reading: CleanReading) -> CounterMemory:
     """This reading as the base of the next."""
-    why_known = reading.extra is not None and reading.extra.why_known
+    if reading.used is not None:
+        memory = with_amount(memory, reading.used, reading)
     return replace(
         memory,
         extra_seen=memory.extra_seen or reading.extra_read or reading.extra is not None,
-        disabled_until=reading.extra.disabled_until if reading.extra and why_known else memory.disabled_until,
-        used=memory.used if reading.used is None else reading.used,
-        used_at=memory.used_at if reading.used is None else reading.at,
-        peak=peak or memory.peak,
-        late=memory.late if reading.used is None else None,
+        disabled_until=_disabled_until(memory, reading),
     )
+
+
+def _disabled_until(memory: CounterMemory, reading: CleanReading) -> datetime | None:
+    extra = reading.extra
+    return extra.disabled_until if extra is not None and extra.why_known else memory.disabled_until

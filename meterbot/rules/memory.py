@@ -26,7 +26,8 @@ class OpenBlock:
 
 @dataclass(frozen=True, slots=True)
 class FullWindow:
-    """The last time a window was full, posted with `key`. `cleared`: it was below 100 % at a reading since `seen_at`."""
+    """The last time a window was full, posted with `key`. `cleared`: it was below 100 % at a reading since
+    `seen_at`."""
 
     resets_at: datetime | None
     cleared: bool = False
@@ -72,18 +73,26 @@ class BalanceMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class LateReadings:
-    """The newest amount of the history, `used`, if it arrived too late to bring events, with its own period and peak.
-    `final` is the last amount of the counter's period, if a late reading ended it."""
+class ClosedPeriod:
+    """A period that ended with spend: its last amount, that of the period before it (None: not known), and what was
+    `used` of the next one at its first reading."""
 
+    period: str
+    final: Money
+    final_at: datetime | None
+    previous_final: Money | None
     used: Money
-    used_at: datetime
-    period: str | None
-    period_at: datetime | None
-    period_unread: bool
-    peak: Money | None
-    final: Money | None = None
-    final_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LateReadings:
+    """Some readings have arrived too late to bring events. `used` and `used_at` are of the last one before them (None:
+    there was none): the next one in time is compared with it. `closed` are the periods that they ended, the oldest
+    first, not posted yet."""
+
+    used: Money | None
+    used_at: datetime | None
+    closed: tuple[ClosedPeriod, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +104,11 @@ class CounterMemory:
     (None: not known). `period_unread`: the first reading came in the first hours of a month and may still show the
     month before, `period`, in which the seat was not read.
 
-    `late` is what arrived too late to bring events since the last reading that did not.
+    `late` is there if the last amount arrived too late to bring events. `used` and the period include it.
 
     The levels: `alerted_levels` of this period; `levels_reset_at` is when some of them were dropped because the cap was
-    raised, which makes the key of their next alert another one; `measured_cap` is the cap that `used` was last compared with.
+    raised, which makes the key of their next alert another one; `measured_cap` is the cap that `used` was last compared
+    with.
 
     `cap_alerts` are those that a raised cap ends, the oldest first.
 
@@ -152,8 +162,8 @@ class CounterMemory:
 
 def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
     """What stays valid of a memory from the future, after the clock was set back to `now`. All times are dropped (the
-    balance's rule ignores its own), and a period that has not begun yet with all its levels, so that these are posted
-    when they are reached."""
+    balance's rule ignores its own), and so is what late readings left to post. A period that has not begun yet is
+    dropped with all its levels, so that these are posted when they are reached."""
     block = memory.block and replace(memory.block, since=min(memory.block.since, now))
     risk = memory.risk and replace(memory.risk, seen_at=min(memory.risk.seen_at, now))
     memory = replace(
@@ -163,14 +173,16 @@ def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
         spike_at=memory.spike_at and min(memory.spike_at, now),
         period_at=memory.period_at and min(memory.period_at, now),
         used_at=memory.used_at and min(memory.used_at, now),
+        late=None,
         windows_at=None,
         full_at=None,
     )
     if memory.period is None or memory.period[:7] <= calendar_month(now):
         return memory
     return replace(
-        memory, period=None, period_at=None, period_unread=False, used=None, used_at=None, peak=None,
-        late=None, spend=None, charge_alerted=False, previous_final=None, alerted_levels=(), levels_reset_at="", measured_cap=None, cap_alerts=(),
+        memory, period=None, period_at=None, period_unread=False, used=None, used_at=None, peak=None, spend=None,
+        charge_alerted=False, previous_final=None, alerted_levels=(), levels_reset_at="", measured_cap=None,
+        cap_alerts=(),
     )  # fmt: skip
 
 

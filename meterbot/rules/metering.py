@@ -18,8 +18,8 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
     """Extra usage was switched on, off or paused; the cap was raised, lowered, set or removed; the currency changed.
 
     A block switches extra usage off by itself, and is reported as a block, so only states without a block are
-    compared. A raised cap ends the alerts about the old one, unless it was raised by too little: then the level is still
-    reached, or the cap still at risk.
+    compared. A raised cap ends the alerts about the old one, unless it was raised by too little: then the level is
+    still reached, or the cap still at risk.
     """
     before = memory
     changes = []

@@ -1,121 +1,22 @@
-"""Rules about money: periods, the first dollar, levels, and charges while the plan had room."""
+"""Rules about money: the first dollar, levels, and charges while the plan had room."""
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from meterbot.core import money
 from meterbot.core.models import Event, EventKind, Severity
-from meterbot.core.money import Money
 from meterbot.rules.blocked import muted_by_block
 from meterbot.rules.clean_reading import CleanReading, window_facts
 from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.levels import in_order, levels_for, raised, reached
 from meterbot.rules.memory import CapAlert, CounterMemory
-from meterbot.rules.months import (
-    calendar_month,
-    month_after,
-    month_end,
-    month_start,
-    opening_month,
-    rolled_over,
-)
 from meterbot.rules.settings import Threshold, parse_threshold
 from meterbot.rules.windows import last_full
 
 _LATE_CHARGE = timedelta(minutes=15)
 """How long after a full window a charge may still be its consequence."""
 _SHORTEST_WINDOW = timedelta(hours=5)
-
-
-def close_period(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """Begins the first period, and the next one when the counter has started again.
-
-    A fall without a month's end is an adjustment (a refund, a grant) or a dip: it ends nothing and resets no level.
-    Another currency is a new base, too.
-    """
-    used, late = reading.used, memory.late
-    if used is None:
-        return memory, []
-    if memory.used is None or memory.period is None:
-        return _first_period(memory, reading, used), []
-    if reading.switched is not None:
-        return replace(memory, peak=None, spend=used.minor > 0 or memory.spend), []
-    before, before_at = (memory.used, memory.used_at) if late is None else (late.used, late.used_at)
-    ended_late = late is not None and late.final is not None
-    fell = ended_late or used.major < before.major
-    rolled = ended_late or rolled_over(memory.period[:7], before.major, used.major, reading.at)
-    if not rolled and not (fell and _boundary_passed(memory, before_at, reading)):
-        return memory, []
-    if memory.period_unread and not fell:
-        return _of_this_month(memory, reading), []
-    if late is not None and late.final is not None:
-        before, before_at = late.final, late.final_at
-    closed = _closed(memory, reading, before, before_at)
-    final = None if memory.period_unread else before
-    memory = _next_period(memory, reading, final)
-    # A month without spend ends without an event, and one in which the seat was not read has no known end.
-    return memory, [closed] if final is not None and final.minor > 0 else []
-
-
-def _first_period(memory: CounterMemory, reading: CleanReading, used: Money) -> CounterMemory:
-    # If extra usage was not set up at first, nothing had been spent, so the first dollar is still to come.
-    spend = used.minor > 0 if memory.spend is None else memory.spend
-    period = opening_month(used.minor, reading.at)
-    return replace(memory, period=period, period_unread=period < calendar_month(reading.at), spend=spend)
-
-
-def _of_this_month(memory: CounterMemory, reading: CleanReading) -> CounterMemory:
-    """Corrects the memory if the first reading's amount was this month's after all: what was posted about it stays
-    posted."""
-    month, risk, block = calendar_month(reading.at), memory.risk, memory.block
-    return replace(
-        memory,
-        period=month,
-        period_unread=False,
-        risk=risk and replace(risk, period=month),
-        block=block and replace(block, period=month),
-    )
-
-
-def _closed(memory: CounterMemory, reading: CleanReading, before: Money, before_at: datetime | None) -> Event:
-    return reading.event(
-        EventKind.PERIOD_CLOSED,
-        memory.period or "",
-        reason=f"used went from {money.show(before)} to {reading.used} past the end of the period {memory.period}",
-        facts={
-            "period": memory.period,
-            "final": money_fact(before),
-            "final_at": instant(before_at),
-            "previous_final": money_fact(memory.previous_final),
-            "used": money_fact(reading.used),
-        },
-    )
-
-
-def _next_period(memory: CounterMemory, reading: CleanReading, final: Money | None) -> CounterMemory:
-    month, _, ordinal = (memory.period or "").partition(".")
-    current = month_after(month, reading.at)
-    follows = month_start(current) <= month_end(month)
-    return replace(
-        memory,
-        period=current if current > month else f"{month}.{int(ordinal or 1) + 1}",
-        period_at=reading.at,
-        period_unread=False,
-        peak=None if reading.used is None else money.zero(reading.used),
-        spend=False,
-        charge_alerted=False,
-        previous_final=final if follows else None,
-        alerted_levels=(),
-        levels_reset_at="",
-        cap_alerts=(),
-    )
-
-
-def _boundary_passed(memory: CounterMemory, before_at: datetime | None, reading: CleanReading) -> bool:
-    """Whether a `disabled_until` is between the two readings."""
-    until = memory.disabled_until
-    return until is not None and before_at is not None and before_at < until <= reading.at
 
 
 def watch_spend(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
@@ -143,7 +44,7 @@ def _watch_first_dollar(
         severity=Severity.WARNING if within_plan else Severity.INFO,
         facts={
             **reading.amounts(),
-            "before_at": instant(memory.used_at),
+            "before_at": instant(reading.before_at),
             "period": memory.period,
             "windows": window_facts(reading.windows),
             "full_windows": window_facts(reading.full_windows),
@@ -167,7 +68,8 @@ def _watch_charges_within_plan(
     event = reading.event(
         EventKind.CHARGED_WITHIN_PLAN,
         memory.period or "",
-        reason=f"used went from {money.show(peak)} to {money.show(used)} while none of the windows that were read was full",
+        reason=f"used went from {money.show(peak)} to {money.show(used)} while none of the windows that were read was "
+        "full",
         severity=Severity.WARNING,
         facts={
             "used": money_fact(used),
@@ -220,7 +122,7 @@ def watch_thresholds(memory: CounterMemory, reading: CleanReading) -> tuple[Coun
     if not news:
         return memory, []
     highest = news[-1]
-    seen_before = memory.used is not None and not (highest.percent is not None and first)
+    seen_before = reading.before is not None and not (highest.percent is not None and first)
     event = _crossed(memory, reading, news, initial=reading.switched is not None or not seen_before)
     posted = event.muted_by is None and EventKind.THRESHOLD_CROSSED in reading.settings.kinds
     if highest.percent is not None and posted:

@@ -1,5 +1,6 @@
 """Readings that arrive long after they were made, and readings of somebody else."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,24 +9,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.core.models import Event, EventKind
+from meterbot.core.models import Event, EventKind, ExtraUsage, Sample
+from meterbot.core.money import Money
 from meterbot.rules import (
+    AccountMonth,
     CounterMemory,
     RuleSettings,
     SourceMemory,
     dump,
     fact_money,
     load,
+    money_fact,
+    month_report,
     record_late,
     stranger,
     watch_counter,
     watch_identity,
 )
+from meterbot.rules.hours import hours_of
 from meterbot.rules.increases import spend_between
+from meterbot.rules.memory import LateReadings
+from meterbot.rules.plan_fees import PlanFees
 from tests.rules.builders import (
     HOUR,
     MINUTE,
     NOON,
+    eur,
     extra,
     kinds,
     snapshot,
@@ -44,9 +53,11 @@ def test_a_late_reading_is_known_and_a_point_of_the_history_but_no_news() -> Non
     assert late.changed
     assert late.known is not None
     assert late.known.extra_usage_at == NOON + HOUR
-    assert late.memory.late is not None
-    assert late.memory.late.used == usd("49")
-    assert replace(late.memory, late=None) == replace(first.memory, peak=usd("49"))
+    assert late.memory.late == LateReadings(usd("0"), NOON)
+    known = late.memory.used, late.memory.used_at, late.memory.peak
+    assert known == (usd("49"), NOON + HOUR, usd("49"))
+    undone = replace(late.memory, used=usd("0"), used_at=NOON, peak=usd("0"), late=None)
+    assert undone == first.memory
     assert late.sample is not None
     assert (late.sample.at, late.sample.used) == (NOON + HOUR, usd("49"))
     now = NOON + 9 * HOUR
@@ -70,7 +81,8 @@ STEPS = st.tuples(st.integers(1, 300), st.integers(-40, 40), st.booleans())
 def test_late_or_not_the_history_counts_each_amount_once(
     steps: list[tuple[int, int, bool]], *, first_is_late: bool
 ) -> None:
-    """The seat is read minutes before and after a month's end, at first perhaps late. A dip that comes back is no spend."""
+    """The seat is read minutes before and after a month's end, at first perhaps late. A dip that comes back is no
+    spend."""
     memory, known, samples = CounterMemory(), None, []
     at, used, peak, spent = MAY - 5 * HOUR, 10, {"2026-04": 10}, 0
     for gap, rise, late in [(0, 0, first_is_late), *steps]:
@@ -98,6 +110,128 @@ def test_a_month_closes_at_its_last_amount_although_that_arrived_late(late: list
     (closed,) = [event for event in fresh.events if event.kind is EventKind.PERIOD_CLOSED]
     assert fact_money(closed.facts["final"]) == usd("45")
     assert closed.facts["final_at"] == "2026-04-30T23:00:00Z"
+
+
+DAY = timedelta(days=1)
+
+
+def run(
+    readings: Iterable[tuple[datetime, ExtraUsage, bool]],
+) -> tuple[CounterMemory, list[Sample], list[Event]]:
+    """The memory, history and events after these readings: when, what, and whether it arrived late."""
+    memory, known = CounterMemory(), None
+    samples: list[Sample] = []
+    events: list[Event] = []
+    for at, metered, late in readings:
+        take = record_late if late else watch_counter
+        update = take(memory, known, snapshot(at, metered=metered), SETTINGS, at)
+        memory, known = load(CounterMemory, dump(update.memory)), update.known
+        samples += [update.sample] if update.sample else []
+        events += update.events
+    return memory, samples, events
+
+
+def closed_in(events: list[Event]) -> list[dict[str, object]]:
+    closed = [event.facts for event in events if event.kind is EventKind.PERIOD_CLOSED]
+    return [{name: fact for name, fact in facts.items() if name != "readings"} for facts in closed]
+
+
+def report(month: str, memory: CounterMemory, samples: list[Sample], now: datetime) -> Event | None:
+    hours = hours_of(samples, samples[0].at.replace(minute=0) - HOUR) if samples else []
+    return month_report(
+        month, [AccountMonth("ana", memory, hours)], PlanFees({}, listed=False), now, named=True
+    )
+
+
+STARTS = [MAY - 9 * DAY, MAY - 2 * HOUR, MAY - 3 * MINUTE, MAY + HOUR, MAY + 7 * HOUR]
+GAPS = [2 * MINUTE, HOUR, 5 * HOUR, 9 * HOUR, 6 * DAY, 20 * DAY, 45 * DAY]
+AMOUNTS = st.one_of(st.sampled_from([0, 10, 20]), st.integers(0, 300))
+READINGS = st.tuples(
+    st.sampled_from(GAPS),
+    AMOUNTS,
+    st.sampled_from([usd, usd, usd, usd, eur]),
+    st.sampled_from([None, None, None, 2 * HOUR, 3 * DAY]),
+    st.booleans(),
+)
+
+
+@given(start=st.sampled_from(STARTS), steps=st.lists(READINGS, min_size=1, max_size=9), last=READINGS)
+def test_late_or_not_the_months_their_last_amounts_and_the_report_are_the_same(
+    start: datetime,
+    steps: list[tuple[timedelta, int, Callable[[str], Money], timedelta | None, bool]],
+    last: tuple[timedelta, int, Callable[[str], Money], timedelta | None, bool],
+) -> None:
+    at, readings = start, []
+    for gap, used, currency, until, late in [*steps, (*last[:4], False)]:
+        at += gap
+        metered = extra(currency(str(used)), None, why_known=True, disabled_until=until and at + until)
+        readings.append((at, metered, late))
+    for known in (readings[:-1], readings):
+        in_time, late_too = run((*one[:2], False) for one in known), run(known)
+        assert period_of(late_too[0]) == period_of(in_time[0])
+        assert late_too[1] == in_time[1]
+        for month in (f"2026-{number:02}" for number in range(3, 13)):
+            assert report(month, *late_too[:2], at) == report(month, *in_time[:2], at)
+    assert late_too[0].late is None
+    assert closed_in(late_too[2]) == closed_in(in_time[2])
+
+
+def period_of(memory: CounterMemory) -> list[object]:
+    return [
+        memory.period, memory.period_at, memory.period_unread, memory.used, memory.used_at, memory.peak,
+        memory.previous_final, memory.disabled_until,
+    ]  # fmt: skip
+
+
+def test_a_first_reading_of_the_new_month_is_its_own_although_a_late_one_showed_it() -> None:
+    amounts = [(MAY + HOUR, "10", False), (MAY + 9 * HOUR, "12", True), (MAY + 30 * HOUR, "12", False)]
+    memory, _, _ = run((at, extra(used, None), late) for at, used, late in amounts)
+    assert (memory.period, memory.period_unread) == ("2026-05", False)
+
+
+def test_a_month_that_only_late_readings_saw_closes_with_the_one_before_it() -> None:
+    amounts = [
+        (MAY - 10 * DAY, "40", False),
+        (MAY + 2 * DAY, "3", True),
+        (MAY + 20 * DAY, "30", True),
+        (MAY + 33 * DAY, "1", False),
+    ]
+    _, _, events = run((at, extra(used, None), late) for at, used, late in amounts)
+    closed = [(facts["period"], fact_money(facts["final"])) for facts in closed_in(events)]
+    assert closed == [("2026-04", usd("40")), ("2026-05", usd("30"))]
+
+
+def test_late_amounts_in_another_currency_end_no_month_of_this_one() -> None:
+    amounts = [
+        (MAY - 10 * DAY, usd("40"), False),
+        (MAY - 9 * DAY, eur("50"), True),
+        (MAY - 8 * DAY, eur("55"), True),
+        (MAY + DAY, usd("40"), False),
+        (MAY + 2 * DAY, usd("41"), False),
+    ]
+    _, _, events = run((at, extra(used, None), late) for at, used, late in amounts)
+    (closed,) = closed_in(events)
+    assert fact_money(closed["final"]) == usd("40")
+
+
+@pytest.mark.parametrize(
+    ("month", "amounts", "final"),
+    [
+        ("2026-04", [(MAY - 10 * DAY, "40", False), (MAY - HOUR, "45", True)], "45"),
+        (
+            "2026-05",
+            [(MAY - 10 * DAY, "40", False), (MAY + 2 * DAY, "3", True), (MAY + 20 * DAY, "30", True)],
+            "30",
+        ),
+    ],
+)
+def test_the_report_on_a_month_has_its_last_amount_although_that_arrived_late(
+    month: str, amounts: list[tuple[datetime, str, bool]], final: str
+) -> None:
+    memory, samples, _ = run((at, extra(used, None), late) for at, used, late in amounts)
+    event = report(month, memory, samples, MAY + 40 * DAY)
+    assert event is not None
+    assert event.facts["totals"] == [money_fact(usd(final))]
 
 
 @given(st.lists(st.integers(0, 100), max_size=8), st.integers(0, 100))

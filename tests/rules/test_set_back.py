@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import EventKind
+from meterbot.rules import record_late
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -60,6 +61,20 @@ def test_a_block_from_the_future_ends_when_it_is_over() -> None:
     assert watch.memory.block is not None
     ended = only(watch.at(NOON).uses("50", "80"), EventKind.SEAT_UNBLOCKED)
     assert ended.resolves == blocked.key
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+def test_a_late_reading_from_the_future_ends_no_period_and_repeats_no_alert(ahead: timedelta) -> None:
+    watch = Watch()
+    before = watch.uses("40")
+    assert kinds(before) == [CROSSED]
+    for used, minutes in (("45", 0), ("1", 1)):
+        at = NOON + ahead + minutes * MINUTE
+        shot = snapshot(at, metered=extra(used))
+        late = record_late(watch.memory, watch.known, shot, watch.settings, at + HOUR)
+        watch.memory, watch.known = late.memory, late.known
+    after = watch.at(NOON + MINUTE).uses("41")
+    assert {event.key for event in after} <= {event.key for event in before}
 
 
 def test_windows_of_unknown_age_are_no_evidence_that_the_plan_had_room() -> None:

@@ -87,18 +87,19 @@ class Model:
     full_at: datetime | None = None
     spent: Decimal = Decimal(0)
     below: list[Decimal] = field(default_factory=list)
+    unposted: list[tuple[str, object]] = field(default_factory=list)
 
     def read(self, new: Facts) -> list[tuple[str, object]]:
         """The events that are posted: kind, and level, amount or window."""
         if self.at is not None and new.at <= self.at:
             return []
         if new.late:
-            self.at = new.at
-            self._spend(new)
+            self._late(new)
             return []
         events: list[tuple[str, object]] = []
         if new.used is not None:
-            events += self._period(new, new.used)
+            events += [*self.unposted, *self._period(new, new.used)]
+            self.unposted = []
         started = self._first_dollar(new)
         accused = self._charge(new)
         started = started and "spend_started" not in new.off
@@ -115,6 +116,16 @@ class Model:
             self.used, self.used_at = new.used, new.at
         self.at, self.until = new.at, new.until
         return [event for event in events if event[0] not in new.off]
+
+    def _late(self, new: Facts) -> None:
+        """It moves the period and the history on; what ended with it is posted with the next reading in time."""
+        if new.used is not None:
+            begins = self.used is None and self.started is None
+            self.unposted += self._period(new, new.used)
+            self.started = new.used > 0 if begins else self.started
+            self._spend(new)
+            self.used, self.used_at = new.used, new.at
+        self.at, self.until = new.at, new.until
 
     @property
     def period(self) -> str:
