@@ -20,7 +20,7 @@ EMOJI = {Severity.INFO: "", Severity.GOOD: "✅ ", Severity.WARNING: "⚠️ ", 
 _GAP = "  "
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _COMPACT_INDENT = "  "
-_LABEL = 16
+_LABEL_WIDTH = 16
 _COLUMN_GAP = re.compile(" {3,}")
 
 
@@ -39,16 +39,18 @@ def section_lines(section: Section) -> tuple[str, ...]:
     """The lines with their labels in a column, for a fixed font."""
     if not section.labels:
         return section.lines
+    width = max(_LABEL_WIDTH, *map(len, section.labels))
     return tuple(
-        f"{label:<{_LABEL}} {line}" for label, line in zip(section.labels, section.lines, strict=True)
+        f"{label:<{width}} {line}" for label, line in zip(section.labels, section.lines, strict=True)
     )
 
 
 def labelled_lines(section: Section) -> list[tuple[str, str]]:
-    """Each label and its line, without the spaces that align columns; nothing where there are no labels."""
+    """Each label and its line, without the spaces that align columns and never empty; nothing where there are no
+    labels."""
     if not section.labels:
         return []
-    lines = (_COLUMN_GAP.sub(" ", line).strip() for line in section.lines)
+    lines = (_COLUMN_GAP.sub(" ", line).strip() or DASH for line in section.lines)
     return [*zip(section.labels, lines, strict=True)]
 
 
@@ -99,38 +101,40 @@ def cell_text(cell: str) -> str:
 
 def compact_cells(row: Sequence[str], columns: Sequence[Column]) -> str:
     """A row's cells behind the first one, as a phrase: `$23.85 of $80.00 · ▰▰▰▱▱▱▱▱▱▱ 30%`. Dashes are left out, and a
-    cell whose form begins with `of` continues the cell before it. Instants and links are still marks."""
+    cell that `of` is put before continues the cell before it. Instants and links are still marks."""
     phrase = ""
     for cell, column in zip(row[1:], columns[1:], strict=True):
-        if not column.compact or cell_text(cell) == DASH:
+        if cell_text(cell) == DASH:
             continue
-        said = column.compact.format(" ".join(cell.split()))
-        joint = " " if said.startswith("of ") else " · "
+        said = f"{column.before}{' '.join(cell.split())}{column.after}"
+        joint = " " if column.before == "of " else " · "
         phrase = f"{phrase}{joint}{said}" if phrase else said
     return phrase
 
 
 def chart_table(chart: Chart) -> Table:
-    """A chart's numbers: a row for each label, a column for each series; of lines, from the first known point on. A line
-    that stays at one value, such as a cap, is in the caption."""
+    """A chart's numbers: a row for each label, a column for each series; of lines, from the first known point on. A
+    line that stays at one value, such as a cap, is in the caption."""
     later = chart.series[1:] if chart.kind is ChartKind.LINE else ()
     flat = [one for one in later if None not in one.values and len({*one.values}) == 1]
     series = [one for one in chart.series if one not in flat]
+    names = [chart.shared] * bool(chart.shared) + [one.name for one in series]
     # Where there is one column, the caption says what it is.
-    columns = [
-        Column(""),
-        *(
-            Column(one.name, numeric=True, compact=f"{one.name} {{}}" if series[1:] else "{}")
-            for one in series
-        ),
-    ]
+    columns = [Column(name, numeric=True, before=f"{name} " if names[1:] else "") for name in names]
     points = [*zip(chart.labels, *(one.values for one in series), strict=True)]
     if chart.kind is ChartKind.LINE:
         points = [*dropwhile(lambda point: point[1] is None, points)]
-    rows = [(label, *map(number_text, values)) for label, *values in points]
+    rows = [(label, *map(number_text, _shared_once(values, chart))) for label, *values in points]
     asides = [chart.unit] * bool(chart.unit) + [f"{one.name} {number_text(one.values[0])}" for one in flat]
     aside = f" ({', '.join(asides)})" if asides else ""
-    return Table(f"{chart.title}{aside}", tuple(columns), tuple(rows))
+    return Table(f"{chart.title}{aside}", (Column(""), *columns), tuple(rows))
+
+
+def _shared_once(values: Sequence[Decimal | None], chart: Chart) -> Sequence[Decimal | None]:
+    """With a column in front for the value that all lines share, if the chart names it."""
+    if not chart.shared:
+        return values
+    return [values[0], *(None for _ in values)] if len({*values}) == 1 else [None, *values]
 
 
 def number_text(value: Decimal | None) -> str:

@@ -47,8 +47,8 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class Section:
     """Lines under an optional heading. `fixed` keeps columns (a monospaced block); `verbatim`, inside such a block,
-    adds nothing to a line, so it can be copied. `labels`, one for each line, are a column of their own on a terminal, and
-    in front of their line elsewhere, because a phone breaks columns."""
+    adds nothing to a line, so it can be copied. `labels`, one for each line of a section that is not `fixed`, are a
+    column of their own on a terminal, and in front of their line elsewhere, because a phone breaks columns."""
 
     lines: tuple[str, ...]
     heading: str | None = None
@@ -59,16 +59,19 @@ class Section:
     def __post_init__(self) -> None:
         if self.labels and len(self.labels) != len(self.lines):
             raise ValueError("a section with labels needs one for each line")
+        if self.labels and self.fixed:
+            raise ValueError("a fixed section has its labels in its lines")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table's column. `numeric` aligns it to the right. `compact` is how a cell reads if a row is a line of text,
-    such as `of {}`; an empty `compact` leaves it out there."""
+    """A table's column. `numeric` aligns it to the right. `before` and `after` are put around a cell if its row is a
+    line of text: `of ` makes `of $80.00`."""
 
     name: str
     numeric: bool = False
-    compact: str = "{}"
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +109,10 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A chart. `labels` are on the x axis, or the segments of a pie (which has one series). `unit` is what the values
-    count, such as `USD`. `summary` says in a sentence or two what the chart shows. `in_table`: a table of the message has
-    the same numbers, so that text does not repeat them. Slack draws at most 20 labels of
-    20 characters, 6 series and a title of 50 characters, so charts stay within that."""
+    count, such as `USD`. `summary` says in a sentence or two what the chart shows. `in_table`: a table of the message
+    has the same numbers, so that text does not repeat them. `shared` is what the value is called that all lines have in
+    common at some labels: text says it once. Slack draws at most 20 labels of 20 characters, 6 series and a title of
+    50 characters, so charts stay within that."""
 
     title: str
     kind: ChartKind
@@ -117,6 +121,7 @@ class Chart:
     unit: str = ""
     summary: str = ""
     in_table: bool = False
+    shared: str = ""
 
     def __post_init__(self) -> None:
         if any(len(one.values) != len(self.labels) for one in self.series):

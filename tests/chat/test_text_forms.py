@@ -10,6 +10,7 @@ from meterbot.chat.text_forms import (
     bar_lengths,
     chart_table,
     compact_cells,
+    section_lines,
     table_lines,
     without_natives,
 )
@@ -20,7 +21,7 @@ SEATS = Table(
     (
         Column("Seat"),
         Column("Spent", numeric=True),
-        Column("Cap", numeric=True, compact="of {}"),
+        Column("Cap", numeric=True, before="of "),
         Column("Used"),
     ),
     (("ana", "$100.00", "$100.00", "▰▰▰▰▰▰▰▰▰▰ 100%"), ("cleo", "$28.80", "", "")),
@@ -58,6 +59,23 @@ def test_a_table_that_is_too_wide_is_stacked() -> None:
 def test_a_row_is_a_phrase_without_its_dashes() -> None:
     assert compact_cells(("ana", "$1.00", "$2.00", "50%"), SEATS.columns) == "$1.00 of $2.00 · 50%"
     assert compact_cells(("ana", "–", "$2.00", ""), SEATS.columns) == "of $2.00"
+
+
+def test_a_row_has_names_with_braces_in_it() -> None:
+    name = "bo {0} {"
+    columns = (Column("Days"), Column(name, before=f"{name} "), Column("Cap", before="of ", after=" }"))
+    assert compact_cells(("Wed", "$1.00", "$2.00"), columns) == "bo {0} { $1.00 of $2.00 }"
+    named = replace(DAYS, series=(replace(DAYS.series[0], name=name), DAYS.series[1]))
+    assert compact_cells(chart_table(named).rows[0], chart_table(named).columns) == "bo {0} { 1.50 · bo 0.25"
+
+
+def test_labels_are_a_column_as_wide_as_the_longest() -> None:
+    assert section_lines(Section(("one", "two"), labels=("a", "history [7d|30d|90d]"))) == (
+        "a                    one",
+        "history [7d|30d|90d] two",
+    )
+    with pytest.raises(ValueError, match="labels in its lines"):
+        Section(("one",), labels=("a",), fixed=True)
 
 
 @given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30)), max_size=5), st.integers(10, 60))
@@ -103,6 +121,15 @@ def test_a_line_as_text_begins_with_its_first_known_point() -> None:
     assert table.caption == "So far (cap 9)"  # which is the same on every day
     unknown = replace(line, series=(line.series[0], Series("cap", (None,) * 3)))
     assert chart_table(unknown).rows == (("Apr 2", "1", "–"), ("Apr 3", "–", "–"))
+
+
+def test_what_all_lines_share_is_said_once_as_text() -> None:
+    low, high = Series("low", (Decimal(1), Decimal(2))), Series("high", (Decimal(1), Decimal(9)))
+    chart = Chart("Range", ChartKind.LINE, ("Apr 1", "Apr 2"), (low, high), shared="so far")
+    table = chart_table(chart)
+    assert [column.name for column in table.columns] == ["", "so far", "low", "high"]
+    assert table.rows == (("Apr 1", "1", "–", "–"), ("Apr 2", "–", "2", "9"))
+    assert [compact_cells(row, table.columns) for row in table.rows] == ["so far 1", "low 2 · high 9"]
 
 
 def test_a_row_of_another_length_is_a_mistake_of_ours() -> None:

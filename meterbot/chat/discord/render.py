@@ -35,7 +35,7 @@ from meterbot.core.messages import Action, Field, Message, Section, Table
 from meterbot.core.models import Severity
 
 # The part of the 6000 characters for each; the description gets the rest.
-_FOOTER_ROOM, _FIELDS_ROOM, _LINE_ROOM = 300, 1600, 300
+_FOOTER_ROOM, _FIELDS_ROOM, _LINE_ROOM, _LABEL_ROOM = 300, 1600, 300, 150
 _MORE_ROOM = len("… and 99999 more\n")
 
 _COLOURS = {
@@ -174,6 +174,11 @@ def _escaped(text: str) -> str:
     return _AT_LINE_START.sub(r"\1\\\2", first) + "".join(rest)
 
 
+def _inline(text: str) -> str:
+    """Markdown behind the beginning of a line, where fewer characters have a meaning."""
+    return "".join(map(_live, pieces(text)))
+
+
 def _without_links(text: str) -> str:
     """The text with links as plain text: Discord shows a preview of a page that the content links to."""
     return "".join(str(piece) if isinstance(piece, Instant) else plain(str(piece)) for piece in pieces(text))
@@ -243,12 +248,12 @@ def _rows_of(table: Table) -> Section:
     return _Rows(rows.lines, rows.heading, labels=rows.labels, note=table.note)
 
 
-def _row(text: str) -> str:
-    """A label, a line break and its line as `**ana** $23.85 of $80.00`."""
-    name, ends, rest = text.partition("\n")
-    if not ends or not name.strip():
-        return _escaped(text)
-    return "**{}** {}".format(*("".join(map(_live, pieces(part))) for part in (name, rest)))
+def _labelled(label: str, line: str) -> str:
+    """`**ana** $23.85 of $80.00`"""
+    if not label.strip():
+        return cut(line, _LINE_ROOM, _escaped)
+    name = f"**{cut(label.strip(), _LABEL_ROOM, _inline)}** "
+    return name + cut(line, _LINE_ROOM - units(name), _inline)
 
 
 def _fields(fields: Sequence[Field]) -> Iterator[Payload]:
@@ -266,7 +271,8 @@ def _fields(fields: Sequence[Field]) -> Iterator[Payload]:
 def _description(message: Message, room: int) -> str:
     blocks = []
     if message.text:
-        body = "\n".join(_lines(message.text.split("\n"), room // 2, VALUE, _escaped))
+        lines = message.text.split("\n")
+        body = "\n".join(_fitting((cut(line, VALUE, _escaped) for line in lines), len(lines), room // 2))
         blocks.append(body)
         room -= units(body)
     if message.command:
@@ -298,22 +304,25 @@ def _section(section: Section, room: int) -> str | None:
     room -= units(before) + units(after) + sum(units(note) + 1 for note in notes)
     if room < _MORE_ROOM:
         return None
-    escape = _verbatim if section.verbatim else _fixed if section.fixed else _escaped
-    said: Sequence[str] = section.lines
-    if section.labels:
-        said, escape = ["\n".join(pair) for pair in labelled_lines(section)], _row
-    lines = [*_lines(said, room, _LINE_ROOM, escape), *notes]
+    lines = [*_fitting(_section_lines(section), len(section.lines), room), *notes]
     return before + ("\n".join(lines) or _BREAK) + after
 
 
-def _lines(lines: Sequence[str], room: int, longest: int, escape: Callable[[str], str]) -> list[str]:
+def _section_lines(section: Section) -> Iterator[str]:
+    if section.labels:
+        return (_labelled(label, line) for label, line in labelled_lines(section))
+    escape = _verbatim if section.verbatim else _fixed if section.fixed else _escaped
+    return (cut(line, _LINE_ROOM, escape) for line in section.lines)
+
+
+def _fitting(lines: Iterator[str], total: int, room: int) -> list[str]:
+    """As many of the `total` lines as fit, and how many do not."""
     shown: list[str] = []
     for number, line in enumerate(lines):
-        text = cut(line, longest, escape)
-        room -= units(text) + 1
-        if room < (0 if number == len(lines) - 1 else _MORE_ROOM):
-            return [*shown, _more(len(lines) - number)]
-        shown.append(text)
+        room -= units(line) + 1
+        if room < (0 if number == total - 1 else _MORE_ROOM):
+            return [*shown, _more(total - number)]
+        shown.append(line)
     return shown
 
 

@@ -110,7 +110,7 @@ def _fallback(message: Message) -> str:
 def _top(message: Message) -> Iterator[Block]:
     title, mention = EMOJI[message.severity] + one_line(plain(message.title)), _mention(message)
     if mention and not visible(message.text):  # a mention alone under the title would look like a mistake
-        yield {"type": "section", "text": {"type": "mrkdwn", "text": f"{mention}{escaped(title, HEADER)}"}}
+        yield {"type": "section", "text": {"type": "mrkdwn", "text": f"{mention}*{escaped(title, HEADER)}*"}}
     else:
         yield {"type": "header", "text": plain_text(title, HEADER)}
     if visible(message.text):
@@ -221,13 +221,14 @@ def _section(heading: str | None, lines: Sequence[str], *, fixed: bool, labels: 
     said: list[Block] = []
     blocks: list[Block] = []
     text = "\n".join(lines)
+    filled = bool(labels) or visible(text)
     if heading is not None:
-        bold = clipped(one_line(plain(heading)), _OUR_LINE) + "\n" * (visible(text) and not fixed)
+        bold = clipped(one_line(plain(heading)), _OUR_LINE) + "\n" * (filled and not fixed)
         said.append({"type": "text", "text": bold, "style": {"bold": True}})
-    if visible(text) and fixed:
+    if filled and fixed:
         shown = {"type": "text", "text": plain(text)}
         blocks.append({"type": "rich_text_preformatted", "elements": [shown]})
-    elif visible(text):
+    elif filled:
         said += rich_elements(text) if not labels else _labelled(labels, lines)
     elif heading is None:
         said.append({"type": "text", "text": DASH})
@@ -243,8 +244,9 @@ def _labelled(labels: Sequence[str], lines: Sequence[str]) -> Iterator[Block]:
             yield from rich_elements(f"{line}{end}")
             continue
         label = clipped(one_line(plain(labels[number - 1])), _OUR_LINE)
-        yield {"type": "text", "text": label or DASH, "style": {"bold": True}}
-        yield from rich_elements(f" {line}{end}")
+        shown = label if visible(label) else DASH
+        yield {"type": "text", "text": shown, "style": {"bold": True}}
+        yield from rich_elements(f" {line if visible(line) else DASH}{end}")
 
 
 def _and_more(count: int) -> str:

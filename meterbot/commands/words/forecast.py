@@ -101,9 +101,9 @@ def _table(outlooks: Outlooks, shown: Sequence[SeatOutlook], view: View) -> tupl
     columns = (
         Column("Seat"),
         Column("So far", numeric=True),
-        Column(f"End of {month}", numeric=True, compact="ends at {}"),
-        Column("Cap", numeric=True, compact="cap {}"),
-        Column("Per hour", numeric=True, compact="{}/h"),
+        Column(f"End of {month}", numeric=True, before="ends at "),
+        Column("Cap", numeric=True, before="cap "),
+        Column("Per hour", numeric=True, after="/h"),
     )
     rows = [
         (seat_name(one.row, view), spent_cell(one.row), _end_cell(one), _cap_cell(one), _pace_cell(one))
@@ -201,4 +201,4 @@ def _fan(team: TeamOutlook, forecast: Forecast, month: DailySpend, now: datetime
     labels = tuple(f"{day:%b} {day.day}" for day in days)
     summary = f"{_money(team.used)} so far, likely {_money(forecast.likely)} at the end of {now:%B}."
     title = f"{now:%B} so far and its likely end"
-    return Chart(title, ChartKind.LINE, labels, tuple(series), team.currency, summary)
+    return Chart(title, ChartKind.LINE, labels, tuple(series), team.currency, summary, shared="so far")

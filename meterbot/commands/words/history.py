@@ -162,10 +162,9 @@ def _per(days: DailySpend) -> str:
 def _table(days: DailySpend) -> Table:
     """A row for each bucket in which something was spent."""
     seats = [
-        Column(name := one_line(one.label, _NAME), numeric=True, compact=f"{name} {{}}")
-        for one in days.series
+        Column(name := one_line(one.label, _NAME), numeric=True, before=f"{name} ") for one in days.series
     ]
-    total = [Column("Total", numeric=True, compact="total {}")] if len(days.series) > 1 else []
+    total = [Column("Total", numeric=True, before="total ")] if len(days.series) > 1 else []
     rows = []
     for bucket in _buckets(days.days):
         spent = [sum(one.spent[bucket.first : bucket.last + 1], Decimal(0)) for one in days.series]

@@ -115,7 +115,7 @@ def _table(pulls: Sequence[PullRequest], tz: tzinfo) -> tuple[Table, ...]:
         Column("Pull request"),
         Column("Cost", numeric=True),
         Column("Seat"),
-        Column("Merged", compact="merged {}"),
+        Column("Merged", before="merged "),
     )
     rows = [
         (

@@ -76,8 +76,8 @@ def _table(charges: Sequence[tuple[date, SeatRow]], view: View, hourly: Hourly) 
         Column("Seat"),
         Column("Next charge"),
         Column("Price", numeric=True),
-        Column(f"{now:%B} so far", numeric=True, compact="{} this month"),
-        Column(f"{last_month(now):%B} by now", numeric=True, compact=f"{{}} by now in {last_month(now):%B}"),
+        Column(f"{now:%B} so far", numeric=True, after=" this month"),
+        Column(f"{last_month(now):%B} by now", numeric=True, after=f" by now in {last_month(now):%B}"),
     )
     rows = [_cells(day, row, view, hourly) for day, row in charges[:MOST_ROWS]]
     more = len(charges) - len(rows)

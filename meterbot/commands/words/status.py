@@ -222,9 +222,9 @@ def _sources(report: TeamReport, agents: Mapping[str, str]) -> tuple[Table, ...]
     columns = (
         Column("Seat"),
         Column("State"),
-        Column("Read", compact="read {}"),
+        Column("Read", before="read "),
         Column("Source"),
-        Column("Agent", compact="agent {}"),
+        Column("Agent", before="agent "),
     )
     more = len(names) - len(rows)
     return (compact_table("Sources", columns, rows, f"and {more} more" if more else ""),)

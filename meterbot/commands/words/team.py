@@ -145,9 +145,9 @@ def _fallback(report: TeamReport, title: str, blocked: Sequence[SeatRow]) -> str
 _COLUMNS = (
     Column("Seat"),
     Column("Spent", numeric=True),
-    Column("Cap", numeric=True, compact="of {}"),
+    Column("Cap", numeric=True, before="of "),
     Column("Used"),
-    Column("Credits", numeric=True, compact="{} in credits left"),
+    Column("Credits", numeric=True, after=" in credits left"),
     Column("State"),
 )
 
@@ -179,7 +179,7 @@ def seats_table(view: View, lately: Mapping[str, str] | None = None) -> tuple[Ta
         lately.get(row.seat.name, "") if row.counted and view.may_see(row.seat.name) else ""
         for row in listed_rows
     ]
-    columns = (_COLUMNS[0], Column("Since then", numeric=True, compact="since then {}"), *_COLUMNS[1:])
+    columns = (_COLUMNS[0], Column("Since then", numeric=True, before="since then "), *_COLUMNS[1:])
     wider = [(row[0], amount, *row[1:]) for row, amount in zip(rows, since, strict=True)]
     return (compact_table("Seats", columns, wider, note),)
 

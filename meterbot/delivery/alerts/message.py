@@ -97,8 +97,7 @@ def _buttons(content: PostContent, *, settled: bool) -> tuple[Action, ...]:
     def act(label: str, verb: str, *more: str) -> tuple[Action, ...]:
         return button(label, verb, content.ref, typed=" ".join([verb, name, *more]) if name else "")
 
-    seat = content.events[-1].seat
-    name = TEAM if seat is None else "" if seat in UNNAMED else seat
+    name = _typed_name(content)
     if settled or all(each.severity is Severity.GOOD for each in content.events):
         return act("Why?", "why")
     acknowledged = any(each.kind is ActionKind.ACK and each.undone_at is None for each in content.actions)
@@ -110,6 +109,16 @@ def _buttons(content: PostContent, *, settled: bool) -> tuple[Action, ...]:
         *act(mute, "mute"),
         *act("Why?", "why"),
     )
+
+
+def _typed_name(content: PostContent) -> str:
+    """The seat that a typed command names. None for a post about several: a command with one seat's name would not do
+    what the button does, which is for all of them."""
+    seats = {event.seat for event in content.events}
+    seat = content.events[-1].seat
+    if content.heading is not None and len(seats) > 1:
+        return ""
+    return TEAM if seat is None else "" if seat in UNNAMED else seat
 
 
 def _several(content: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Message:

@@ -72,7 +72,7 @@ def messages(draw: st.DrawFn) -> Message:
     sections = draw(
         st.lists(
             st.builds(Section, st.builds(lambda: some(500)), st.none() | texts, st.booleans())
-            | st.builds(lambda: Section(lines := some(500), labels=lines)),
+            | st.builds(lambda: Section(lines := some(500), labels=lines[::-1])),
             max_size=4,
         )
     )
@@ -273,6 +273,13 @@ def test_labels_are_in_front_of_their_lines_because_a_phone_breaks_columns() -> 
     ]
 
 
+def test_a_long_label_leaves_room_for_its_line_and_an_empty_line_is_a_dash() -> None:
+    section = Section(("$4.20", ""), labels=("*" * 400, "bo"))
+    long, short = _embed(Message("ana", "ana", sections=(section,)))["description"].split("\n")
+    assert long.endswith("…** $4.20")
+    assert short == "**bo** –"
+
+
 @given(messages())
 def test_the_last_form_fits_too(message: Message) -> None:
     payload = text_payload(message, DELIVERY)
@@ -292,7 +299,7 @@ def test_a_post_of_one_line_has_no_empty_embed() -> None:
 
 
 def test_a_table_is_lines_of_text_because_a_phone_breaks_a_code_block() -> None:
-    columns = (Column("Seat"), Column("Spent", numeric=True), Column("Cap", compact="of {}"), Column("Used"))
+    columns = (Column("Seat"), Column("Spent", numeric=True), Column("Cap", before="of "), Column("Used"))
     rows = (("ana", "$95.20", "$100.00", "▰▰▰▰▰▰▰▰▰▱ 95%"), ("b_o", "$0.20", "", ""))
     table = Table("Seats", columns, rows, "and 3 more")
     assert _embed(Message("Team", "Team", tables=(table,)))["description"].split("\n") == [

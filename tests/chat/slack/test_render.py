@@ -86,8 +86,11 @@ def teams(draw: st.DrawFn) -> Message:
     lines = tuple(f"{cast[seat % len(cast)]:16} $4.20 / $50.00 (8%)" for seat in range(seats))
     fixed = st.builds(Section, st.just(lines), st.none() | names, st.booleans())
     loose = st.builds(Section, st.lists(names, max_size=5).map(tuple), st.none() | names, st.booleans())
-    named = st.builds(
-        Section, st.just(lines), st.none() | names, labels=st.just(tuple(cast * seats)[: len(lines)])
+    labels = tuple(cast * seats)[: len(lines)]
+    several = st.lists(st.tuples(names, names), max_size=5)
+    named = st.just((labels, lines)) | several.map(lambda pairs: (*zip(*pairs, strict=True),) or ((), ()))
+    labelled = st.builds(
+        lambda pair, heading: Section(pair[1], heading, labels=pair[0]), named, st.none() | names
     )
     return draw(
         st.builds(
@@ -97,7 +100,7 @@ def teams(draw: st.DrawFn) -> Message:
             st.sampled_from(Severity),
             names,
             st.lists(st.builds(Field, names, names), max_size=30).map(tuple),
-            st.lists(fixed | loose | named, max_size=60).map(tuple),
+            st.lists(fixed | loose | labelled, max_size=60).map(tuple),
             st.lists(st.builds(Action, names.map(lambda name: f"seat:{name}"[:80]), names), max_size=30).map(
                 tuple
             ),
@@ -171,7 +174,10 @@ def test_an_alert_has_its_severity_text_fields_buttons_and_small_print() -> None
 def test_an_alert_without_a_text_mentions_its_owner_in_its_first_line() -> None:
     message = Message("bo is <free>", "bo is free", Severity.GOOD, owner={"slack": "U0123"})
     (block,) = render(message)["blocks"]
-    assert block == {"type": "section", "text": {"type": "mrkdwn", "text": "<@U0123> ✅ bo is &lt;free&gt;"}}
+    assert block == {
+        "type": "section",
+        "text": {"type": "mrkdwn", "text": "<@U0123> *✅ bo is &lt;free&gt;*"},
+    }
 
 
 def test_fixed_lines_keep_their_columns() -> None:
@@ -317,6 +323,14 @@ def test_labels_are_in_bold_in_front_of_their_lines_because_a_phone_breaks_colum
     ]
 
 
+@pytest.mark.parametrize("empty", ["", " ", "\u200b"])
+def test_labels_are_shown_although_nothing_is_behind_any_of_them(empty: str) -> None:
+    section = Section((empty, empty), "Seats", labels=("ana", "bo"))
+    (_, block) = render(Message("Team", "Team", sections=(section,)))["blocks"]
+    said = [element["text"] for element in block["elements"][0]["elements"] if "style" in element]
+    assert said == ["Seats\n", "ana", "bo"]
+
+
 def test_the_last_form_has_instants_in_the_readers_zone() -> None:
     at = datetime(2026, 5, 1, tzinfo=UTC)
     text = render_text(Message("ana", "ana", text=f"Until {instant(at, UTC)}."))["text"]
@@ -324,7 +338,7 @@ def test_the_last_form_has_instants_in_the_readers_zone() -> None:
 
 
 def test_a_table_that_is_not_native_and_too_wide_for_a_phone_is_lines_of_text() -> None:
-    columns = (Column("Seat"), Column("Spent", numeric=True), Column("Cap", compact="of {}"), Column("Used"))
+    columns = (Column("Seat"), Column("Spent", numeric=True), Column("Cap", before="of "), Column("Used"))
     wide = Table("Seats", columns, (("ana", "$95.20", "$100.00", "▰▰▰▰▰▰▰▰▰▱ 95%"),), "and 3 more")
     narrow = Table("", columns[:2], (("ana", "$95.20"),))
     (_, rows, note, block) = render_without_natives(Message("Team", "Team", tables=(wide, narrow)))["blocks"]

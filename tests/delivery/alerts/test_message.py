@@ -393,3 +393,10 @@ def test_a_post_that_names_no_seat_offers_nothing_to_type() -> None:
 
 def test_a_post_of_two_seats_on_one_account_keeps_the_name_it_began_with() -> None:
     assert shown(level("50%"), replace(level("80%", 5), seat="bo")).title.startswith("ana passed 80%")
+
+
+def test_a_post_about_several_seats_offers_nothing_to_type_because_a_name_is_one_of_them() -> None:
+    both = shown(renewal("ana", "2026-05-02"), renewal("bo", "2026-05-02"), heading=AT_ONCE)
+    assert {action.typed for action in both.actions} == {""}
+    one = shown(level("50%"), renewal("ana", "2026-05-02"), heading=AT_ONCE)
+    assert one.actions[0].typed == "ack ana"
