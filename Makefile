@@ -11,8 +11,8 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 install = { $(PIP) install -c constraints.txt -e $(1) 2>&1; echo "status $$?"; } | awk '/^status [0-9]+$$/ { status = $$2; next } /^(Collecting|Building|Installing)/ { print "    " $$0; fflush() } /^(ERROR|error)/ { failed = 1 } failed { print } END { exit status }'
 say = @printf '==> %s\n'
 
-# A file stays in one process, in the order of tests/selection.py: the longest first. There are twice as many processes as
-# cores, because a test waits for other processes half of its time.
+# A file stays in one process, in the order of tests/selection.py: the longest first. Four processes: on two cores, too,
+# because a test waits for other processes half of its time.
 BY_FILE = --dist loadfile --no-loadscope-reorder
 
 help:
@@ -111,7 +111,7 @@ $(VENV)/.test: $(VENV)/.made pyproject.toml constraints.txt
 # version, and .python-version chooses another one.
 $(VENV)/.made:
 	@for python in $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3); do \
-	  export PYENV_VERSION="$${python##*python}"; \
+	  case $$python in python3.[0-9]*) python="env PYENV_VERSION=$${python#python} $$python";; esac; \
 	  if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
 	    printf '==> making $(VENV) with %s\n' "$$($$python --version)"; \
 	    $(VENV)/bin/python -c '' 2> /dev/null || clear=--clear; \

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,30 @@ def test_every_target_of_make_is_in_its_help() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     helped = re.findall(r"@echo 'make (\w+)", makefile)
     assert {*phony.split()} - {"help"} == {*helped}
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ([], ["python3.11 3.11", "python3.12 3.12", "python3.13 3.13", "python3.14 3.14", "python3 mine"]),
+        (["PYTHON=python3.13"], ["python3.13 3.13"]),
+        (["PYTHON=mypython"], ["mypython mine"]),
+    ],
+)
+def test_make_chooses_a_version_of_pyenv_where_it_names_one(
+    tmp_path: Path, given: list[str], asked: list[str]
+) -> None:
+    make = shutil.which("make") or missing("make")
+    for name in (line.split()[0] for line in asked):
+        python = tmp_path / name
+        python.write_text(f'#!/bin/sh\necho "{name} $PYENV_VERSION" >> {tmp_path}/asked\nexit 1\n')
+        python.chmod(0o755)
+    target = f".venv{'-' * bool(given)}{''.join(given).removeprefix('PYTHON=')}/.made"
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PYENV_VERSION": "mine"}
+    command = [make, "-s", "-C", str(tmp_path), "-f", str(ROOT / "Makefile"), *given, target]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
+    assert (done.returncode, done.stderr.split(" with venv")[0]) == (2, "meterbot needs Python 3.11 or newer")
+    assert (tmp_path / "asked").read_text().splitlines() == asked
 
 
 def test_what_is_missing_is_named_and_fails_in_continuous_integration(

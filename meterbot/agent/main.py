@@ -214,7 +214,10 @@ def join(url: str, code: str, program: list[str]) -> int:
 
 
 def install(program: list[str]) -> bool:
-    """Starts scheduled runs with this shell's settings; returns whether this machine has a scheduler. Raises `Problem`."""
+    """Starts scheduled runs with this shell's settings; returns whether this machine has a scheduler.
+
+    Raises `Problem`.
+    """
     destination()
     write_settings()
     return start(_scheduled(program))
@@ -222,12 +225,13 @@ def install(program: list[str]) -> bool:
 
 def what_is_next(program: list[str], repeated: bool) -> str:  # noqa: FBT001 - the result of `install`
     """What a person should know after `install`."""
+    undo = f"To stop that and delete it: {shlex.join([*program, 'uninstall'])}"
     if repeated:
-        return f"This machine now sends by itself. To stop that and delete it: {' '.join(program)} uninstall"
+        return f"This machine now sends by itself. {undo}"
     line = shlex.join(_scheduled(program))
     return (
         "No scheduler was found here, so nothing repeats this. Run this line about every 15 minutes from your own "
-        f"scheduler:\n{line}"
+        f"scheduler:\n{line}\n{undo}"
     )
 
 

@@ -213,16 +213,19 @@ async def test_joining_where_nothing_can_repeat_it_has_sent_and_says_what_to_run
 ) -> None:
     meterbot.answers.append(Answered(200, {}, json.dumps({"seat": "zoe", "token": PUSH_TOKEN})))
     status, out, err = await run(home, *command, "join", meterbot.url, "CODE")
-    sent, advice, line = out.splitlines()
+    sent, advice, line, undo = out.splitlines()
     assert (status, err, sent) == (0, "", "zoe: $4.20 of $50.00 sent")
     assert advice.startswith("No scheduler was found here, so nothing repeats this. Run this line")
     assert (await run(home, *shlex.split(line)))[1].startswith("nothing new to send")
     if command == PACKAGE:
-        assert (await run(home, *command, "install"))[:2] == (1, f"{advice}\n{line}\n")
+        assert (await run(home, *command, "install"))[:2] == (1, f"{advice}\n{line}\n{undo}\n")
+    assert undo.startswith("To stop that and delete it: ")
+    ended = await run(home, *shlex.split(undo.partition(": ")[2]))
+    assert (ended[0], ended[1].startswith("stopped, and deleted")) == (0, True)
 
 
 @pytest.mark.usefixtures("anthropic")
-async def test_a_scheduler_that_refuses_hides_not_what_was_sent(home: Home, meterbot: Meterbot) -> None:
+async def test_a_scheduler_that_refuses_does_not_hide_what_was_sent(home: Home, meterbot: Meterbot) -> None:
     program(home.path / "bin", "crontab", "import sys\nsys.exit('not allowed to use crontab')")
     meterbot.answers.append(Answered(200, {}, json.dumps({"seat": "zoe", "token": PUSH_TOKEN})))
     status, out, err = await run(home, *PACKAGE, "join", meterbot.url, "CODE")
