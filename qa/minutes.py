@@ -90,7 +90,7 @@ async def running(command: str, folder: Path, env: Mapping[str, str]) -> AsyncIt
             await process.wait()
 
 
-async def output(three: Team, words: Callable[[str], bool]) -> None:
+async def posted(three: Team, words: Callable[[str], bool]) -> None:
     await three.slack.until(lambda: any(map(words, three.on_slack())), seconds=PATIENCE)
 
 
@@ -117,12 +117,12 @@ async def here(folder: Path) -> None:
         }
         await run(f"{init} {flags}", clone, environ(folder, **secrets))
         watch.typed()
-        await output(three, lambda text: text.startswith("Test"))
+        await posted(three, lambda text: text.startswith("Test"))
         watch.says(f"{init}: the test alert is in the channel, after {watch.commands} commands")
         three.block("ana")
         async with running(start, clone, environ(folder, **secrets)):
             watch.typed()
-            await output(three, lambda text: "ana is BLOCKED" in text)
+            await posted(three, lambda text: "ana is BLOCKED" in text)
             watch.says(f"{start}: so is an alert of the seat, after {watch.commands} commands")
 
 
@@ -156,7 +156,7 @@ async def on_a_dyno(folder: Path) -> None:
             watch.says(f"release: {lines['release']}")
             three.block("ana")
             async with running(lines["worker"], app, environ(folder, **{**dyno, "DYNO": "worker.1"})):
-                await output(three, lambda text: "ana is BLOCKED" in text)
+                await posted(three, lambda text: "ana is BLOCKED" in text)
                 watch.says(f"worker: {lines['worker']}: the alert is in the channel")
             for each in [app, *app.rglob("*")]:
                 each.chmod(each.stat().st_mode | stat.S_IWUSR)

@@ -211,7 +211,7 @@ async def _profiled(work: Callable[[], Awaitable[object]]) -> str:
 
 def _functions(profiler: cProfile.Profile) -> str:
     stats: Any = pstats.Stats(profiler)
-    spent = {_named(where): environ[3] for where, environ in stats.stats.items() if "meterbot" in where[0]}
+    spent = {_named(where): timing[3] for where, timing in stats.stats.items() if "meterbot" in where[0]}
     return f"{stats.total_tt * 1e3:,.0f} ms of CPU\n{_shares(spent, of=stats.total_tt)}"
 
 

@@ -167,10 +167,10 @@ async def test_credits_that_run_out_are_reported_once_for_each_level(
         await lived(three, sqlite, clock)
         clock.advance(timedelta(minutes=5))
     said = [json.dumps(message) for message in three.discord.messages()]
-    sentences = [
+    amounts_named = [
         [amount for amount in ("$9.00", "$7.00", "no") if f"ana has {amount} " in message] for message in said
     ]
-    assert [amounts for amounts in sentences if amounts] == [["$9.00"], ["no"]]
+    assert [amounts for amounts in amounts_named if amounts] == [["$9.00"], ["no"]]
     three.claude.assert_expected_only()
 
 

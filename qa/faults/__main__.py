@@ -22,7 +22,7 @@ def main() -> int:
     # A campaign that is ended this way leaves nothing behind either.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     schedules = _schedules(options)
-    names = {schedule.name: schedule for schedule in schedules}
+    by_name = {schedule.name: schedule for schedule in schedules}
     campaign = Campaign(
         schedules,
         options.database,
@@ -37,7 +37,7 @@ def main() -> int:
         nonlocal shown
         passed, last = time.monotonic() - began, report.last
         if last is not None and (options.replay is not None or not last.good):
-            print("\n".join([*names[last.name].lines(), *last.seen, *last.lines()]), flush=True)
+            print("\n".join([*by_name[last.name].lines(), *last.seen, *last.lines()]), flush=True)
         if report.runs == len(schedules) or passed - shown > _SILENT_SECONDS:
             shown = passed
             print(f"{passed:5.0f} s  {report.runs}/{len(schedules)}  {report.verdict}", flush=True)

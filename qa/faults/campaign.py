@@ -37,7 +37,7 @@ class Report:
     runs: int = 0
     births: int = 0
     kills: int = 0
-    alerts: int = 0
+    facts: int = 0
     messages: int = 0
     hits: Counter[str] = field(default_factory=Counter)
     items: Counter[str] = field(default_factory=Counter)
@@ -51,7 +51,7 @@ class Report:
         self.runs += 1
         self.births += outcome.births
         self.kills += outcome.kills
-        self.alerts += outcome.alerts
+        self.facts += outcome.facts
         self.messages += outcome.messages
         self.hits += outcome.hits
         if outcome.item is not None:
@@ -84,7 +84,7 @@ class Report:
             f"{self.runs:,} schedules, {self.births:,} starts, {self.kills:,} of them ended by SIGKILL",
             f"{self.hits.total():,} faults: {faults}",
             f"{self.met.total():,} of {self.items.total():,} bad items met: {items}",
-            f"{self.alerts:,} facts, {self.messages:,} messages",
+            f"{self.facts:,} facts, {self.messages:,} messages",
             self.verdict,
         ]
 

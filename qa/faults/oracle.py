@@ -67,9 +67,9 @@ def judge(story: Story, sightings: Iterable[Sighting]) -> Verdict:
 
 def _lost(story: Story, seen: list[Sighting]) -> Iterator[str]:
     for fact, times in Counter(story.facts).items():
-        number = sum(max(_times(fact, text) for text in each.texts) for each in seen)
-        if number < times:
-            yield f"{fact} (posted {number} of {times} times)"
+        count = sum(max(_times(fact, text) for text in each.texts) for each in seen)
+        if count < times:
+            yield f"{fact} (posted {count} of {times} times)"
 
 
 def _times(fact: Fact, text: str) -> int:
@@ -123,8 +123,8 @@ def held_up(facts: Iterable[Fact], since: float, seconds: float, seen: Sequence[
     """The facts that were posted, but later than this many seconds after they happened."""
     late = []
     for fact in facts:
-        number = [each.second for each in seen if any(fact.told_by(text) for text in each.texts)]
-        first = min((second for second in number if second >= since), default=since)
+        seconds_posted = [each.second for each in seen if any(fact.told_by(text) for text in each.texts)]
+        first = min((second for second in seconds_posted if second >= since), default=since)
         if first > since + seconds:
             late.append(f"{fact} was told after {first - since:.0f} s")
     return late

@@ -103,7 +103,7 @@ class Outcome:
     births: int = 0
     kills: int = 0
     messages: int = 0
-    alerts: int = 0
+    facts: int = 0
     seen: list[str] = field(default_factory=list)
     """The channels' contents, if requested."""
 
@@ -484,7 +484,7 @@ class Play:
             self._item.judge_log(log, alone=not self._schedule.faults)
             self.outcome.problems += self._item.problems
             self.outcome.item, self.outcome.met = self._item.kind, self._item.met
-        self.outcome.alerts = len(story.facts) * len(self._schedule.platforms)
+        self.outcome.facts = len(story.facts) * len(self._schedule.platforms)
         self.outcome.problems += [
             f"unexpected: {each}" for each in (*self._slack.unexpected, *self._discord.unexpected)
         ]

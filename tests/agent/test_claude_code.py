@@ -177,7 +177,7 @@ async def test_a_sign_in_that_the_program_cannot_use_is_distinguished_from_a_wai
 
 
 @pytest.mark.parametrize(
-    ("saved", "age", "output"),
+    ("saved", "age", "expected"),
     [
         (READING, timedelta(minutes=50), "2026-04-20T09:10:00.000Z"),
         (READING, timedelta(hours=7), "2026-04-20T10:00:00.000Z"),
@@ -192,12 +192,12 @@ async def test_a_sign_in_that_the_program_cannot_use_is_distinguished_from_a_wai
     ids=["the saved ones", "too old to be", "from the future", "others", "none"],
 )
 async def test_numbers_that_the_program_had_saved_are_dated_by_when_it_got_them(
-    home: Home, saved: object, age: timedelta, output: str
+    home: Home, saved: object, age: timedelta, expected: str
 ) -> None:
     fetched = int((NOW - age).timestamp() * 1000)
     home.note_account(checked=NOW, cachedUsageUtilization={"fetchedAtMs": fetched, "utilization": saved})
     home.install_claude(answer(READING))
-    assert (await read(home))["fetched_at"] == output
+    assert (await read(home))["fetched_at"] == expected
 
 
 @pytest.mark.parametrize("bad", [None, "soon", 1e300, {}])

@@ -474,14 +474,14 @@ async def test_two_organizations_in_one_push_are_no_change_of_account(door: Door
 async def test_a_sender_that_learns_to_say_the_account_goes_on_where_it_was(door: Door) -> None:
     account = "22222222-2222-4222-8222-222222222221"
     await door.send(body(4100))
-    response = await door.events()
+    events = await door.events()
     door.clock.advance(timedelta(minutes=15))
     later = body(4100, NOW + timedelta(minutes=15), account_uuid=account)
     assert (await door.send(later)).status == 202
     assert [row.counter for row in await door.store.read(counter_states.read_latest)] == [
         Counter(account, ORG)
     ]
-    assert await door.events() == response
+    assert await door.events() == events
     without = body(4100, NOW + timedelta(minutes=16))
     door.clock.advance(timedelta(minutes=1))
     assert (await door.send(without)).status == 202
@@ -523,12 +523,12 @@ async def test_silence_is_stale_after_three_intervals_and_told_once_when_it_last
     settings = RuleSettings(push_silence=timedelta(hours=2))
     checks = PeriodicChecks(door.store, Recorder(SEATS, [Destination("slack", "C1")], settings), lambda: None)
     await door.send(body(0))
-    response: list[int] = []
+    alerted_after: list[int] = []
     for minutes in range(0, 300, 5):
-        response += [minutes for _ in await checks.run(NOW + timedelta(minutes=minutes))]
+        alerted_after += [minutes for _ in await checks.run(NOW + timedelta(minutes=minutes))]
         health = (await door.store.read(source_states.read_sources))["bo"].health
         assert health is (Health.OK if minutes <= 45 else Health.STALE)
-    assert response == [125]
+    assert alerted_after == [125]
     door.clock.advance(timedelta(minutes=300))
     await door.send(body(0, NOW + timedelta(minutes=300)))
     assert [key.partition(":")[0] for key in await door.events()] == ["source_down", "source_up"]
@@ -584,16 +584,16 @@ async def test_the_version_of_a_seat_s_agent_is_remembered(sqlite: Door) -> None
 
 
 async def test_the_owner_is_told_once_that_the_first_number_has_arrived(door: Door) -> None:
-    async def response() -> list[tuple[str, str]]:
+    async def messages() -> list[tuple[str, str]]:
         rows = await door.store.read(lambda c: c.execute(tables.deliveries.select()).all())
         return [(row.channel, row.message.title) for row in rows if row.channel.startswith("@")]
 
     agent = {"User-Agent": "meterbot-agent/1.0"}
     await door.send(body(account_uuid=None, org_uuid="../x"), headers=agent)
-    assert await response() == []
+    assert await messages() == []
     await door.send(body(), headers=agent)
     await door.send(body(), headers={"User-Agent": "meterbot-agent/2.0"})
-    assert await response() == [("@UBO", "bo is connected: $17.20 of $50.00")]
+    assert await messages() == [("@UBO", "bo is connected: $17.20 of $50.00")]
 
 
 @pytest.mark.parametrize(

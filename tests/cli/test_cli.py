@@ -470,9 +470,9 @@ async def test_a_wrong_token_is_status_2_and_a_sentence(three: Team, tmp_path: P
     wrong = {**three.environ, "SLACK_BOT_TOKEN": "xoxb-planted-wrong-one"}
     said = await process.meterbot("run", environ=wrong, cwd=tmp_path)
     assert (said.status, said.stdout) == (2, "")
-    posts = said.stderr.splitlines()[-1]
-    assert posts.startswith("meterbot: Slack ")
-    assert "SLACK_BOT_TOKEN" in posts
+    last_line = said.stderr.splitlines()[-1]
+    assert last_line.startswith("meterbot: Slack ")
+    assert "SLACK_BOT_TOKEN" in last_line
     assert "Traceback" not in said.stderr
     assert "planted" not in said.stderr
 

@@ -78,11 +78,11 @@ def test_a_plan_that_is_not_the_accounts_is_named_in_both(tmp_path: Path) -> Non
     assert json.loads(typed("status", "--json", *words).stdout)["set_up"] == [said]
 
 
-@pytest.mark.parametrize("document", ["", "[console]\nenabled = true\n"])
-def test_a_destination_at_which_nothing_waits_is_named_too(tmp_path: Path, document: str) -> None:
+@pytest.mark.parametrize("more", ["", "[console]\nenabled = true\n"])
+def test_a_destination_at_which_nothing_waits_is_named_too(tmp_path: Path, more: str) -> None:
     """The terminal, too, where no chat is configured."""
     (tmp_path / "config.toml").write_text(
-        f'database_url = "sqlite:///{tmp_path}/meterbot.db"\n{document}{CONFIG}'
+        f'database_url = "sqlite:///{tmp_path}/meterbot.db"\n{more}{CONFIG}'
     )
     words = ["--config", str(tmp_path / "config.toml")]
     assert "console terminal: not running; nothing waiting" in typed("status", *words).stdout

@@ -208,10 +208,10 @@ def test_a_seat_that_was_never_read_is_not_in_the_sum_and_that_is_said(rows: Row
     samples = [
         each for name in ("ana", "bo") for each in (sample_of(name, "0", hours=-30), sample_of(name, "15"))
     ]
-    digest_state = message(CHANNEL, View(report, UTC, rows, public=True), samples, NOW - timedelta(days=1))
-    assert digest_state.title == "The team's day: at least $30.00 spent"
-    assert f"Not in this sum: {said}." in digest_state.text
-    assert ("cy" in digest_state.text) == (rows == "named")
+    digest = message(CHANNEL, View(report, UTC, rows, public=True), samples, NOW - timedelta(days=1))
+    assert digest.title == "The team's day: at least $30.00 spent"
+    assert f"Not in this sum: {said}." in digest.text
+    assert ("cy" in digest.text) == (rows == "named")
 
 
 FIRST = datetime(2026, 4, 1, 9, tzinfo=UTC)
@@ -267,7 +267,7 @@ def test_under_self_a_channel_s_digest_hangs_on_the_sum_alone(ana: str, bo: str,
         return
     assert content_hash(first) == content_hash(second)
     since = NOW - timedelta(days=1)
-    digest_state = [
+    digests = [
         message(
             CHANNEL,
             seen,
@@ -280,7 +280,7 @@ def test_under_self_a_channel_s_digest_hangs_on_the_sum_alone(ana: str, bo: str,
         )
         for seen, amounts in ((first, (ana, bo)), (second, moved))
     ]
-    assert digest_state[0] == digest_state[1]
+    assert digests[0] == digests[1]
 
 
 # --- what it says

@@ -75,9 +75,9 @@ def played(*readings: Snapshot) -> list[str | None]:
 
 async def test_one_alert_is_stored_for_all_seats_of_an_organization(store: Store) -> None:
     door = Door(store, *SEATS.values(), rules=RULES)
-    new_events = await door.take(*[reading(name, 400, 0) for name in SEATS])
-    new_events += await door.take(*[reading(name, 300, 15) for name in SEATS])
-    assert new_events.count("balance_low") == 1
+    kinds = await door.take(*[reading(name, 400, 0) for name in SEATS])
+    kinds += await door.take(*[reading(name, 300, 15) for name in SEATS])
+    assert kinds.count("balance_low") == 1
 
 
 async def test_what_is_remembered_of_an_organization_goes_with_the_last_of_its_seats(store: Store) -> None:
@@ -141,8 +141,8 @@ async def test_a_worker_waits_until_another_has_stored_what_it_posted(database_u
     second = asyncio.ensure_future(doors[1].take(reading("bo", 510, 0)))
     await _someone_waits(stores[2])
     may_commit.set()
-    new_events = [await first, await second, await doors[2].take(reading("cy", 490, 2))]
-    assert new_events == [["balance_low"], [], []]
+    kinds = [await first, await second, await doors[2].take(reading("cy", 490, 2))]
+    assert kinds == [["balance_low"], [], []]
     for each in stores:
         await each.close()
 
@@ -166,10 +166,10 @@ def test_a_reading_from_before_the_last_change_proves_nothing() -> None:
 
 def test_a_reading_from_the_future_silences_nobody_once_the_clock_is_right() -> None:
     month = 30 * 24 * 60
-    new_events = played(
+    levels = played(
         reading("ana", 1500, month), reading("bo", 400, 0), reading("cy", 400, 15), reading("bo", 0, 30)
     )
-    assert new_events == ["20.00 USD", "5.00 USD", "0.00 USD"]
+    assert levels == ["20.00 USD", "5.00 USD", "0.00 USD"]
 
 
 def test_two_processes_that_see_it_at_once_make_one_event() -> None:
@@ -187,16 +187,16 @@ def test_organizations_are_distinguished() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "new_events"),
+    ("reason", "expected"),
     [("out_of_credits", []), ("org_level_disabled", ["5.00 USD"]), ("org_spend_cap_reached", ["5.00 USD"])],
 )
-def test_only_a_block_by_the_balance_says_it_for_everybody(reason: str, new_events: list[str]) -> None:
+def test_only_a_block_by_the_balance_says_it_for_everybody(reason: str, expected: list[str]) -> None:
     kinds = {
         "out_of_credits": ReasonClass.BALANCE,
         "org_level_disabled": ReasonClass.ADMIN,
         "org_spend_cap_reached": ReasonClass.CAP,
     }
-    assert played(reading("ana", 400, 0, reason=reason, reason_class=kinds[reason])) == new_events
+    assert played(reading("ana", 400, 0, reason=reason, reason_class=kinds[reason])) == expected
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(SEATS)), st.integers(0, 30)), max_size=10))

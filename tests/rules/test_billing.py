@@ -125,13 +125,13 @@ def test_over_clock_changes_each_charge_is_reported_as_a_calendar_says(
     tz = ZoneInfo(zone)
     watch = Watch(RuleSettings(renewal_days=tuple(levels), timezone=tz))
     at = datetime(renewal.year, renewal.month, renewal.day, tzinfo=UTC) - timedelta(days=16)
-    alerts: set[int] = set()
+    alerted: set[int] = set()
     for hours in steps:
         at += timedelta(hours=hours)
         left = renewal.toordinal() - at.astimezone(tz).toordinal()
         due = {level for level in levels if 0 <= left <= level}
-        expected = [f"{min(due)}d"] if due - alerts else []
-        alerts |= due
+        expected = [f"{min(due)}d"] if due - alerted else []
+        alerted |= due
         events = see(watch, at, day=renewal)
         assert [event.level for event in events] == expected
         early = at.astimezone(tz).hour < 9

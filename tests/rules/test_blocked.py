@@ -142,10 +142,10 @@ def test_a_date_never_makes_or_ends_a_block(extra: ExtraUsage) -> None:
 
 @given(seats)
 def test_no_block_without_a_flag_a_reason_or_a_cap_that_is_spent(extra: ExtraUsage) -> None:
-    expected = extra.out_of_credits or extra.spend_limit_reached
-    expected = expected or extra.reason_class in {ReasonClass.CAP, ReasonClass.BALANCE}
+    stated = extra.out_of_credits or extra.spend_limit_reached
+    stated = stated or extra.reason_class in {ReasonClass.CAP, ReasonClass.BALANCE}
     spent = extra.used is not None and extra.cap is not None and extra.used.minor >= extra.cap.minor
-    if not expected and not spent:
+    if not stated and not spent:
         assert reason(extra) is None
-    if expected:
+    if stated:
         assert reason(extra) is not None

@@ -80,10 +80,10 @@ def test_a_push_learns_the_renewal_and_why_it_is_blocked_from_the_session() -> N
     )
     shared = completed(pushed(used="50.10"), {"ana": blocked})
     assert shared.through == {"subscription": "ana", "block": "ana"}
-    usage = shared.known.snapshot.extra_usage
-    assert usage is not None
-    assert usage.used == money("50.10")
-    assert (usage.reason_class, usage.disabled_until) == (ReasonClass.BALANCE, NOW + timedelta(days=1))
+    extra = shared.known.snapshot.extra_usage
+    assert extra is not None
+    assert extra.used == money("50.10")
+    assert (extra.reason_class, extra.disabled_until) == (ReasonClass.BALANCE, NOW + timedelta(days=1))
 
 
 def test_the_block_without_amounts_proves_nothing_now() -> None:
@@ -134,13 +134,13 @@ def test_nothing_known_is_lost_and_what_is_added_was_known_to_whoever_is_named(
         ("spend", "extra_usage_at"),
         ("subscription", "subscription_at"),
     ):
-        usage = getattr(shared.known, at)
+        read_at = getattr(shared.known, at)
         if part in shared.through:
             assert getattr(own, at) is None
-            assert usage == getattr(others[shared.through[part]], at)
+            assert read_at == getattr(others[shared.through[part]], at)
         else:
-            assert usage == getattr(own, at)
-        assert (usage is None) == all(getattr(one, at) is None for one in (own, *others.values()))
+            assert read_at == getattr(own, at)
+        assert (read_at is None) == all(getattr(one, at) is None for one in (own, *others.values()))
 
 
 def test_the_money_of_two_sources_is_counted_once_at_its_newest() -> None:
@@ -161,8 +161,8 @@ def test_of_two_numbers_of_one_moment_the_one_of_the_healthy_source_counts() -> 
 def test_the_renewal_shows_once_and_where_it_is_known() -> None:
     team = report(cookie(10 * MINUTE), pushed())
     for name in ("ana", "laptop"):
-        usage = row(team, name).snapshot.subscription
-        assert usage == Subscription("active", date(2026, 5, 14), billing_interval="monthly")
+        subscription = row(team, name).snapshot.subscription
+        assert subscription == Subscription("active", date(2026, 5, 14), billing_interval="monthly")
     view = View(team, UTC, "named", frozenset(), public=False)
     dates = str(renewals(view).tables)
     assert dates.count("Thu May 14") == 1
@@ -171,10 +171,10 @@ def test_the_renewal_shows_once_and_where_it_is_known() -> None:
 def test_the_answer_says_that_it_is_one_account_and_what_came_from_where() -> None:
     team = report(cookie(10 * MINUTE), pushed())
     view = View(team, UTC, "named", frozenset(), public=False)
-    usage = str(seat_detail(view, ["laptop"], ["seat", "laptop"]))
+    shown = str(seat_detail(view, ["laptop"], ["seat", "laptop"]))
     assert (
         "One account with ana: counted once, known through others: the renewal (ana) and why it is blocked (ana)."
-        in usage
+        in shown
     )
     own = View(team, UTC, "self", frozenset({"laptop"}), public=False)
     hidden = str(seat_detail(own, ["laptop"], ["seat", "laptop"]))

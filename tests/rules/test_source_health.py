@@ -52,12 +52,12 @@ def test_a_short_outage_is_not_reported() -> None:
     assert watched((0, Health.OK), (1, Health.UNREACHABLE), (30, Health.UNREACHABLE), (31, Health.OK)) == []
 
 
-@pytest.mark.parametrize(("days", "alerts"), [(0.5, False), (3, False), (3.01, True)])
-def test_a_machine_that_pushes_may_be_off_for_days(days: float, *, alerts: bool) -> None:
+@pytest.mark.parametrize(("days", "is_alert"), [(0.5, False), (3, False), (3.01, True)])
+def test_a_machine_that_pushes_may_be_off_for_days(days: float, *, is_alert: bool) -> None:
     seat, last = Seat("bo", "push"), NOON
     state = SourceState("bo", Health.STALE, last + 45 * MINUTE, last_ok_at=last)
     _, events = watch_source(SourceMemory(), state, seat, SETTINGS, last + timedelta(days=days))
-    assert kinds([*events]) == ([DOWN] if alerts else [])
+    assert kinds([*events]) == ([DOWN] if is_alert else [])
 
 
 def test_a_push_that_is_refused_is_reported_after_the_grace_time() -> None:

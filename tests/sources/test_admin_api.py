@@ -400,8 +400,8 @@ async def test_what_the_key_may_not_read_is_asked_for_once(reply: Reply) -> None
         assert snapshot.org_spend is not None
         assert snapshot.health is Health.OK
         assert (snapshot.org_spend.estimates, snapshot.org_spend.limits) == (None, None)
-        (texts,) = snapshot.errors
-        assert texts.startswith("claude_code: left out, this key may not read it")
+        (error,) = snapshot.errors
+        assert error.startswith("claude_code: left out, this key may not read it")
 
 
 async def test_a_rate_limit_ends_the_reading_and_keeps_what_was_read() -> None:

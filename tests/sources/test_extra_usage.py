@@ -46,13 +46,13 @@ def metered(usage: object = NOTHING, overage: object = None) -> ExtraUsage:
 
 
 def extra(**fields: object) -> dict[str, object]:
-    parsed = {"is_enabled": True, "monthly_limit": 5000, "used_credits": 1720, "currency": "USD"}
-    return {"extra_usage": {**parsed, "decimal_places": 2, **fields}}
+    body = {"is_enabled": True, "monthly_limit": 5000, "used_credits": 1720, "currency": "USD"}
+    return {"extra_usage": {**body, "decimal_places": 2, **fields}}
 
 
 def row(**fields: object) -> dict[str, object]:
-    parsed = {"is_enabled": True, "monthly_credit_limit": 5000, "used_credits": 1720, "currency": "USD"}
-    return {**parsed, **fields}
+    body = {"is_enabled": True, "monthly_credit_limit": 5000, "used_credits": 1720, "currency": "USD"}
+    return {**body, **fields}
 
 
 def spend(used: int | None, limit: int | None, **fields: object) -> dict[str, object]:
@@ -62,8 +62,8 @@ def spend(used: int | None, limit: int | None, **fields: object) -> dict[str, ob
     return {"spend": {"used": money(used), "limit": money(limit), "enabled": True, **fields}}
 
 
-def amounts(parsed: ExtraUsage) -> tuple[str | None, str | None]:
-    used, cap = (None if money is None else plain(money) for money in (parsed.used, parsed.cap))
+def amounts(extra_usage: ExtraUsage) -> tuple[str | None, str | None]:
+    used, cap = (None if money is None else plain(money) for money in (extra_usage.used, extra_usage.cap))
     return used, cap
 
 

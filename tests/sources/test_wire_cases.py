@@ -101,7 +101,7 @@ def _no_account(health: Health, **rest: Any) -> Expected:
 
 
 def _sub(**fields: object) -> Expected:
-    document: dict[str, object] = {
+    usual: dict[str, object] = {
         "status": "active",
         "next_charge_date": date(2026, 10, 3),
         "next_charge_at": None,
@@ -111,7 +111,7 @@ def _sub(**fields: object) -> Expected:
         "changes_to": None,
         "paused_until": None,
     }
-    return Expected(subscription={**document, **fields})
+    return Expected(subscription={**usual, **fields})
 
 
 USED_1720 = Money("17.20", "50.00", percent="34.40")

@@ -67,12 +67,12 @@ async def test_forgetting_counts_what_it_deletes(store: Store) -> None:
 
 async def test_counters_that_a_seat_read_once_go_with_it(store: Store) -> None:
     left, nameless, others = Counter("left", "org"), Counter("seat:ana", "org"), Counter("seat:ana2", "org")
-    about = replace(event("e1"), counter=left)
+    alert = replace(event("e1"), counter=left)
     await write(
         store,
         Batch(
             samples=[sample(0, counter=one) for one in (left, nameless, others)],
-            events=[about],
+            events=[alert],
         ),
     )
     assert (await store.run(lambda c: forgetting.forget(c, "ana"))).counters == 2
@@ -82,8 +82,8 @@ async def test_counters_that_a_seat_read_once_go_with_it(store: Store) -> None:
 
 
 async def test_a_counter_that_another_seat_reads_now_is_kept_and_said(store: Store) -> None:
-    about = replace(event("e1"), counter=ANA)
-    await write(store, Batch(latest=[Latest("bo", ANA, known("bo"))], samples=[sample(0)], events=[about]))
+    alert = replace(event("e1"), counter=ANA)
+    await write(store, Batch(latest=[Latest("bo", ANA, known("bo"))], samples=[sample(0)], events=[alert]))
     gone = await store.run(lambda c: forgetting.forget(c, "ana"))
     assert (gone.counters, gone.shared, gone.events) == (0, 1, 1)
     assert await store.read(lambda c: history.read(c, [ANA], NOW)) == [sample(0)]
