@@ -5,7 +5,7 @@ its `PostContent`: events, the events that ended them, and what people did about
 that it says what is true then.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -16,6 +16,9 @@ from meterbot.core.models import Event, EventKind, Severity
 
 MAY_REPEAT = "This may be a repeat: meterbot could not check whether it was posted before."
 """The note of a message that may have been posted before, and cannot be looked for."""
+
+MOST_NAMED = 30
+"""A post that groups events names so many, as many as a person reads. The others follow in its thread."""
 
 
 class DeliveryKind(StrEnum):
@@ -96,7 +99,7 @@ class AlertAction:
 class PostContent:
     """What one post shows. `ref` is the id of its delivery; buttons carry it.
 
-    `events` are the oldest first; `endings` has the events that ended them, by the key of the ended event. `heading` is
+    `events` are the oldest first, after those that the post was made for; `endings` has the events that ended them, by the key of the ended event. `heading` is
     set where the post groups events that have nothing else in common.
     """
 
@@ -107,19 +110,32 @@ class PostContent:
     heading: str | None = None
 
     @property
-    def event_keys(self) -> tuple[str, ...]:
-        """The keys of all events that the post names."""
-        return (*(event.key for event in self.events), *(event.key for event in self.endings.values()))
+    def named(self) -> tuple[Event, ...]:
+        """Those of the events that the post names."""
+        return self.events if self.heading is None else self.events[:MOST_NAMED]
+
+    @property
+    def named_keys(self) -> tuple[str, ...]:
+        """The keys of all events that the post names, with those that ended them."""
+        return _with_ends(self.named, self.endings)
 
     @property
     def content_hash(self) -> str:
         """Changes whenever the post has to show something else."""
-        parts = [*self.event_keys, *(f"{action.id} {action.undone_at}" for action in self.actions)]
+        parts = [
+            *_with_ends(self.events, self.endings),
+            *(f"{action.id} {action.undone_at}" for action in self.actions),
+        ]
         return sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
 
     def open_at(self, now: datetime) -> tuple[Event, ...]:
         """The events that still hold."""
         return tuple(event for event in self.events if event.key not in self.endings and lasts(event, now))
+
+
+def _with_ends(events: Iterable[Event], endings: Mapping[str, Event]) -> tuple[str, ...]:
+    keys = [event.key for event in events]
+    return (*keys, *(endings[key].key for key in keys if key in endings))
 
 
 def lasts(event: Event, now: datetime) -> bool:

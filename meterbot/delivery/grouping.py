@@ -1,12 +1,14 @@
 """Which delivery leaves a channel's queue next, alone or grouped with others.
 
-A burst becomes one message. `delivery/after_outage` says what comes late. No fact is dropped: the message names each.
+A burst becomes one message. `delivery/after_outage` says what comes late. No fact is dropped: the message names each of them, and the
+next message those that found no room.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from meterbot.core.deliveries import (
+    MOST_NAMED,
     Choice,
     Choose,
     DeliveryKind,
@@ -19,8 +21,8 @@ from meterbot.delivery.after_outage import comes_before, delay, is_late, is_over
 
 MOST_TOGETHER = 12
 """This many fit into one message on every platform, one line each."""
-MOST_RENEWALS = 100
-"""They are rows of one table. A team whose seats renew on one day should not get many posts."""
+MOST_RENEWALS = MOST_NAMED
+"""They are rows of one table. A team whose seats renew on one day should get few posts."""
 AT_ONCE = "at once"
 """The heading where the events have only their time in common."""
 

@@ -321,4 +321,4 @@ def _claim_message(connection: Connection, row: Row[Any], queue: Row[Any], claim
 
 def events_in(content: PostContent, message: Message | None, event: str) -> tuple[str, ...]:
     """The keys of the events that a post names: those of its content, unless its message was written in advance."""
-    return content.event_keys if message is None else (event,)
+    return content.named_keys if message is None else (event,)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, or_, select
+from sqlalchemy import Connection, Row, bindparam, case, or_, select
 
 from meterbot.core.deliveries import DeliveryKind, DeliveryState, Destination, PostContent, Purpose
 from meterbot.store import alert_actions, tables
@@ -22,7 +22,7 @@ _EVENTS = (
         _rows.state != DeliveryState.FAILED,
         or_(_IN_BUNDLE, _rows.about.in_(bindparam("posted", expanding=True))),
     )
-    .order_by(_rows.sequence)
+    .order_by(case((_IN_BUNDLE, 0), else_=1), _rows.sequence)
 )
 _ENDINGS = select(_events.key, _events.event).where(_events.key.in_(bindparam("keys", expanding=True)))
 

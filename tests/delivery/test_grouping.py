@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.deliveries import (
+    MOST_NAMED,
     Choice,
     DeliveryKind,
     DestinationTrouble,
@@ -18,7 +19,7 @@ from meterbot.core.deliveries import (
 )
 from meterbot.core.models import EventKind
 from meterbot.delivery.after_outage import LATE
-from meterbot.delivery.grouping import AT_ONCE, MOST_RENEWALS, MOST_TOGETHER, grouping
+from meterbot.delivery.grouping import AT_ONCE, MOST_TOGETHER, grouping
 from tests.delivery.alerts.events import event
 from tests.teams import NOW
 
@@ -254,6 +255,8 @@ def test_two_renewals_are_one_message_and_one_is_its_own() -> None:
     assert CHOOSE([waiting("b"), *renewals], None, NOW) == Choice(("b",))
 
 
-def test_the_renewals_of_a_large_team_are_one_message() -> None:
-    renewals = several(MOST_RENEWALS + 1, event=event(EventKind.RENEWAL_NEAR))
-    assert CHOOSE(renewals, None, NOW) == Choice(ids(renewals[:MOST_RENEWALS]), AT_ONCE)
+def test_the_renewals_of_a_large_team_are_a_few_messages_that_name_each() -> None:
+    renewals = several(2 * MOST_NAMED + 1, event=event(EventKind.RENEWAL_NEAR))
+    assert CHOOSE(renewals, None, NOW) == Choice(ids(renewals[:MOST_NAMED]), AT_ONCE)
+    assert CHOOSE(renewals[MOST_NAMED:], None, NOW) == Choice(ids(renewals[MOST_NAMED:-1]), AT_ONCE)
+    assert CHOOSE(renewals[-1:], None, NOW) == Choice(ids(renewals[-1:]))

@@ -26,6 +26,7 @@ from meterbot.core.clock import ManualClock
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.deliveries import (
     MAY_REPEAT,
+    MOST_NAMED,
     ChannelQueue,
     Delivery,
     DeliveryKind,
@@ -69,7 +70,7 @@ LONG = timedelta(hours=1)
 
 def rendered(delivery: Delivery) -> Message:
     """A post without a text here names its events."""
-    return Message(delivery.content.heading or ", ".join(delivery.content.event_keys), "")
+    return Message(delivery.content.heading or ", ".join(delivery.content.named_keys), "")
 
 
 @dataclass
@@ -1403,6 +1404,29 @@ async def test_two_workers_that_find_the_same_unreadable_message_both_go_on(
     assert found == {store, other}
     assert wall.titles() == ["good"]
     assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["gave up on a message"]
+
+
+async def test_what_a_grouped_post_does_not_name_is_said_in_its_thread(line: Line) -> None:
+    """A post may be so long that its last events are not named in it: they must not count as posted."""
+
+    def render(delivery: Delivery) -> Message:
+        if delivery.kind is REPLY:
+            return Message(delivery.event.key, "")
+        named = ", ".join(event.key for event in delivery.content.named)
+        return Message(named, "")
+
+    wall = Wall()
+    first, later = (
+        [f"post {number}" for number in range(3)],
+        [f"level {number}" for number in range(MOST_NAMED)],
+    )
+    await line.happen(*first)
+    await line.happen(*later, about="post 0")
+    await line.happen("post 3")
+    await DeliveryWorker(line.store, {"wall": wall}, line.clock, worker="one", render=render).drain()
+    (post,) = (each for each in wall.standing if each.thread is None)
+    assert post.message.title.split(", ") == [*first, "post 3", *later[:-4]]
+    assert wall.titles(thread=post.delivery) == later[-4:]
 
 
 @pytest.mark.parametrize("bad", ["c", "end of c"])

@@ -13,7 +13,6 @@ from meterbot.delivery.alerts.remedies import Situation
 
 _UNPAID = {"past_due", "unpaid"}
 _RENEWALS = (Column("Seat"), Column("Renews"), Column("Fee", numeric=True))
-_MOST_ROWS = 30
 
 
 def renewal_near(facts: EventFacts) -> AlertText:
@@ -54,24 +53,25 @@ def _fee(facts: EventFacts) -> tuple[Money | None, bool]:
     return list_price(facts.text("plan")), True
 
 
-def renewals(several: Sequence[EventFacts]) -> tuple[AlertText, Table]:
-    """The next charges of several seats, and a row for each, the earliest first."""
-    ordered = sorted(several, key=lambda each: (str(each.event.facts.get("date")), each.who))
-    days = [day_of(facts.event.facts.get("date")) for facts in ordered]
-    fees = [_fee(facts)[0] for facts in ordered]
+def renewals(several: Sequence[EventFacts], named: int) -> tuple[AlertText, Table]:
+    """The next charges of several seats, and a row for each of the first `named`, the earliest charge first."""
+    days = [day_of(facts.event.facts.get("date")) for facts in several]
+    fees = [_fee(facts)[0] for facts in several]
     known = [fee for fee in fees if fee is not None]
     on = f" on {_day(days[0])}" if len({*days}) == 1 and days[0] is not None else ""
     total = f": {amounts_text(totals(known).values())}" if len(known) == len(fees) else ""
+    ordered = sorted(several[:named], key=lambda each: (str(each.event.facts.get("date")), each.who))
     rows = [
-        (facts.who, _day(day), renewal_fee(facts) or "") for facts, day in zip(ordered, days, strict=True)
+        (facts.who, _day(day_of(facts.event.facts.get("date"))), renewal_fee(facts) or "")
+        for facts in ordered
     ]
-    more = len(rows) - _MOST_ROWS
+    more = len(several) - len(rows)
     note = f"and {more} more: see /claude-spend renewals" if more > 0 else ""
     text = AlertText(
-        f"{count(len(ordered), 'renewal')}{on}{total}",
+        f"{count(len(several), 'renewal')}{on}{total}",
         "To avoid a charge, cancel or change the plan in claude.ai before that day.",
     )
-    return text, Table("Next charges", _RENEWALS, tuple(rows[:_MOST_ROWS]), note)
+    return text, Table("Next charges", _RENEWALS, tuple(rows), note)
 
 
 def _day(day: date | None) -> str:

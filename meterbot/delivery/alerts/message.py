@@ -24,7 +24,6 @@ Seats = Mapping[str, Seat]
 
 _WORST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
 _NAME = 40
-_MOST_LINES = 30
 _REPORTS = frozenset({EventKind.PULL_REQUEST_MERGED, EventKind.PERIOD_CLOSED, EventKind.NOTICE})
 """Nothing is wrong: there is nothing to acknowledge."""
 TEAM = "team"
@@ -125,7 +124,8 @@ def _several(content: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Me
     """Unrelated events in one post, a line each, as many as a person reads. The title counts them all."""
     open_ = [event for event in content.events if event.key not in content.endings and event.resolves is None]
     if all(event.kind is EventKind.RENEWAL_NEAR for event in content.events):
-        text, table = renewals([EventFacts(each, _seat_of(each, seats), tz) for each in content.events])
+        facts = [EventFacts(each, _seat_of(each, seats), tz) for each in content.events]
+        text, table = renewals(facts, len(content.named))
         tables: tuple[Table, ...] = (table,)
         lines: list[str] = []
         spoken = [", ".join(filter(None, row)) + "." for row in table.rows] + [table.note]
@@ -149,9 +149,8 @@ def _several(content: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Me
 def _lines(content: PostContent, seats: Seats, tz: tzinfo) -> list[str]:
     """A line for each event, with its time if the others have another one."""
     dated = len({when(event.at, tz) for event in content.events}) > 1
-    shown = content.events[:_MOST_LINES]
-    lines = [_entry(event, content, seats, tz, dated=dated) for event in shown]
-    more = len(content.events) - len(shown)
+    lines = [_entry(event, content, seats, tz, dated=dated) for event in content.named]
+    more = len(content.events) - len(content.named)
     return [*lines, f"and {more} more: see /claude-spend"] if more else lines
 
 

@@ -102,9 +102,13 @@ def _month_closed(facts: EventFacts) -> AlertText:
 
 
 def _others_closed(rows: Sequence[Mapping[str, object]]) -> str:
-    """`and 280 more: $11,228.00 together`"""
+    """`and 280 more: $11,228.00 together, without 3 seats whose amount is unknown`"""
     finals = [final for row in rows if (final := fact_money(row.get("final"))) is not None]
-    return f"and {len(rows)} more" + (f": {amounts_text(totals(finals).values())} together" if finals else "")
+    unknown, others = len(rows) - len(finals), f"and {len(rows)} more"
+    if not finals:
+        return f"{others}: unknown"
+    known = f"{others}: {amounts_text(totals(finals).values())} together"
+    return f"{known}, without {count(unknown, 'seat')} whose amount is unknown" if unknown else known
 
 
 def _closed_row(row: Mapping[str, object]) -> str:

@@ -88,6 +88,10 @@ def test_a_closed_month_is_a_report_by_seat() -> None:
 def test_a_report_of_many_seats_sums_what_it_does_not_list() -> None:
     rows = [{"seat": f"seat{number}", "final": usd("40.10")} for number in range(300)]
     assert "\nand 280 more: $11,228.00 together\n" in month_closed(seats=rows).text
+    unknown = [*rows[:298], *({"seat": f"seat{number}", "final": None} for number in (298, 299))]
+    not_summed = "together, without 2 seats whose amount is unknown"
+    assert f"\nand 280 more: $11,147.80 {not_summed}\n" in month_closed(seats=unknown).text
+    assert "\nand 2 more: unknown\n" in month_closed(seats=unknown[278:]).text
 
 
 def test_what_a_report_does_not_know_it_says() -> None:
