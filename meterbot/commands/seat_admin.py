@@ -97,14 +97,15 @@ async def overview(
     stored, by name."""
     latest, sources = await store.read(source_states.read_team)
     tokens = {token.seat: token.made_at for token in await store.read(push_tokens.read)}
-    known_sources = {one.seat: one.known.snapshot.source for one in latest}
+    known_sources = {one.seat: one.known.snapshot.source for one in latest if one.seat not in seats}
     left = sorted({*sources, *tokens, *known_sources} - seats.keys())
     everyone = [*seats.values(), *(Seat(name, known_sources.get(name, "")) for name in left)]
     report = team_report(latest, sources, everyone, now)
     health = {row.seat.name: row.health for row in report.rows}
-    read = {one.seat: one.known.snapshot.fetched_at for one in latest}
+    read: dict[str, datetime] = {}
     for one in latest:
-        read[one.seat] = max(read[one.seat], one.known.snapshot.fetched_at)
+        at = one.known.snapshot.fetched_at if one.facts is None else one.facts.fetched_at
+        read[one.seat] = max(at, read.get(one.seat, at))
     return [
         SeatInfo(
             name=seat.name,

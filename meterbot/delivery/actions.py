@@ -139,7 +139,7 @@ class AlertActions:
             if self._admits(question, action.seat)
         ]
         if len(words) > 1:
-            wanted = self._holding_named(holding, words[1])
+            wanted = self._holding_named(question, holding, words[1])
             if not wanted:
                 return Answer(self._nothing_to_undo(question, words[1]))
             if len(wanted) == 1:
@@ -163,9 +163,11 @@ class AlertActions:
         )
         return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=undo))
 
-    def _holding_named(self, holding: Sequence[AlertAction], text: str) -> list[AlertAction]:
+    def _holding_named(
+        self, question: Question, holding: Sequence[AlertAction], text: str
+    ) -> list[AlertAction]:
         """The snoozes and mutes named by a button's id, by the number in the list, or by the seat."""
-        name = self._seat_name(text) or text
+        name = self._seat_name(question, text) or text
         return [
             action
             for number, action in enumerate(holding, 1)
@@ -175,9 +177,9 @@ class AlertActions:
     def _nothing_to_undo(self, question: Question, text: str) -> Message:
         if _ACTION_ID.fullmatch(text):
             return notice("Nothing to undo", "This snooze or mute has already ended.")
-        name = self._seat_name(text)
-        if name is not None and not self._admits(question, name):
-            return _NOT_YOURS
+        name = self._seat_name(question, text)
+        if text != TEAM and not self._admits(question, name or text):
+            return _NOT_YOURS  # whether there is such a seat is private, too
         if name is not None or text == TEAM:
             return notice("Nothing to undo", f"Nothing is snoozed or muted for {name or 'the team'}.")
         return notice("Nothing to undo", "Name a seat, as in “unmute ana”; “muted” lists what you can undo.")
@@ -199,12 +201,14 @@ class AlertActions:
             return notice(
                 "Which alert?", f"Name its seat, as in “{words[0]} ana”, or press the button below it."
             )
-        wanted = self._seat_name(words[1]) or words[1]
+        wanted = self._seat_name(question, words[1]) or words[1]
         seat = self._seats.get(wanted)
         if seat is not None and not self._admits(question, seat.name):
             return _NOT_YOURS  # whether the seat has an alert is private, too
         content = await self._store.read(lambda c: post_contents.of(c, wanted) or self._newest_of(c, wanted))
         if content is None:
+            if wanted != TEAM and not self._admits(question, wanted):
+                return _GONE if _ACTION_ID.fullmatch(wanted) else _NOT_YOURS
             return self._no_alert(words) if seat is None else _none_open(seat.name)
         named = (
             content.ref != wanted
@@ -216,14 +220,15 @@ class AlertActions:
         )
         return _Asked(question, replace(content, events=events), self._now()) if events else _NOT_YOURS
 
-    def _seat_name(self, text: str) -> str | None:
-        """The seat with this name, or the only one whose name begins with it."""
-        if text in self._seats:
+    def _seat_name(self, question: Question, text: str) -> str | None:
+        """The seat with this name, or the only one whose name begins with it, of those that the person may see."""
+        starting = [name for name in self._seats if name.startswith(text) and self._admits(question, name)]
+        if text in starting:
             return text
-        starting = [name for name in self._seats if name.startswith(text)]
         return starting[0] if len(starting) == 1 else None
 
     def _no_alert(self, words: Sequence[str]) -> Message:
+        """For a person who may see every seat, unless it is about the team."""
         if words[1] == TEAM:
             return _none_open("The team")
         starting = [name for name in sorted(self._seats) if name.startswith(words[1])]

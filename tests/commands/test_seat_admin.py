@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from datetime import UTC
 from pathlib import Path
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import update
 
 from meterbot.commands.seat_admin import (
     forgotten_text,
@@ -19,7 +21,7 @@ from meterbot.commands.seat_admin import (
 from meterbot.core.models import Health, Seat, SourceState
 from meterbot.core.seats import SeatDirectory
 from meterbot.ingest.pushes import digest
-from meterbot.store import Batch, Forgotten, Latest, Store, push_tokens
+from meterbot.store import Batch, Forgotten, Latest, Store, push_tokens, tables
 from meterbot.store.database import open_store
 from tests.app.config.writing import loaded
 from tests.store.examples import ANA, NOW, known, later, write
@@ -128,6 +130,15 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Stor
     ]
     for secret in (str(token), digest(str(token)), "0" * 64):
         assert secret not in text + repr(infos)
+
+
+async def test_the_overview_needs_the_stored_facts_of_a_seat_alone(store: Store) -> None:
+    """So it can be made although what is known of it cannot be read."""
+    await write(store, Batch(latest=[Latest("ana", ANA, known())]))
+    unreadable = update(tables.latest).values(known="{", known_crc32=crc32(b"{"))
+    await store.run(lambda c: c.execute(unreadable))
+    infos = await overview(store, SeatDirectory(SEATS), {}, NOW)
+    assert [info.last_reading for info in infos if info.name == "ana"] == [NOW]
 
 
 async def test_a_push_seat_without_a_token_is_told_how_to_get_one(store: Store) -> None:

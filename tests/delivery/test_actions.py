@@ -28,7 +28,7 @@ from meterbot.core.models import (
     Subscription,
 )
 from meterbot.core.money import Money
-from meterbot.core.operators import Operators
+from meterbot.core.operators import Operators, Rows
 from meterbot.delivery.actions import AlertActions
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.redaction import Redaction
@@ -748,6 +748,19 @@ async def test_whether_a_seat_has_an_alert_is_shown_to_nobody_else(store: Store,
     await room.spend("1", "12")
     assert await room.do(action, "ana", "1h", by="bo") == before
     assert before.title == "Not shown"
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous"])
+@pytest.mark.parametrize("action", ["why", "ack", "snooze", "mute", "unmute"])
+async def test_whether_there_is_such_a_seat_is_shown_to_nobody_else(
+    store: Store, action: str, rows: Rows
+) -> None:
+    room = Room(store, ManualClock(NOW), Wall("slack"), redaction=Redaction(rows))
+    answers = [await room.do(action, named, "1h", by="bo") for named in ("ana", "an", "anna", "zoe")]
+    assert [answer.title for answer in answers] == ["Not shown"] * 4
+    assert all(answer == answers[0] for answer in answers)
+    gone = await room.do(action, "a" * 20, "1h", by="bo")
+    assert gone.title == ("Nothing to undo" if action == "unmute" else "No such alert")
 
 
 async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Store) -> None:
