@@ -6,7 +6,6 @@ import re
 import sys
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -67,14 +66,36 @@ def _renderer(stream: TextIO) -> Processor:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Logs nothing about a record that cannot be written: the standard library would print its arguments."""
+    """Logs nothing about a record that cannot be written: the standard library would print its arguments. On a full disk
+    or a closed stream the bot goes on without its log, because alerts are worth more, and later counts what is missing.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._failed = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        failed = self._failed
+        super().emit(record)
+        if failed and self._failed == failed:
+            self._failed = 0
+            super().emit(_missing(failed))
+            self._failed = failed if self._failed else 0
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
-        # On a full disk this fails as well. The bot goes on without its log: alerts are worth more.
-        with suppress(OSError):
+        try:
             self.stream.write(
                 f"a log record of {record.name} could not be written ({record.pathname}:{record.lineno})\n"
             )
+            self.flush()
+        except (OSError, ValueError):  # ValueError: the stream is closed
+            self._failed += 1
+
+
+def _missing(failed: int) -> logging.LogRecord:
+    """At most, because a stream may write later what it has kept."""
+    text = "at most %d log records are missing: writing them failed"
+    return logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, (failed,), None)
 
 
 def _hide(_logger: object, _method: str, event: EventDict) -> EventDict:

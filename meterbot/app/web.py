@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from meterbot.app.header_deadline import HEADER_SECONDS, HeaderDeadline, note_request
 from meterbot.app.health import CheckHealth
 from meterbot.app.metrics import Metrics
 from meterbot.core.log import LoggedState, get_logger
@@ -19,8 +20,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = tuple[str, str, Handler]
 """(method, path, handler)"""
 Networks = Sequence[IPv4Network | IPv6Network]
-HEADER_SECONDS = 10.0
-"""Within which the first request of a connection must be there."""
 
 log = get_logger(__name__)
 
@@ -117,56 +116,6 @@ def _is_trusted(address: str, trusted: Networks) -> bool:
     return any(host in network for network in trusted)
 
 
-class HeaderDeadline(asyncio.Protocol):
-    """Closes a connection whose first request does not arrive in time: aiohttp waits for its headers for ever. Later
-    requests fall under aiohttp's keep-alive timeout.
-
-    Passes everything on to aiohttp's own protocol. `requested` has to be called for the first request.
-    """
-
-    def __init__(self, inner: asyncio.Protocol, seconds: float) -> None:
-        self._inner = inner
-        self._seconds = seconds
-        self._transport: asyncio.BaseTransport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, transport.close)
-        self._inner.connection_made(transport)
-
-    def requested(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def data_received(self, data: bytes) -> None:
-        self._inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        return self._inner.eof_received()
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.requested()
-        self._inner.connection_lost(exc)
-
-
-@web.middleware
-async def note_request(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Stops the deadline of the request's connection."""
-    protocol = None if request.transport is None else request.transport.get_protocol()
-    if isinstance(protocol, HeaderDeadline):
-        protocol.requested()
-    return await handler(request)
-
-
 def application(
     health: CheckHealth, routes: Iterable[Route] = (), metrics: Metrics | None = None
 ) -> web.Application:
@@ -217,8 +166,7 @@ _http_log.addFilter(_OwnFailures())
 
 
 class HttpServer:
-    """Serves the application on some addresses until `close`. A compressed body is refused: a small one may unpack to a
-    large one."""
+    """Serves the application on some addresses until `close`."""
 
     def __init__(
         self,
@@ -232,7 +180,7 @@ class HttpServer:
             access_log=None,
             shutdown_timeout=2.0,
             keepalive_timeout=30.0,
-            auto_decompress=False,
+            auto_decompress=False,  # `read_json` refuses compressed bodies
             logger=_http_log,
         )
         self._addresses = addresses

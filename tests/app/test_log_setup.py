@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import logging
@@ -182,6 +183,41 @@ def test_a_full_disk_costs_the_log_and_not_the_bot() -> None:
             logged += 1
     log_setup.set_up()
     assert logged == 3
+
+
+def test_a_closed_stream_costs_the_log_and_not_the_bot() -> None:
+    stream = io.StringIO()
+    log_setup.set_up(stream)
+    stream.close()
+    structlog.get_logger("meterbot.test").warning("a message has to wait")
+    log_setup.set_up()
+    with pytest.raises(ValueError, match="closed"):
+        stream.getvalue()
+
+
+class Disk(io.StringIO):
+    """A file on a disk that may be full."""
+
+    full = False
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_the_records_that_are_missing_are_counted_once_when_there_is_room_again() -> None:
+    disk = Disk()
+    log_setup.set_up(disk)
+    logger = structlog.get_logger("meterbot.test")
+    disk.full = True
+    for _ in range(3):
+        logger.warning("a message has to wait")
+    disk.full = False
+    for _ in range(2):
+        logger.warning("a message is sent")
+    missing = "at most 3 log records are missing: writing them failed"
+    assert [line["event"] for line in written(disk)] == ["a message is sent", missing, "a message is sent"]
 
 
 def test_warnings_and_crashes_are_logged_without_secrets(out: io.StringIO) -> None:
