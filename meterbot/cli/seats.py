@@ -2,7 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -114,9 +114,8 @@ def seat_invite(
     for each in invited:
         print(each.sentence)
         if each.needs_line and url:
-            print(
-                f"It works once, within ten minutes:\n\n    {done(operations.join_line(settings, each.seat.name, url, now))}\n"
-            )
+            line = done(operations.join_line(settings, each.seat.name, url, now))
+            print(f"It works once, within ten minutes:\n\n    {line}\n")
             if warning := only_here(url):
                 print(warning, file=sys.stderr)
         elif each.needs_line:
@@ -153,6 +152,25 @@ def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson
         print(seat_admin.overview_text(found, settings.timezone))
 
 
+class _Part(NamedTuple):
+    """What `seat forget` asks and says where it deletes one thing alone; `{}` is the seat's name."""
+
+    question: str
+    deleted: str
+    nothing: str
+
+
+_TOKEN = _Part("Delete the push token of {}?", "the token of {} no longer works", "{} has no stored token")
+_ACCOUNT = _Part(
+    "Forget which account {} belongs to?",
+    "the next reading of {} may be from another account",
+    "no account of {} is stored",
+)
+_INVITATION = _Part(
+    "Remove the invitation of {} and its token?", "{} is no longer invited", "{} is not an invited seat"
+)
+
+
 @seat.command("forget")
 def seat_forget(
     context: typer.Context,
@@ -183,33 +201,18 @@ def seat_forget(
     if token + account + invitation > 1:
         refuse("--token, --account and --invitation exclude each other; without them, everything is deleted")
     url = database_url(context, config)
-    parts = {
-        "the push token": (
-            token,
-            push_tokens.revoke,
-            f"the token of {name} no longer works",
-            f"{name} has no stored token",
-        ),
-        "the invitation": (
-            invitation,
-            remove_invitation,
-            f"{name} is no longer invited",
-            f"{name} is not an invited seat",
-        ),
-        "the account": (
-            account,
-            forget_account,
-            f"the next reading of {name} may be from another account",
-            f"no account of {name} is stored",
-        ),
-    }
-    what = next((part for part, (wanted, *_) in parts.items() if wanted), "everything stored")
+    part, delete = None, None
+    if token:
+        part, delete = _TOKEN, push_tokens.revoke
+    elif account:
+        part, delete = _ACCOUNT, forget_account
+    elif invitation:
+        part, delete = _INVITATION, remove_invitation
     if not yes:
-        confirm(f"Delete {what} about {name}?")
-    if what in parts:
-        _, delete, deleted, nothing = parts[what]
+        confirm((part.question if part else "Delete everything stored about {}?").format(name))
+    if part and delete:
         gone = done(operations.written(url, lambda tx: delete(tx, name)))
-        text = deleted if gone else nothing
+        text = (part.deleted if gone else part.nothing).format(name)
     else:
         forgotten = done(operations.written(url, lambda tx: forgetting.forget(tx, name)))
         gone, text = bool(forgotten), seat_admin.forgotten_text(name, forgotten)

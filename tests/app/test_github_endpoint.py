@@ -29,7 +29,7 @@ PULL = SimulatedPull("acme/app", 812, "ana", NOON - timedelta(hours=1), NOON)
 
 
 @dataclass
-class Told:
+class WebhookAnswer:
     """An answer."""
 
     status: int
@@ -51,7 +51,7 @@ class Hook:
         delivery: str = "d1",
         secret: str = SECRET,
         **headers: Any,
-    ) -> Told:
+    ) -> WebhookAnswer:
         body = payload if isinstance(payload, bytes) else json.dumps(payload or closed(PULL)).encode()
         sent = {
             "Content-Type": "application/json",
@@ -62,7 +62,7 @@ class Hook:
         changed = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {name: value for name, value in (sent | changed).items() if value is not None}
         async with self._session.post(self.url, data=io.BytesIO(body), headers=sent) as response:
-            return Told(response.status, await response.json(), response.headers)
+            return WebhookAnswer(response.status, await response.json(), response.headers)
 
     async def stored(self) -> list[str]:
         return [one.pull.merged.name for one in await self.store.read(pull_requests.still_open)]

@@ -82,8 +82,8 @@ def body(used: object = 1720, at: datetime = NOW, **changes: Any) -> dict[str, A
 
 
 @dataclass
-class Told:
-    """An answer."""
+class PushAnswer:
+    """The endpoint's answer to a push, its JSON as `body`."""
 
     status: int
     body: Any
@@ -91,21 +91,21 @@ class Told:
 
 
 class Door:
-    """The route on a real port, over a database."""
+    """A push endpoint on a real port: tests push through it, and look into the database behind it."""
 
     def __init__(self, store: Store, clock: ManualClock, url: str, session: aiohttp.ClientSession) -> None:
         self.store, self.clock, self.url, self._session = store, clock, url, session
 
     async def send(
         self, data: Any, *, token: str | None = TOKENS["bo"], path: str = "/api/v1/snapshots", **more: Any
-    ) -> Told:
+    ) -> PushAnswer:
         headers = dict(JSON) if token is None else {**JSON, "Authorization": f"Bearer {token}"}
         headers = {
             name: value for name, value in {**headers, **more.pop("headers", {})}.items() if value is not None
         }
         raw = data if isinstance(data, bytes) else json.dumps(data).encode()
         async with self._session.post(self.url + path, data=raw, headers=headers, **more) as answer:
-            return Told(answer.status, await answer.json(), answer.headers)
+            return PushAnswer(answer.status, await answer.json(), answer.headers)
 
     async def state(self) -> tuple[object, ...]:
         """All that pushes may change."""

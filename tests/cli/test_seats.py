@@ -131,6 +131,18 @@ def test_a_token_alone_can_be_revoked(typed: Typed) -> None:
     assert typed("add", "bo").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("option", "question"),
+    [
+        ("--token", "Delete the push token of bo?"),
+        ("--account", "Forget which account bo belongs to?"),
+        ("--invitation", "Remove the invitation of bo and its token?"),
+    ],
+)
+def test_the_question_says_what_would_be_deleted(typed: Typed, option: str, question: str) -> None:
+    assert question in typed("forget", "bo", option, answer="n\n").stderr
+
+
 def test_an_account_that_is_not_known_cannot_be_forgotten(typed: Typed) -> None:
     assert typed("forget", "bo", "--account", "--yes").exit_code == 1
 

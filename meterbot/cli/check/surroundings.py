@@ -1,4 +1,4 @@
-"""Checks around the configuration: Python, files and their modes, the database's place, the listener's address, proxies."""
+"""Checks of the machine that meterbot runs on, as far as the configuration uses it."""
 
 import errno
 import os
@@ -138,7 +138,7 @@ def sqlite_trouble(path: Path) -> tuple[str, str] | None:
             opened.execute("BEGIN IMMEDIATE")  # asks for the lock, and writes nothing
             opened.execute("ROLLBACK")
     except sqlite3.Error as error:
-        return f"{path} cannot be used: {error}", _REMEDIES.get(_code(error), _OTHER_FILE)
+        return f"{path} cannot be used: {error}", _SQLITE_REMEDIES.get(_code(error), _OTHER_SQLITE_REMEDY)
     return None
 
 
@@ -147,8 +147,8 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
-_OTHER_FILE = "name another file in database_url, or put a backup there"
-_REMEDIES = {
+_OTHER_SQLITE_REMEDY = "name another file in database_url, or put a backup there"
+_SQLITE_REMEDIES = {
     sqlite3.SQLITE_BUSY: "end the program that holds the file",
     sqlite3.SQLITE_READONLY: "let the user that runs meterbot write to it",
     sqlite3.SQLITE_CANTOPEN: "let the user that runs meterbot read and write it",
@@ -179,7 +179,7 @@ def _binding(family: int, address: tuple[Any, ...]) -> OSError | None:
     return None
 
 
-_REMEDY = "set HTTPS_PROXY to an http:// or https:// address: meterbot speaks no other kind of proxy"
+_PROXY_REMEDY = "set HTTPS_PROXY to an http:// or https:// address: meterbot speaks no other kind of proxy"
 _SLACK_SOCKET = "wss://wss-primary.slack.com"
 
 
@@ -195,7 +195,7 @@ def proxies(config: Config) -> Iterator[Check]:
         yield (
             Check("proxies", Status.OK, sentence)
             if usable
-            else Check("proxies", Status.FAIL, sentence, _REMEDY)
+            else Check("proxies", Status.FAIL, sentence, _PROXY_REMEDY)
         )
     if direct and ways:
         yield Check("proxies", Status.OK, f"{listed(direct)} directly")

@@ -1,4 +1,4 @@
-"""The files of `meterbot init`: the text of config.toml, and how files are written: all or none, readable only by their owner."""
+"""The files that `meterbot init` writes."""
 
 import json
 import os
