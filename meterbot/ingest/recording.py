@@ -34,12 +34,10 @@ class Recorder:
         if not changes.events:
             return batches.write(connection, changes.batch(()))
         actions = alert_actions.holding(connection, now)
-        reported = self._month_to_report(connection, changes, now)
+        reports = self._reports(connection, changes, now)
         ended = event_log.events_by_key(connection, _ended_by(changes.events))
         changes.events = _without_idle_ends(changes.events, ended)
-        changes.events = [
-            _unless_muted(self._in_report(event, reported), actions, now) for event in changes.events
-        ]
+        changes.events = [_unless_muted(_in_report(event, reports), actions, now) for event in changes.events]
         changes.events = self._with_paces(connection, changes, now)
         # An event that ends an alert changes its post even if nobody is to hear of it.
         heard = [event for event in changes.events if event.muted_by is None or event.resolves is not None]
@@ -88,28 +86,38 @@ class Recorder:
             for event in changes.events
         ]
 
-    def _month_to_report(self, connection: Connection, changes: Changes, now: datetime) -> str | None:
-        """The month that the team's report will cover, if a seat's month ends in this batch."""
-        if len(self.seats) == 1 or self.routing.redaction.rows != "named":
-            return None
-        closing = [event for event in changes.events if event.kind is EventKind.PERIOD_CLOSED]
-        if not closing:
-            return None
-        for event in closing:
-            if event.seat is None:
-                return str(event.facts["period"])
-        reported = rule_memories.read_memories(connection, [CLOSED_MONTH]).get(CLOSED_MONTH)
-        return rules.month_to_report(reported, now)
+    def _reports(self, connection: Connection, changes: Changes, now: datetime) -> dict[str, Event | None]:
+        """If seats' months end in this batch: the team's reports on these months, by key; None for one to come. Without
+        reports that show single seats, there are none."""
+        closing = [
+            one for one in changes.events if one.kind is EventKind.PERIOD_CLOSED and one.seat is not None
+        ]
+        if not closing or len(self.seats) == 1 or self.routing.redaction.rows != "named":
+            return {}
+        months = {str(event.facts["period"])[:7] for event in closing}
+        known = rule_memories.read_memories(connection, [CLOSED_MONTH]).get(CLOSED_MONTH)
+        to_come = rules.month_to_report(known, now)
+        posted = event_log.events_by_key(connection, map(rules.month_report_key, months))
+        return {**posted, **({rules.month_report_key(to_come): None} if to_come else {})}
 
-    def _in_report(self, event: Event, reported: str | None) -> Event:
-        """Mutes a seat's closed month if the team's report includes it, which requires that channels may see single
-        seats."""
-        period = event.facts.get("period")
-        if event.kind is not EventKind.PERIOD_CLOSED or event.seat is None or not isinstance(period, str):
-            return event
-        if reported is None or period[:7] != reported or period[:7] >= month_of(event.at):
-            return event
-        return replace(event, muted_by=rules.month_report_key(reported))
+
+def _in_report(event: Event, reports: Mapping[str, Event | None]) -> Event:
+    """Mutes a seat's closed month if the team's report includes it: one to come, or one that had this amount."""
+    period = event.facts.get("period")
+    if event.kind is not EventKind.PERIOD_CLOSED or event.seat is None or not isinstance(period, str):
+        return event
+    key = rules.month_report_key(period[:7])
+    if key not in reports or period[:7] >= month_of(event.at) or not _has(reports[key], event):
+        return event
+    return replace(event, muted_by=key)
+
+
+def _has(report: Event | None, closed: Event) -> bool:
+    if report is None:
+        return True
+    rows = report.facts["seats"]
+    said = [(row["seat"], row["final"]) for row in rows] if isinstance(rows, list) else []
+    return (closed.seat, closed.facts["final"]) in said
 
 
 def _ended_by(events: Iterable[Event]) -> set[str]:

@@ -926,6 +926,39 @@ async def test_a_closed_month_is_reported_as_one_report_of_all_seats(store: Stor
     assert (report.facts["seats"] is None) == (rows == "self")
 
 
+@pytest.mark.parametrize(("final", "muted"), [("3", True), ("3.50", False)])
+async def test_a_month_that_a_late_reading_ended_is_not_posted_again_after_the_report_had_its_amount(
+    store: Store, final: str, *, muted: bool
+) -> None:
+    """The second case: a late reading raises the amount after the report."""
+    seats = {name: seat(name, "push") for name in ("ana", "bo")}
+    recorder = Recorder(seats, PLACES[:1], RuleSettings())
+    ingest = Ingest(store, recorder, lambda: None)
+    checks = PeriodicChecks(store, recorder, lambda: None)
+    may = datetime(2026, 5, 1, tzinfo=UTC)
+
+    async def push(of: str, used: str, read_at: datetime, now: datetime) -> None:
+        await ingest.store_snapshots([snapshot(used, read_at, of=of, account=of)], now)
+        await checks.run(now)
+
+    for of in seats:
+        await push(of, "0", NOW, NOW)
+        await push(of, "3", later(days=1), later(days=1))
+    minute, evening = timedelta(minutes=1), may + timedelta(hours=20)
+    await push("bo", "0", may + minute, may + minute)
+    if muted:
+        await push("ana", "0", may + minute, evening)
+    else:
+        await checks.run(may + timedelta(hours=7))
+        await push("ana", final, may - 30 * minute, evening)
+    await push("ana", "0", evening + minute, evening + minute)
+    events = await store.read(lambda c: event_log.read_events(c, may))
+    (report,) = [one for one in events if one.seat is None and one.kind is EventKind.PERIOD_CLOSED]
+    (own,) = [one for one in events if one.seat == "ana" and one.kind is EventKind.PERIOD_CLOSED]
+    assert fact_money(own.facts["final"]) == dollars(final)
+    assert own.muted_by == (report.key if muted else None)
+
+
 async def test_the_report_of_a_month_has_the_plan_fees_of_the_answer_about_the_team(store: Store) -> None:
     """Configured prices, list prices where nothing is configured, and one fee for each account."""
     bo = seat("bo", plan="team", plan_price=dollars("150"))
