@@ -24,6 +24,8 @@ from meterbot.rules.months import CLOCK_SKEW
 from meterbot.sources import Source
 from meterbot.store import Store, leases, source_states
 from meterbot.store.errors import is_outage
+from meterbot.store.store import StoreTimeoutError
+from meterbot.store.values import Claims
 
 READ_SECONDS = 90.0
 """Real seconds after which a reading is given up."""
@@ -131,11 +133,7 @@ class Poller:
         if not due:
             return
         try:
-            async with asyncio.timeout(_CLAIM_SECONDS):
-                seen = {name: self._state(name).next_due for name in due}
-                claims = await self._store.run(lambda tx: leases.claim(tx, self._worker, seen, now))
-                if self._prepare is not None and claims.taken:
-                    await self._prepare(claims.taken)
+            claims = await self._claim(due, now)
         except BaseException:
             for name, when in due.items():
                 self._put_back(name, when)
@@ -150,6 +148,19 @@ class Poller:
                 self._start(name, when)
             else:
                 self._put_back(name, when)
+
+    async def _claim(self, due: Collection[str], now: datetime) -> Claims:
+        seen = {name: self._state(name).next_due for name in due}
+        try:
+            async with asyncio.timeout(_CLAIM_SECONDS) as deadline:
+                claims = await self._store.run(lambda tx: leases.claim(tx, self._worker, seen, now))
+                if self._prepare is not None and claims.taken:
+                    await self._prepare(claims.taken)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise StoreTimeoutError("it took too long to claim the seats that are due") from error
+        return claims
 
     def _when_read_elsewhere(self, name: str, now: datetime) -> datetime:
         """When a seat that another worker reads, or has read since, is checked again."""

@@ -80,7 +80,7 @@ FOUND = (
     ),
     # What had just begun was posted before what had begun and ended a day earlier.
     _pushed(
-        "a seat is blocked again before its last block was told",
+        "a seat is blocked again before its last block was posted",
         script(
             ("ana",),
             ("ana", "30.51", 5),

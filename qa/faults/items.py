@@ -101,8 +101,8 @@ class Item:
     problems: list[str] = field(default_factory=list)
     met: bool = False
     _began_at: datetime | None = None
-    _gave_up: int = 0
-    """How many messages or pull requests were set aside when that was looked at."""
+    _set_aside: set[str] = field(default_factory=set)
+    """The ids of the messages or pull requests that were set aside when that was looked at."""
 
     @property
     def kind(self) -> str:
@@ -170,9 +170,9 @@ class Item:
             await self._until("the seat is not read again", _spare_is_stored)
         elif self.kind.endswith("pull request"):
             await self._until("the pull request is not set aside", _pull_is_set_aside)
-            self._gave_up = 1
+            self._set_aside = {f"{_REPO}#{_BAD_PULL}"}
             await self._see_note("pull request")
-            await self._until("the good pull request was never told", _pull_is_told)
+            await self._until("the good pull request was never reported", _pull_is_reported)
         elif self.kind in {"refused message", "unreadable event"}:
             await self._until("no message failed", lambda connection: bool(_failed(connection)))
             await self._see_note("failed")
@@ -187,7 +187,7 @@ class Item:
         if self.kind == "unreadable event":
             words, most = "cannot read", len(self.stage.places)
         failed = await self._run(_failed)
-        self._gave_up = len(failed)
+        self._set_aside = {row.id for row in failed}
         if len(failed) > most:
             self.problems.append(f"{len(failed)} messages failed, and only {most} are bad: {failed}")
         for row in failed:
@@ -220,10 +220,7 @@ class Item:
     def judge_log(self, lines: Sequence[str], *, alone: bool) -> None:
         """Checks that the log says of each item that was set aside that it was, and says so once. `alone`: there was no other
         fault that may end a bot between the commit and the line."""
-        said = [json.loads(line) for line in lines if _GAVE_UP in line]
-        items = [each.get("delivery") or each.get("pull") for each in said]
-        if len(set(items)) < len(items) or (alone and len(items) < self._gave_up):
-            self.problems.append(f"{self._gave_up} items were set aside, and the log says so of {items}")
+        self.problems += log_problems(self._set_aside, lines, alone=alone)
 
     # The channels' contents.
 
@@ -236,7 +233,7 @@ class Item:
         """Removes from the verdict what the bad item excuses, and adds what it does not."""
         excused = self.excuses(platform)
         for fact in excused:
-            if any(fact.told_by(each) for sighting in seen for each in sighting.texts):
+            if any(fact.is_in(each) for sighting in seen for each in sighting.texts):
                 self.problems.append(f"{fact} stands although it was refused")
         verdict.lost = [
             each for each in verdict.lost if not any(each.startswith(str(fact)) for fact in excused)
@@ -255,6 +252,15 @@ class Item:
             self._meet()
         if times != 1:
             self.problems.append(f"{words!r} stands {times} times on {platform}")
+
+
+def log_problems(set_aside: set[str], lines: Sequence[str], *, alone: bool) -> list[str]:
+    """Where the log and the ids of what was set aside differ. Only `alone` every id must be in the log."""
+    said = [json.loads(line) for line in lines if _GAVE_UP in line]
+    items = [each.get("delivery") or each.get("pull") for each in said]
+    if len({*items}) == len(items) and (set_aside == {*items} if alone else set_aside >= {*items}):
+        return []
+    return [f"{sorted(set_aside)} were set aside, and the log says so of {items}"]
 
 
 def _names(sentence: str, marks: set[str | None]) -> bool:
@@ -333,7 +339,7 @@ def _spare_is_stored(connection: Connection) -> bool:
 
 def _failed(connection: Connection) -> list[Any]:
     rows = tables.deliveries.c
-    query = select(rows.chat, rows.kind, rows.trouble).where(rows.state == DeliveryState.FAILED)
+    query = select(rows.id, rows.chat, rows.kind, rows.trouble).where(rows.state == DeliveryState.FAILED)
     return [*connection.execute(query)]
 
 
@@ -365,6 +371,6 @@ def _pull_is_set_aside(connection: Connection) -> bool:
     return [failed.number for failed in pull_requests.failed(connection)] == [_BAD_PULL]
 
 
-def _pull_is_told(connection: Connection) -> bool:
+def _pull_is_reported(connection: Connection) -> bool:
     rows = tables.pull_requests.c
     return connection.scalar(select(rows.reported_at).where(rows.number == _GOOD_PULL)) is not None

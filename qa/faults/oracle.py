@@ -74,8 +74,8 @@ def _lost(story: Story, seen: list[Sighting]) -> Iterator[str]:
 
 def _times(fact: Fact, text: str) -> int:
     """How often a message contains a fact. A message with several facts has a line with the hour for each."""
-    lines = sum(fact.told_by(line) for line in text.splitlines() if _HOUR.match(line))
-    return max(lines, int(fact.told_by(text)))
+    lines = sum(fact.is_in(line) for line in text.splitlines() if _HOUR.match(line))
+    return max(lines, int(fact.is_in(text)))
 
 
 def _doubled(seen: list[Sighting]) -> Iterator[str]:
@@ -102,13 +102,13 @@ def _disordered(story: Story, seen: list[Sighting]) -> Iterator[str]:
 
 
 def _swapped(first: Fact, second: Fact, seen: list[Sighting]) -> Iterator[str]:
-    one, other = _first_told(first, seen), _first_told(second, seen)
+    one, other = _first_posted(first, seen), _first_posted(second, seen)
     if one is not None and other is not None and one > other:
         yield f"{second} stands before {first}"
 
 
-def _first_told(fact: Fact, seen: list[Sighting]) -> int | None:
-    return next((each.at for each in seen if fact.told_by(each.texts[0])), None)
+def _first_posted(fact: Fact, seen: list[Sighting]) -> int | None:
+    return next((each.at for each in seen if fact.is_in(each.texts[0])), None)
 
 
 def _is_level(fact: Fact) -> bool:
@@ -123,10 +123,10 @@ def held_up(facts: Iterable[Fact], since: float, seconds: float, seen: Sequence[
     """The facts that were posted, but later than this many seconds after they happened."""
     late = []
     for fact in facts:
-        seconds_posted = [each.second for each in seen if any(fact.told_by(text) for text in each.texts)]
+        seconds_posted = [each.second for each in seen if any(fact.is_in(text) for text in each.texts)]
         first = min((second for second in seconds_posted if second >= since), default=since)
         if first > since + seconds:
-            late.append(f"{fact} was told after {first - since:.0f} s")
+            late.append(f"{fact} was posted after {first - since:.0f} s")
     return late
 
 

@@ -40,7 +40,7 @@ class Refusal:
     def _refuses(self, group: str, sent: dict[str, Any], path: str) -> bool:
         if self.kind == "refused message":
             said = words_of(sent)
-            return any(fact.told_by(said) for fact in self.facts)
+            return any(fact.is_in(said) for fact in self.facts)
         if self.kind == "refused form":
             return bool(sent.get(_RICH[self.platform]))
         if group != "edit":

@@ -41,7 +41,7 @@ class Fact:
     def __str__(self) -> str:
         return f"{self.seat}: {' … '.join(mark.replace(chr(92), '') for mark in self.marks)}"
 
-    def told_by(self, text: str) -> bool:
+    def is_in(self, text: str) -> bool:
         """Whether a message contains the fact. A message about several seats has a line for each."""
         others = [name for name in NAMES if name != self.seat and _word(name).search(text)]
         parts = text.splitlines() if others else [text]
@@ -83,25 +83,25 @@ class Story:
 
 @dataclass
 class _Seat:
-    """The model: what was posted about a seat's levels in this period."""
+    """The model: the levels of a seat that were recorded in this period, whether they were posted or not."""
 
     name: str
     standing: Standing = Standing()
-    posted: set[int] = field(default_factory=set)
+    recorded: set[int] = field(default_factory=set)
     started: bool = False
 
     def spend(self, used: int) -> tuple[Fact, ...]:
         amount = _amount(used)
         facts = [] if self.started else [self._fact("started extra usage", amount)]
         share = 100 * used / self.standing.cap
-        crossed = [level for level in LEVELS if level <= share and level not in self.posted]
+        crossed = [level for level in LEVELS if level <= share and level not in self.recorded]
         self.started = True
-        self.posted |= set(crossed)
+        self.recorded |= set(crossed)
         self.standing = replace(self.standing, used=used)
         return (*facts, *(self._fact(rf"(?<![\d.]){level}%", amount) for level in crossed))
 
     def block(self) -> tuple[Fact, ...]:
-        self.posted = set(LEVELS)  # stored and not posted: the block says more
+        self.recorded = set(LEVELS)  # stored and not posted: the block says more
         self.standing = replace(self.standing, used=self.standing.cap, blocked=True)
         return (self._fact("is BLOCKED", _amount(self.standing.cap)),)
 
@@ -109,7 +109,7 @@ class _Seat:
         facts = [self._fact(UNBLOCKED)] if self.standing.blocked else []
         old = self.standing.cap
         new = old * _RAISE[0] // _RAISE[1]
-        self.posted = set()
+        self.recorded = set()
         self.standing = replace(self.standing, cap=new, blocked=False)
         return (
             *facts,

@@ -29,11 +29,11 @@ def test_what_is_reported_once_and_in_order_is_well() -> None:
     assert judge(story(HALF, MOST), [FIRST, SECOND]) == Verdict()
 
 
-def test_a_fact_that_nobody_told_is_lost() -> None:
+def test_a_fact_that_nobody_posted_is_lost() -> None:
     assert judge(story(HALF, MOST), [FIRST]).lost == [f"{MOST} (posted 0 of 1 times)"]
 
 
-def test_a_level_that_was_reached_twice_must_be_told_twice() -> None:
+def test_a_level_that_was_reached_twice_must_be_posted_twice() -> None:
     assert judge(story(HALF, HALF), [FIRST]).lost == [f"{HALF} (posted 1 of 2 times)"]
 
 

@@ -30,12 +30,12 @@ def test_the_same_seed_tells_the_same_story() -> None:
 
 def test_a_fact_is_reported_by_a_message_that_names_its_seat_and_all_that_marks_it() -> None:
     fact = Fact("ana", (r"(?<![\d.])50%",))
-    assert fact.told_by("ana passed 80% of the cap\nIt passed 50% at once.")
-    assert not fact.told_by("bo passed 50% of the cap")
-    assert not fact.told_by("ana passed 80% of the cap\nSpent: $25.25 of $50.00 (50.5%)")
+    assert fact.is_in("ana passed 80% of the cap\nIt passed 50% at once.")
+    assert not fact.is_in("bo passed 50% of the cap")
+    assert not fact.is_in("ana passed 80% of the cap\nSpent: $25.25 of $50.00 (50.5%)")
 
 
 def test_of_a_message_about_several_seats_the_seat_s_own_line_must_say_it() -> None:
     fact = Fact("ana", (r"(?<![\d.])50%",))
-    assert fact.told_by("2 at once\nana passed 50% of the cap\nbo is blocked")
-    assert not fact.told_by("2 at once\nbo passed 50% of the cap\nana is blocked")
+    assert fact.is_in("2 at once\nana passed 50% of the cap\nbo is blocked")
+    assert not fact.is_in("2 at once\nbo passed 50% of the cap\nana is blocked")

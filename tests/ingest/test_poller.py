@@ -24,12 +24,15 @@ from meterbot.core.clock import ManualClock
 from meterbot.core.health import REFUSALS
 from meterbot.core.models import ExtraUsage, Health, Seat, Snapshot
 from meterbot.core.money import Money
+from meterbot.ingest import poller as module
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
 from meterbot.store import ALIVE_SECONDS, Store, counter_states, source_states, workers
 from meterbot.store.database import open_store
+from meterbot.store.errors import is_outage
+from meterbot.store.store import StoreTimeoutError
 from tests.properties import examples
 from tests.store.examples import emptied
 
@@ -710,6 +713,23 @@ async def test_a_read_that_is_cancelled_before_its_first_step_leaves_the_seat_in
     house.poller.let_go()  # presence is lost in the same turn of the event loop
     await house.pass_time(90)
     assert len(house.sources["ana"].starts) >= 1
+
+
+async def test_seats_that_cannot_be_claimed_in_time_are_an_outage_of_the_database_and_claimed_later(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage is a warning of one line in the log."""
+    monkeypatch.setattr(module, "_CLAIM_SECONDS", 0.02)
+    house, free = House(store), threading.Event()
+    busy = asyncio.ensure_future(store.run(lambda _: free.wait(20)))
+    with pytest.raises(StoreTimeoutError, match="too long to claim the seats") as failed:
+        await house.pass_time(60)
+    assert is_outage(failed.value)
+    free.set()
+    assert await busy
+    monkeypatch.undo()
+    await house.pass_time(5)
+    assert len(house.sources["ana"].starts) == 1
 
 
 async def test_no_read_begins_when_presence_was_lost_while_the_seats_were_claimed(store: Store) -> None:
