@@ -27,7 +27,9 @@ A memory is a `CounterMemory`, a `BalanceMemory` (of an organization), a `Source
 `load(CounterMemory, None)` is the memory of a counter never seen.
 
 A fact fires only when everything it rests on was read in this very snapshot: a value that was rejected, not read or
-carried over neither causes an event nor resets a level. A condition that already holds at the first reading is reported once, with `initial`.
+carried over neither causes an event nor resets a level. A condition that already holds at the first reading is reported
+once, with `initial`. A late reading moves the period on like any other; the end of a period that it shows is posted
+with the next reading in time.
 
 A period ends when `used` falls and a boundary lies between the two readings, or, once the UTC month is another one,
 when it falls at all, when there was nothing spent, or when it is higher than before although a late reset (six hours)
