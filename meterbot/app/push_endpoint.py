@@ -32,7 +32,10 @@ _BEARER = re.compile(r"Bearer +(?P<token>[!-~]{1,512}) *", re.IGNORECASE)
 _AGENT = re.compile(r"meterbot-agent/(?P<version>[\w.+-]{1,40})", re.ASCII)
 _PREFIX = 16
 """Characters of a token by which failed ones are distinguished."""
-_WHAT_TO_SEND = "type `/claude-spend join` in the chat for a new line; a program other than the agent must send the header `Authorization: Bearer <push token>`"
+_WHAT_TO_SEND = (
+    "type `/claude-spend join` in the chat for a new line; a program other than the agent must send the header "
+    "`Authorization: Bearer <push token>`"
+)
 
 log = get_logger(__name__)
 

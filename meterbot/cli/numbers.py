@@ -241,8 +241,8 @@ def replay_history(
             "--config",
             "-c",
             metavar="PATH",
-            help="The configuration with the rules to test. Its database is read, too, unless `meterbot --config` before the "
-            "command names another.",
+            help="The configuration with the rules to test. Its database is read, too, unless `meterbot --config` "
+            "before the command names another.",
         ),
     ] = None,
     since: Annotated[str, typer.Option(metavar="DAYS", help="How far back, such as 30d.")] = "30d",

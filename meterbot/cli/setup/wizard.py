@@ -339,7 +339,8 @@ def _post_test_alert(context: SetupContext, config: Config, place: ConfigPlace) 
     context.say(as_text(found))
     if exit_status(found):
         context.say(
-            f"{again}The configuration is written. Correct this, then try again:\n\n    {context.program} test-alert{named}\n"
+            f"{again}The configuration is written. Correct this, then try again:\n\n"
+            f"    {context.program} test-alert{named}\n"
         )
         return 1
     where = "is in the channel" if config.slack or config.discord else "is above"
