@@ -17,8 +17,8 @@ from meterbot.store.url import parse_url
 
 @contextmanager
 def running() -> Iterator[str]:
-    """The URL of a server on which databases may be made; our own is stopped and deleted at the end. Needs that there is
-    no `trouble`."""
+    """The URL of a server on which databases may be made; our own is stopped and deleted at the end. Needs that there
+    is no `trouble`."""
     given = os.environ.get("METERBOT_TEST_PG_URL")
     if given:
         yield given

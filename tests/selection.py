@@ -30,7 +30,8 @@ def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Each process loads the same files, but starts with others. In a new clone pytest rewrites the asserts of every
-    file, which takes longer than all other preparations; so one process rewrites a file, and the others read the result.
+    file, which takes longer than all other preparations; so one process rewrites a file, and the others read the
+    result.
     """
     report = yield
     if isinstance(collector, pytest.Session | pytest.Directory) and report.result:

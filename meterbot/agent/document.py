@@ -1,4 +1,5 @@
-"""What may leave this machine: numbers, flags, dates, ids and code words, each only in a field listed here for its kind.
+"""What may leave this machine: numbers, flags, dates, ids and code words, each only in a field listed here for its
+kind.
 
 Everything else stays here: names, e-mail addresses, card details, free text, and every field that is new to this
 version. Where a listed field holds something else, `{}` is sent in its place. meterbot judges what the values mean.

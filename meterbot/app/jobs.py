@@ -18,8 +18,8 @@ log = get_logger(__name__)
 class PeriodicJobs:
     """Jobs that run until `stop`. The machine's clock may be set in either direction meanwhile.
 
-    apscheduler waits for an instant of that clock. Where the clock was set back by a day, that instant is a day away, so
-    a check by the event loop's time moves it.
+    apscheduler waits for an instant of that clock. Where the clock was set back by a day, that instant is a day away,
+    so a check by the event loop's time moves it.
     """
 
     def __init__(self) -> None:

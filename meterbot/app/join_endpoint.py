@@ -36,8 +36,8 @@ log = get_logger(__name__)
 
 
 class JoinEndpoint:
-    """`url` is where machines reach this bot; without one nobody can join. `accepts` says whether a seat accepts pushes.
-    An address may use 20 wrong codes, and two a minute after that."""
+    """`url` is where machines reach this bot; without one nobody can join. `accepts` says whether a seat accepts
+    pushes. An address may use 20 wrong codes, and two a minute after that."""
 
     def __init__(
         self,

@@ -66,8 +66,9 @@ def _renderer(stream: TextIO) -> Processor:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Logs nothing about a record that cannot be written: the standard library would print its arguments. On a full disk
-    or a closed stream the bot goes on without its log, because alerts are worth more, and later counts what is missing.
+    """Logs nothing about a record that cannot be written: the standard library would print its arguments. On a full
+    disk or a closed stream the bot goes on without its log, because alerts are worth more, and later counts what is
+    missing.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -177,7 +177,8 @@ def _of_seats(health: BotHealth) -> Iterator[Metric]:
 
 
 def _of_money(rows: Iterable[SeatRow]) -> Iterator[Metric]:
-    """This month's amounts, in whole units of the currency. A shared counter's amounts appear once; `meterbot_seat_spent_known` has a value for each seat."""
+    """This month's amounts, in whole units of the currency. A shared counter's amounts appear once;
+    `meterbot_seat_spent_known` has a value for each seat."""
     spent, caps, blocked, known = list[_Series](), list[_Series](), list[_Series](), list[_Series]()
     for row in rows:
         if row.counter is None or row.beside:

@@ -83,7 +83,8 @@ def _handle(numbers: tuple[signal.Signals, ...], handler: Callable[[], object]) 
 
 def spare_garbage() -> None:
     """Excludes everything that exists now from garbage collection, and makes later collections rare: most new
-    objects are stored knowledge about the seats. A collection stops all threads, so the middle one is of few objects."""
+    objects are stored knowledge about the seats. A collection stops all threads, so the middle one is of few
+    objects."""
     gc.freeze()
     gc.set_threshold(10_000, 4, 500)
     gc.enable()

@@ -1,7 +1,7 @@
 """The terminal as a chat: prints alerts, reads commands.
 
-A terminal has no buttons and no forms, and what is printed cannot be edited: an update is one more line. After a restart
-nobody knows what was printed before, so a message that may not have been printed is printed again.
+A terminal has no buttons and no forms, and what is printed cannot be edited: an update is one more line. After a
+restart nobody knows what was printed before, so a message that may not have been printed is printed again.
 """
 
 import asyncio
@@ -65,7 +65,8 @@ log = get_logger(__name__)
 class Console:
     """A terminal, a pipe or a file. `user` is who asks, for `me`; `on_quit` is called when `quit` is typed.
 
-    With `now`, each alert says when it was printed, in the zone `tz`. Colours and boxes only on a terminal, and no colours where `NO_COLOR` is set in `environ`.
+    With `now`, each alert says when it was printed, in the zone `tz`. Colours and boxes only on a terminal, and no
+    colours where `NO_COLOR` is set in `environ`.
     """
 
     name = "console"

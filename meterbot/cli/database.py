@@ -86,8 +86,8 @@ def failed_items(
 ) -> None:
     """List or retry messages and pull requests that were given up.
 
-    A message is given up when the platform refuses it for its content again and again, a pull request when its cost cannot
-    be calculated. The others continue.
+    A message is given up when the platform refuses it for its content again and again, a pull request when its cost
+    cannot be calculated. The others continue.
     """
     from meterbot.cli import operations
 

@@ -128,10 +128,11 @@ def init(  # noqa: PLR0917 - typer passes them by name
     """Create the configuration or add seats, and post a test alert.
 
     It asks where alerts go, then the name, plan and owner of each seat of the team. It asks for tokens without echoing
-    them, checks each one, and writes them to files readable only by you (--keep environment: to variables that you set).
+    them, checks each one, and writes them to files readable only by you (--keep environment: to variables that you
+    set).
 
-    Flags answer questions in advance; in a script, a missing answer is an error. Run it again to add more seats: it does
-    not change what is already there. It writes nothing until every question is answered.
+    Flags answer questions in advance; in a script, a missing answer is an error. Run it again to add more seats: it
+    does not change what is already there. It writes nothing until every question is answered.
     """
     import logging
 

@@ -135,7 +135,8 @@ async def stored_sessions(config: Config) -> dict[str, StoredSession]:
 
 
 async def stored_settings(config: Config) -> dict[str, str]:
-    """What the seats' owners have set, as it is stored, from the database, which is not changed. Raises `StartError`."""
+    """What the seats' owners have set, as it is stored, from the database, which is not changed. Raises
+    `StartError`."""
     url = config.database_url.get_secret_value()
     seats = SeatDirectory(config.seat_list(), await peek_invited(url))
     return await peek_memories(url, [seat_settings_name(name) for name in seats])

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def run(context: typer.Context, config: ConfigPath = None) -> None:
     """Run the bot until Ctrl-C or SIGTERM.
 
-    It reads the seats, posts alerts, and answers /claude-spend. SIGHUP makes it read its configuration again; if that has
-    a mistake, the bot keeps the old one.
+    It reads the seats, posts alerts, and answers /claude-spend. SIGHUP makes it read its configuration again; if that
+    has a mistake, the bot keeps the old one.
     """
     gc.disable()  # what is imported stays: `serve` enables it again once the bot has started
     from meterbot.app import build, log_setup, sentry, serve
@@ -55,8 +55,8 @@ def demo(
 ) -> None:
     """Show the whole bot with simulated services.
 
-    A team of five people, a month of spending, and the terminal as the chat. It needs no account and no token, and stores
-    nothing.
+    A team of five people, a month of spending, and the terminal as the chat. It needs no account and no token, and
+    stores nothing.
     """
     import logging
 
@@ -83,8 +83,8 @@ def check(
 ) -> None:
     """Check the configuration, files, database and network address.
 
-    Prints one line for each check, and what to do if it failed. With --live it also contacts Slack, Discord and the seats'
-    services, but posts nothing. docs/checks.md explains every check.
+    Prints one line for each check, and what to do if it failed. With --live it also contacts Slack, Discord and the
+    seats' services, but posts nothing. docs/checks.md explains every check.
     """
     from meterbot.cli import check as checks
 

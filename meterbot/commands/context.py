@@ -67,8 +67,8 @@ def parse(question: Question) -> Request:
 @dataclass
 class CommandContext:
     """What answers are made from. `now` is the clock, `redaction` decides who may see whose numbers, `remarks` are
-    notes about the set-up. `chats` are those running here, `destinations` all configured destinations. `receiver`, `joining`
-    and `invitations` are None where no seat can push."""
+    notes about the set-up. `chats` are those running here, `destinations` all configured destinations. `receiver`,
+    `joining` and `invitations` are None where no seat can push."""
 
     store: Store
     seats: Mapping[str, Seat]

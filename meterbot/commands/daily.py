@@ -68,7 +68,8 @@ class DailySpend:
 
 
 def stretch_of(at: datetime, tz: tzinfo) -> tuple[date, str]:
-    """The day of an hour, and its month: a local day may belong to two UTC months. Hours that share both can be joined."""
+    """The day of an hour, and its month: a local day may belong to two UTC months. Hours that share both can be
+    joined."""
     return at.astimezone(tz).date(), calendar_month(at)
 
 
@@ -184,8 +185,8 @@ def _so_far(
 
 
 def _at(hours: Sequence[Hour], ats: Sequence[datetime], end: datetime) -> Decimal | None:
-    """The counter's value at an instant; 0 if its last reading is of an earlier month, None before the first. `ats`: the
-    instants of its hours."""
+    """The counter's value at an instant; 0 if its last reading is of an earlier month, None before the first. `ats`:
+    the instants of its hours."""
     before = bisect_left(ats, end)
     if not before:
         return None

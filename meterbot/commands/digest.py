@@ -52,8 +52,8 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class DigestReader:
-    """Who gets a digest: the channel at `destination`, or the person there whose `seats` it is about. An `operator` gets the
-    team's digest as a direct message, with every seat by name."""
+    """Who gets a digest: the channel at `destination`, or the person there whose `seats` it is about. An `operator`
+    gets the team's digest as a direct message, with every seat by name."""
 
     destination: Destination
     schedule: Schedule
@@ -80,7 +80,8 @@ class DigestState:
 
 
 def due(schedule: Schedule, now: datetime, state: DigestState | None) -> date | None:
-    """The local day whose digest is due and was not handled yet; else None. A missed digest stays due until the next one.
+    """The local day whose digest is due and was not handled yet; else None. A missed digest stays due until the next
+    one.
 
     An hour that the clock change skips comes later by as much; of an hour that comes twice, the first counts. The day
     names the digest, so that each day has one, however the clocks are set.

@@ -48,8 +48,9 @@ def _state(connection: Connection, reader: DigestReader) -> DigestState | None:
 
 @dataclass
 class DigestSender:
-    """`readers` tells who gets digests now, `report` makes the team's report, `outlooks` its forecasts; `wake` is called after something was queued. Each
-    reader's state is stored, so that a restart neither repeats nor forgets a digest."""
+    """`readers` tells who gets digests now, `report` makes the team's report, `outlooks` its forecasts; `wake` is
+    called after something was queued. Each reader's state is stored, so that a restart neither repeats nor forgets a
+    digest."""
 
     store: Store
     readers: Callable[[], Sequence[DigestReader]]

@@ -177,8 +177,8 @@ def _message(seat: Seat) -> Message:
 
 @dataclass(frozen=True, slots=True)
 class JoinStatus:
-    """Which pushing seats have a machine, each named once. `joined` and `waiting` were invited, `waiting` less than three
-    days ago. `late`: three days ago or longer; `unasked`: never, they are in the configuration."""
+    """Which pushing seats have a machine, each named once. `joined` and `waiting` were invited, `waiting` less than
+    three days ago. `late`: three days ago or longer; `unasked`: never, they are in the configuration."""
 
     joined: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()

@@ -203,8 +203,8 @@ class JoinCommand:
         """Whether the request was posted, as far as is known, on any chat."""
         title = f"The owner of {seat.name} asks to send its numbers"
         text = (
-            f"They asked on {request.platform}. If you approve, they can make a token with which their machine sends numbers "
-            "for this seat, and nothing else."
+            f"They asked on {request.platform}. If you approve, they can make a token with which their machine sends "
+            "numbers for this seat, and nothing else."
         )
         actions = button("Approve", APPROVE, seat.name)
         message = Message(title, f"{title}. {text}", Severity.INFO, text, actions=actions)

@@ -37,8 +37,8 @@ class SeatOutlook:
 
 @dataclass(frozen=True, slots=True)
 class TeamOutlook:
-    """One currency's sum. The forecast is None where a seat with spend has none: the sum of the others would be too low.
-    `capped`: a cap may end the spending earlier than the forecast says."""
+    """One currency's sum. The forecast is None where a seat with spend has none: the sum of the others would be too
+    low. `capped`: a cap may end the spending earlier than the forecast says."""
 
     currency: str
     used: Money

@@ -15,8 +15,8 @@ _MOST_BUTTONS = 6
 def chosen(
     seats: Mapping[str, Seat], platform: str, user: str, verb: str, named: str | None = None
 ) -> Seat | Message:
-    """The person's own pushed seat: the named one, or the only one. Otherwise the answer: a choice, with buttons that ask
-    `verb` for each seat, or what the configuration lacks."""
+    """The person's own pushed seat: the named one, or the only one. Otherwise the answer: a choice, with buttons that
+    ask `verb` for each seat, or what the configuration lacks."""
     theirs = {name: seat for name, seat in seats.items() if seat.owner.get(platform) == user}
     own = {name: seat for name, seat in theirs.items() if seat.source == PUSH}
     if not own:

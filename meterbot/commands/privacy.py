@@ -13,8 +13,8 @@ from meterbot.core.operators import Rows
 class View:
     """A report as one reader may see it: `own` are their seats; `public`: the whole channel reads it.
 
-    Totals and the list of missing seats are for everyone. `rows` decides about the numbers of single seats; an `operator`
-    sees all of them. `salt` is new for every answer: it shuffles the rows without names.
+    Totals and the list of missing seats are for everyone. `rows` decides about the numbers of single seats; an
+    `operator` sees all of them. `salt` is new for every answer: it shuffles the rows without names.
     """
 
     report: TeamReport
@@ -43,8 +43,8 @@ class View:
         return self.rows != "self" or (self.operator and not self.public)
 
     def rows_shown(self, rows: Iterable[SeatRow]) -> list[SeatRow]:
-        """The rows that this reader may see. Where names are hidden, the reader's own come first and the others in an order
-        that changes with every answer, so that a row's place tells nothing about its owner."""
+        """The rows that this reader may see. Where names are hidden, the reader's own come first and the others in an
+        order that changes with every answer, so that a row's place tells nothing about its owner."""
         if self.rows == "named":
             return list(rows)
         shown = [row for row in rows if self.sees_rows_of(row.seat.name)]

@@ -119,7 +119,8 @@ def _missing(seat: Seat, state: SourceState, now: datetime) -> MissingSeat:
 def _present_state(
     seat: Seat, state: SourceState | None, newest: datetime | None, now: datetime
 ) -> SourceState:
-    """The stored state, or `stale` when nothing arrived for three intervals. `newest`: the time of its newest reading."""
+    """The stored state, or `stale` when nothing arrived for three intervals. `newest`: the time of its newest
+    reading."""
     if state is None:
         state = SourceState(seat.name) if newest is None else SourceState(seat.name, Health.OK, newest)
     seen = max((at for at in (state.last_ok_at, newest) if at is not None), default=None)

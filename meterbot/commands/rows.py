@@ -71,7 +71,8 @@ def row_note(row: SeatRow, view: View) -> str:
 
 
 def seat_name(row: SeatRow, view: View) -> str:
-    """`ana`, `ana (Acme)` where the seat has several organizations, or `a seat` where its name is not for this reader."""
+    """`ana`, `ana (Acme)` where the seat has several organizations, or `a seat` where its name is not for this
+    reader."""
     if not view.may_see(row.seat.name):
         return "a seat"
     name = one_line(row.seat.name, NAME_COLUMNS)
@@ -165,7 +166,8 @@ def upcoming(view: View) -> list[tuple[date, SeatRow]]:
 
 
 def charge_lines(charges: Sequence[tuple[date, SeatRow]], view: View) -> Iterator[str]:
-    """A line for each day, the next one first: `Thu May 14: ana, $200.00 (Max 20x)` or `Fri May 15: bo and cy, $400.00`."""
+    """A line for each day, the next one first: `Thu May 14: ana, $200.00 (Max 20x)` or `Fri May 15: bo and cy,
+    $400.00`."""
     by_day: dict[date, list[SeatRow]] = {}
     for day, row in charges:
         by_day.setdefault(day, []).append(row)
@@ -239,7 +241,7 @@ def _briefly(gone: MissingSeat) -> MissingSeat:
 
 
 def health_sentence(gone: MissingSeat, tz: tzinfo) -> str:
-    """`session expired since Thu Apr 30 09:00 (the cookie is not accepted), next attempt Thu Apr 30 09:30. Sign in …`"""
+    """`session expired since Thu Apr 30 09:00 (not accepted), next attempt Thu Apr 30 09:30. Sign in …`"""
     since = "" if gone.since is None else f" since {instant(gone.since, tz)}"
     detail = "" if gone.detail is None else f" ({one_line(gone.detail).rstrip('.')})"
     again = "" if gone.next_due is None else f", next attempt {instant(gone.next_due, tz)}"

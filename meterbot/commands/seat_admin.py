@@ -175,5 +175,6 @@ def forgotten_text(seat: str, forgotten: Forgotten) -> str:
         text += f"\nkept: {count(forgotten.shared, 'counter')} that another seat reads too"
     text += "\nWhat was posted in a chat stays there."
     if forgotten.invitations:
-        return f"{text} Unless it is in the configuration, it is no longer a seat: meterbot seat invite {seat} invites it again."
+        invite = f"meterbot seat invite {seat}"
+        return f"{text} Unless it is in the configuration, it is no longer a seat: {invite} invites it again."
     return f"{text} While {seat} is in the configuration, its next reading is stored again."

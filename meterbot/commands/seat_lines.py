@@ -49,8 +49,8 @@ def seat_values(
 
 
 def snapshot_text(snapshot: Snapshot, now: datetime, tz: tzinfo, *, emails: bool = False) -> str:
-    """One reading for a person: whose it is, its lines, and what went wrong. `emails`: with the people it names. A pushed
-    seat cannot be asked, so that its last reading is shown with its age."""
+    """One reading for a person: whose it is, its lines, and what went wrong. `emails`: with the people it names. A
+    pushed seat cannot be asked, so that its last reading is shown with its age."""
     where = [one_line(snapshot.org_name or snapshot.org_uuid)] if snapshot.org_uuid else []
     health = snapshot.health.value.replace("_", " ")
     stored = (

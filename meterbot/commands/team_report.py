@@ -128,7 +128,8 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class MissingSeat:
-    """A seat whose source does not deliver. `detail`: what is wrong, in a sentence. `next_due`: when it is read again."""
+    """A seat whose source does not deliver. `detail`: what is wrong, in a sentence. `next_due`: when it is read
+    again."""
 
     seat: str
     health: Health

@@ -1,8 +1,8 @@
 """Deliveries: which message goes where, in which order, and with which result.
 
-Each event has one delivery per destination: a post of its own, or a reply in the thread of an earlier post. A post shows
-its `PostContent`: events, the events that ended them, and what people did about them. It is rendered when it is sent, so
-that it says what is true then.
+Each event has one delivery per destination: a post of its own, or a reply in the thread of an earlier post. A post
+shows its `PostContent`: events, the events that ended them, and what people did about them. It is rendered when it is
+sent, so that it says what is true then.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,8 +99,8 @@ class AlertAction:
 class PostContent:
     """What one post shows. `ref` is the id of its delivery; buttons carry it.
 
-    `events` are the oldest first, after those that the post was made for; `endings` has the events that ended them, by the key of the ended event. `heading` is
-    set where the post groups events that have nothing else in common.
+    `events` are the oldest first, after those that the post was made for; `endings` has the events that ended them, by
+    the key of the ended event. `heading` is set where the post groups events that have nothing else in common.
     """
 
     ref: str
@@ -178,8 +178,8 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """Where an event was posted or is queued: as the post of the event `about`, or in that post's thread. `at` is when it
-    was posted: None while it `waits`, and for an event that was grouped with others."""
+    """Where an event was posted or is queued: as the post of the event `about`, or in that post's thread. `at` is when
+    it was posted: None while it `waits`, and for an event that was grouped with others."""
 
     event: str
     about: str
@@ -283,8 +283,8 @@ class Choice:
 
 
 Choose = Callable[[Sequence[WaitingDelivery], DestinationTrouble | None, datetime], Choice]
-"""Chooses from the deliveries that may be sent now: at least one, sorted by priority. The trouble is what the destination
-had until now."""
+"""Chooses from the deliveries that may be sent now: at least one, sorted by priority. The trouble is what the
+destination had until now."""
 
 
 def first_come(

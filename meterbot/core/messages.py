@@ -76,8 +76,8 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under named columns; the first column names the row. Every row has as many cells as there are columns, and an
-    empty cell is shown as a dash. `caption` is shown above it; `note` (such as "and 280 more: $12.00") below it."""
+    """Rows under named columns; the first column names the row. Every row has as many cells as there are columns, and
+    an empty cell is shown as a dash. `caption` is shown above it; `note` (such as "and 280 more: $12.00") below it."""
 
     caption: str
     columns: tuple[Column, ...]

@@ -65,8 +65,8 @@ class WindowPoint:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Prepaid credits that are left. `auto_reload` None: not known. `shared`: they are the whole organization's. `at`: when
-    it was read; None: with the rest of its reading."""
+    """Prepaid credits that are left. `auto_reload` None: not known. `shared`: they are the whole organization's. `at`:
+    when it was read; None: with the rest of its reading."""
 
     amount: Money
     auto_reload: bool | None = None

@@ -1,4 +1,5 @@
-"""Who is an operator. What a person may see is decided in `commands/privacy` (answers) and `delivery/redaction` (alerts)."""
+"""Who is an operator. What a person may see is decided in `commands/privacy` (answers) and `delivery/redaction`
+(alerts)."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field

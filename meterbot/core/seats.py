@@ -6,7 +6,8 @@ from meterbot.core.models import Seat
 
 
 class SeatDirectory(Mapping[str, Seat]):
-    """The configured seats, then the invited ones. Threads may read it while `set_invited` replaces the invited ones."""
+    """The configured seats, then the invited ones. Threads may read it while `set_invited` replaces the invited
+    ones."""
 
     def __init__(self, configured: Iterable[Seat], invited: Iterable[Seat] = ()) -> None:
         self._configured = {seat.name: seat for seat in configured}

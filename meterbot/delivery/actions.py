@@ -109,7 +109,8 @@ class AlertActions:
         return Answer(self._receipt(first, new=any(new for new, _ in done)))
 
     async def snooze(self, question: Question, words: Sequence[str]) -> Answer:
-        """Snoozes alerts for the same seat up to this severity: for hours, until tomorrow morning, or until the renewal."""
+        """Snoozes alerts for the same seat up to this severity: for hours, until tomorrow morning, or until the
+        renewal."""
         asked = await self._asked(question, words)
         if isinstance(asked, Message):
             return Answer(asked)

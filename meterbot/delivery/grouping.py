@@ -1,7 +1,7 @@
 """Which delivery leaves a channel's queue next, alone or grouped with others.
 
-A burst becomes one message. `delivery/after_outage` says what comes late. No fact is dropped: the message names each of them, and the
-next message those that found no room.
+A burst becomes one message. `delivery/after_outage` says what comes late. No fact is dropped: the message names each of
+them, and the next message those that found no room.
 """
 
 from collections.abc import Sequence

@@ -35,9 +35,9 @@ COLLECT_RENEWALS = timedelta(minutes=10)
 class Planner:
     """Plans the deliveries of the events of one transaction, in their order.
 
-    `postings` say where the alerts that end now, and the posts that events may join, are posted; `alerts` are the alerts
-    that end now, by key. `quiets` are the quiet hours that owners have set for direct messages, by seat. The results are
-    `deliveries`, and in `release` the held-back posts that have to be sent at once.
+    `postings` say where the alerts that end now, and the posts that events may join, are posted; `alerts` are the
+    alerts that end now, by key. `quiets` are the quiet hours that owners have set for direct messages, by seat. The
+    results are `deliveries`, and in `release` the held-back posts that have to be sent at once.
     """
 
     routing: RoutingSettings
@@ -62,7 +62,8 @@ class Planner:
         for destination in redaction.destinations(event, seat, routed):
             if destination == _subject(event) or destination in resolved_at:
                 continue  # its own trouble cannot be posted there, nor is an end posted twice
-            # A post that one seat's events join through a month would show which anonymous alerts belong to the same seat.
+            # A post that one seat's events join through a month would show which anonymous alerts belong to the same
+            # seat.
             topic = topic_to_join if redaction.may_see(event, seat, destination) else None
             about = self._post_of(topic, destination)
             if about is None:
@@ -73,8 +74,8 @@ class Planner:
             self.postings.append(Posting(event.key, about or event.key, destination, topic))
 
     def _resolve(self, event: Event, ended: str) -> set[Destination]:
-        """Edits the posts of the alert `ended`, and replies in their threads. Returns where the event needs no post of its
-        own."""
+        """Edits the posts of the alert `ended`, and replies in their threads. Returns where the event needs no post of
+        its own."""
         alert = self.alerts.get(ended)
         posted = [each for each in self.postings if each.event == ended]
         if alert is None:
@@ -88,8 +89,8 @@ class Planner:
         return set() if silent else {posting.destination for posting in posted}
 
     def _is_said(self, event: Event, destination: Destination) -> bool:
-        """Whether nobody is to hear of the event, or the readers of the destination do by another one. A raised cap that
-        ends several alerts is said once at each destination."""
+        """Whether nobody is to hear of the event, or the readers of the destination do by another one. A raised cap
+        that ends several alerts is said once at each destination."""
         if event.muted_by is None:
             return False
         other = self.alerts.get(event.muted_by)
@@ -167,8 +168,8 @@ def follow_ups(
     message: Message | None,
     priority: Priority = Priority.THRESHOLD,
 ) -> list[NewDelivery]:
-    """What follows an alert later: its posts are edited (a reminder changes nothing in them), and a `message` is posted in
-    their threads. The ids of the deliveries are made from `name`, so that the same follow-up is queued once."""
+    """What follows an alert later: its posts are edited (a reminder changes nothing in them), and a `message` is posted
+    in their threads. The ids of the deliveries are made from `name`, so that the same follow-up is queued once."""
     kinds = [] if purpose is Purpose.REMINDER else [DeliveryKind.EDIT]
     kinds += [] if message is None else [DeliveryKind.REPLY]
     return [

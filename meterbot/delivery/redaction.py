@@ -68,8 +68,8 @@ class Redaction:
     def destinations(
         self, event: Event, seat: Seat | None, routed: Sequence[Destination]
     ) -> list[Destination]:
-        """Where an event is posted, of the destinations it is `routed` to. What a channel may not know goes to the owner in a
-        direct message, or to the operators."""
+        """Where an event is posted, of the destinations it is `routed` to. What a channel may not know goes to the
+        owner in a direct message, or to the operators."""
         allowed = [destination for destination in routed if self.may_see(event, seat, destination)]
         denied = [destination for destination in routed if destination not in allowed]
         owner = {} if seat is None else seat.owner
@@ -112,7 +112,8 @@ class Redaction:
         return replace(content, events=events, endings=endings, actions=tuple(actions))
 
     def redact_event(self, event: Event, seats: Mapping[str, Seat], destination: Destination) -> Event:
-        """The event as the readers of a destination may see it. It keeps its key, so that its message is found again."""
+        """The event as the readers of a destination may see it. It keeps its key, so that its message is found
+        again."""
         seat = seats.get(event.seat or "")
         if event.kind in _OPEN and not self._may_see_numbers(event, seat, destination):
             return replace(event, facts=_without(event, _LAST_AMOUNT))

@@ -44,8 +44,8 @@ DEFAULT, OWNER = "default", "owner"
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """Hours and days in which only alerts of the severity `allow` or above are posted. `days` are whole days, Monday is 0.
-    Where `start` is `end`, only days are quiet."""
+    """Hours and days in which only alerts of the severity `allow` or above are posted. `days` are whole days, Monday is
+    0. Where `start` is `end`, only days are quiet."""
 
     start: time = time(0)
     end: time = time(0)
@@ -94,8 +94,8 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where some alerts go: `default`, `owner`, or a chat and a channel such as `slack:C0123456789`. Without seats or kinds
-    it matches all of them."""
+    """Where some alerts go: `default`, `owner`, or a chat and a channel such as `slack:C0123456789`. Without seats or
+    kinds it matches all of them."""
 
     to: tuple[str, ...]
     seats: frozenset[str] = frozenset()
@@ -112,8 +112,8 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class RoutingSettings:
-    """`broadcast_from`: replies of this severity or above are shown in the channel too. `repeat_interval`: how often people
-    are reminded of a blocked seat; None: never. `group_threshold`: so many waiting posts become one."""
+    """`broadcast_from`: replies of this severity or above are shown in the channel too. `repeat_interval`: how often
+    people are reminded of a blocked seat; None: never. `group_threshold`: so many waiting posts become one."""
 
     routes: tuple[Route, ...] = ()
     quiet: Quiet | None = None

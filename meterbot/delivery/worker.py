@@ -1,8 +1,8 @@
 """Sends the queued deliveries: claim, send, record; when in doubt, look.
 
 A delivery leaves the queue when its message is in the channel, when there is nothing left to say, or when the message
-itself is at fault. A message that may have arrived is looked for before it is sent again. `delivery/after_outage` decides
-what is still worth sending after an outage, `delivery/grouping` what is sent together.
+itself is at fault. A message that may have arrived is looked for before it is sent again. `delivery/after_outage`
+decides what is still worth sending after an outage, `delivery/grouping` what is sent together.
 """
 
 import asyncio
@@ -71,7 +71,8 @@ log = get_logger(__name__)
 
 
 class DeliveryWorker:
-    """Serves each chat by itself, so that one that hangs delays no other. `group_threshold` waiting posts become one."""
+    """Serves each chat by itself, so that one that hangs delays no other. `group_threshold` waiting posts become
+    one."""
 
     def __init__(
         self,
@@ -170,7 +171,8 @@ class DeliveryWorker:
         return True
 
     async def _failed_by_bug(self, delivery: Delivery) -> None:
-        """The message may have been sent: it waits in doubt. It would fail again and again, so its attempts are counted."""
+        """The message may have been sent: it waits in doubt. It would fail again and again, so its attempts are
+        counted."""
         reason = "meterbot itself failed to send it"
         if delivery.own_failures + 1 >= MOST_TRIES:
             await self._failed_itself(delivery, reason)

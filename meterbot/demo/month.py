@@ -25,8 +25,8 @@ QUESTIONS = (
     (_april(30, 18), "pr"),
     (_april(30, 20), ""),
 )
-"""What somebody on the team asks, and when: while Dan is missing, before Ana is blocked and while she is, and at the end
-of the month."""
+"""What somebody on the team asks, and when: while Dan is missing, before Ana is blocked and while she is, and at the
+end of the month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ class Teammate:
     """(from when, the cap in cents); None is no cap."""
     bursts: tuple[Burst, ...]
     renews_on: int
-    """The day of every month on which the plan is charged. The team bought three of its plans together, and then two."""
+    """The day of every month on which the plan is charged. The team bought three of its plans together, and then
+    two."""
     signed_out: tuple[datetime, datetime] | None = None
     out_of_credits: tuple[datetime, datetime] | None = None
 

@@ -101,8 +101,8 @@ class Changes:
         return rules.doubted(known, rules.members_own(known, snapshot))
 
     def displace(self, counter: Counter, seats: Iterable[str], *, balance: bool) -> None:
-        """Forgets what these seats sent of a counter that is not theirs: values, history and rows. The caller has deleted
-        its events, with `balance` also what was remembered of the organization's."""
+        """Forgets what these seats sent of a counter that is not theirs: values, history and rows. The caller has
+        deleted its events, with `balance` also what was remembered of the organization's."""
         if balance:
             self.memories.pop(balance_memory_name(counter.org), None)
         self.states.pop(counter, None)

@@ -62,9 +62,8 @@ class HookReceipt(StrEnum):
 
 
 class PullRequestTracker:
-    """`repositories`: patterns of those that count, all if there are none. `post_without_cost`: also post those that cost
-    nothing. `shown`: the channel may read what a
-    single seat spent."""
+    """`repositories`: patterns of those that count, all if there are none. `post_without_cost`: also post those that
+    cost nothing. `shown`: the channel may read what a single seat spent."""
 
     def __init__(
         self,
@@ -106,8 +105,8 @@ class PullRequestTracker:
         return HookReceipt.NEW if added else HookReceipt.KNOWN
 
     async def calculate_due(self, now: datetime) -> None:
-        """Reads commits that are due, and recalculates what readings may have changed. A pull request that fails again and
-        again is set aside; the others continue."""
+        """Reads commits that are due, and recalculates what readings may have changed. A pull request that fails again
+        and again is set aside; the others continue."""
         for key, why in (await self._store.read(records.unreadable)).items():
             await self._set_aside(key, why)
         for record in await self._store.read(records.still_open):

@@ -75,7 +75,8 @@ class PushReceiver:
         return self.accepts(seat)
 
     async def receive(self, seat: str, document: bytes, now: datetime) -> PushReceipt:
-        """Stores what a seat's machine sent. Raises `UnusablePushError` or what the store raises; then nothing was stored.
+        """Stores what a seat's machine sent. Raises `UnusablePushError` or what the store raises; then nothing was
+        stored.
 
         A push that cannot be stored by its own fault becomes the health of the seat.
         """
@@ -99,7 +100,8 @@ class PushReceiver:
             log.exception("a failed push could not be noted", seat=seat)
 
     async def note_agent(self, seat: str, version: str, spent: str, now: datetime) -> None:
-        """Stores the version of the agent on a seat's machine. With the first one, it queues the message to the owner."""
+        """Stores the version of the agent on a seat's machine. With the first one, it queues the message to the
+        owner."""
         before = (await self.store.read(seat_agents.read)).get(seat)
         if before == version:
             return

@@ -38,12 +38,12 @@ _LADDERS = {
 class PollSchedule:
     """What differs between kinds of sources.
 
-    `variation`: the time between two readings varies by this share of the interval; None: readings keep to the seat's own
-    moments, with a little jitter. `waits`: seconds to wait after the first, second, … refusal in a row, instead of
+    `variation`: the time between two readings varies by this share of the interval; None: readings keep to the seat's
+    own moments, with a little jitter. `waits`: seconds to wait after the first, second, … refusal in a row, instead of
     the usual waits; the last one is repeated. `lag`: after a refusal with waits, at most so many random seconds more.
-    `slows_down`: a seat whose numbers do not change is read half as often; its numbers never get older than two and a half
-    intervals, so they are not stale. `until_restart`: these refusals wait for a person, who replaces the credential
-    and restarts meterbot: then the seat is read at once.
+    `slows_down`: a seat whose numbers do not change is read half as often; its numbers never get older than two and a
+    half intervals, so they are not stale. `until_restart`: these refusals wait for a person, who replaces the
+    credential and restarts meterbot: then the seat is read at once.
     """
 
     variation: float | None = None

@@ -17,8 +17,8 @@ from meterbot.rules.settings import Threshold
 
 
 def watch_balance(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """The balance fell below a level, or to 0. Each level is reported once until credits are bought; of several, only the
-    lowest. With auto-reload only 0 counts. A seat that is blocked because of its balance gets no second alert.
+    """The balance fell below a level, or to 0. Each level is reported once until credits are bought; of several, only
+    the lowest. With auto-reload only 0 counts. A seat that is blocked because of its balance gets no second alert.
 
     For a shared balance the caller passes the organization's memory, so only one seat reports it."""
     balance = None if reading.extra is None else reading.extra.balance
@@ -86,7 +86,8 @@ def _low(
 
 
 def _block_says_the_same(block: Block | None, balance: Balance) -> bool:
-    """The alert about a block of the seat says what this one would. Of a shared balance only a block by that balance does."""
+    """The alert about a block of the seat says what this one would. Of a shared balance only a block by that balance
+    does."""
     reason = None if block is None else block.reason
     return reason == "balance" if balance.shared else reason != "cap"
 

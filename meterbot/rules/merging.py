@@ -90,8 +90,8 @@ def members_own(known: LastKnown | None, snapshot: Snapshot) -> Snapshot:
 def doubted(known: LastKnown | None, snapshot: Snapshot) -> Snapshot:
     """The snapshot; as drifted if it lacks an amount that was known, without a reason that explains it.
 
-    "Not metered" is no such reason while money was spent in the same month (UTC): spend does not vanish. Extra usage that
-    is missing because the overage row failed has an error of its own.
+    "Not metered" is no such reason while money was spent in the same month (UTC): spend does not vanish. Extra usage
+    that is missing because the overage row failed has an error of its own.
     """
     last = None if known is None else known.snapshot.extra_usage
     if known is None or known.extra_usage_at is None or last is None or last.used is None:

@@ -36,8 +36,8 @@ def month_of_pulls(
     *,
     everybody: Collection[str] = (),
 ) -> PullRequestMonth:
-    """Of these seats, and how many are of the others among `everybody`. `pulls` are all that were merged in the window or
-    whose own meet it; `samples` are of the seats' counters."""
+    """Of these seats, and how many are of the others among `everybody`. `pulls` are all that were merged in the window
+    or whose own meet it; `samples` are of the seats' counters."""
     pulls = sorted(pulls, key=lambda pull: pull.merged.merged_at, reverse=True)
     inside = [pull for pull in pulls if window.holds(pull.merged.merged_at)]
     merged = [pull for pull in inside if {*pull.seats} & {*seats}]

@@ -11,7 +11,8 @@ from meterbot.rules.renewals import as_configured, next_charge
 
 
 class SeatFacts(NamedTuple):
-    """`used` is None if the amount is unknown or nothing is metered; `cap` as in `ExtraUsage`. `tier`: the account's plan."""
+    """`used` is None if the amount is unknown or nothing is metered; `cap` as in `ExtraUsage`. `tier`: the account's
+    plan."""
 
     fetched_at: datetime
     extra_usage_at: datetime | None

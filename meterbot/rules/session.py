@@ -25,8 +25,8 @@ def watch_session(
     memory: SourceMemory, end: SessionEnd, seat: Seat, settings: RuleSettings, now: datetime
 ) -> tuple[SourceMemory, tuple[Event, ...]]:
     """The end is one of `SESSION_DAYS` away, or closer and not yet reported. Each number is reported once per day of
-    the end, only the smallest. A renewal moves the end, which starts again. An estimated end that has passed and was never
-    reported is reported as `0d`, because many sessions last longer."""
+    the end, only the smallest. A renewal moves the end, which starts again. An estimated end that has passed and was
+    never reported is reported as `0d`, because many sessions last longer."""
     day, left = end.at.astimezone(UTC).date(), end.at - now
     alerted = memory.alerted_session_days if memory.session_end == day else ()
     reached = [days for days in SESSION_DAYS if timedelta(0) < left <= timedelta(days=days)]

@@ -84,8 +84,8 @@ POSTED_BY_DEFAULT = frozenset(EventKind) - {EventKind.SPEND_SPIKE, EventKind.WIN
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """`timezone` decides which day it is. Renewals are posted at `renewal_hour`. `kinds` are the events that are posted at
-    all. A source is down after `source_grace`, a silent pushing seat after `push_silence`."""
+    """`timezone` decides which day it is. Renewals are posted at `renewal_hour`. `kinds` are the events that are posted
+    at all. A source is down after `source_grace`, a silent pushing seat after `push_silence`."""
 
     thresholds: tuple[Threshold, ...] = DEFAULT_THRESHOLDS
     balance_levels: tuple[Threshold, ...] = DEFAULT_BALANCE_LEVELS

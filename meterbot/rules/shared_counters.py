@@ -11,8 +11,8 @@ from meterbot.rules.months import calendar_month
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """`known` of one seat, completed. `through`: part (`windows`, `spend`, `block`, `subscription`) → the other seat that
-    knows it."""
+    """`known` of one seat, completed. `through`: part (`windows`, `spend`, `block`, `subscription`) → the other seat
+    that knows it."""
 
     known: LastKnown
     through: Mapping[str, str]

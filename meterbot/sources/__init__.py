@@ -37,8 +37,8 @@ class UnusablePushError(MeterbotError):
 
 
 PushReader = Callable[[Seat, bytes, datetime], tuple[Snapshot, ...]]
-"""Parses the document that a seat's own machine sent, at an instant. Returns all its snapshots, the oldest first. Raises
-`UnusablePushError`."""
+"""Parses the document that a seat's own machine sent, at an instant. Returns all its snapshots, the oldest first.
+Raises `UnusablePushError`."""
 
 
 class UnusableHookError(MeterbotError):
@@ -46,8 +46,8 @@ class UnusableHookError(MeterbotError):
 
 
 HookReader = Callable[[str, bytes], Merged | str]
-"""Parses an event and its document that GitHub sent, after the signature was checked. Returns a merged pull request, or why
-the event is ignored. Raises `UnusableHookError`."""
+"""Parses an event and its document that GitHub sent, after the signature was checked. Returns a merged pull request, or
+why the event is ignored. Raises `UnusableHookError`."""
 
 
 class CommitsUnreadError(MeterbotError):

@@ -1,4 +1,5 @@
-"""The paths that meterbot may request. The same addresses also accept writes, so all other requests are refused here."""
+"""The paths that meterbot may request. The same addresses also accept writes, so all other requests are refused
+here."""
 
 import re
 from collections.abc import Mapping

@@ -36,11 +36,10 @@ class ClaudeAiSource:
     organization, one request at a time.
 
     `expected_account`: the account this seat is known to be; another one is reported as it is, with an error.
-    `known`: what earlier processes read of this seat: if one of its organizations refuses now, that is reported; one that
-    never could be read is left out.
-    `keeper`: stores the session key when claude.ai renews it; without one, a renewed key ends with this object.
-    `retry_pauses`: a session key can be refused for some seconds after it was issued; in the first minute a refusal is
-    tried again after each of these, in seconds, by awaiting `pause`.
+    `known`: what earlier processes read of this seat: if one of its organizations refuses now, that is reported; one
+    that never could be read is left out. `keeper`: stores the session key when claude.ai renews it; without one, a
+    renewed key ends with this object. `retry_pauses`: a session key can be refused for some seconds after it was
+    issued; in the first minute a refusal is tried again after each of these, in seconds, by awaiting `pause`.
     """
 
     def __init__(

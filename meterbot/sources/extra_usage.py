@@ -39,8 +39,8 @@ _SECTIONS = {"extra_usage", "spend", "overage"}
 @dataclass(frozen=True, slots=True)
 class Metering:
     """`extra` None with `read` True: not metered. `read` False: the bodies do not contain the amount used, and
-    `extra` has what else they say. `lost`: an amount was there but could not be parsed. `usage_is_total`: `/usage` has the
-    organization's amounts, and only the row has the member's; None: the bodies do not tell."""
+    `extra` has what else they say. `lost`: an amount was there but could not be parsed. `usage_is_total`: `/usage` has
+    the organization's amounts, and only the row has the member's; None: the bodies do not tell."""
 
     extra: ExtraUsage | None
     read: bool

@@ -1,5 +1,5 @@
-"""One organization of a seat, read from claude.ai: usage, then overage, subscription and prepaid credits, one request at a
-time."""
+"""One organization of a seat, read from claude.ai: usage, then overage, subscription and prepaid credits, one request
+at a time."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime

@@ -74,8 +74,8 @@ class SeatSession:
         return None if since is None else SessionEnd(since + _USUAL_AGE, estimated=True)
 
     async def note_beginning(self, now: datetime) -> None:
-        """Counts the session's age from now, unless an earlier process has stored when it began. It is stored as soon as
-        something may be; without a cipher that is never, so each process starts again."""
+        """Counts the session's age from now, unless an earlier process has stored when it began. It is stored as soon
+        as something may be; without a cipher that is never, so each process starts again."""
         known = self._loaded or self._adopted is not None or self._cipher is None
         if self.end is None and known:
             self._begun_at = now

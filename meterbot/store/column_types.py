@@ -42,7 +42,8 @@ def instant_of(number: int) -> datetime:
 
 
 class Amount(TypeDecorator[Money]):
-    """Exact money as `1720 EUR 2`: minor units with all their digits, currency, exponent. `1720` are cents of a dollar."""
+    """Exact money as `1720 EUR 2`: minor units with all their digits, currency, exponent. `1720` are cents of a
+    dollar."""
 
     impl = Text
     cache_ok = True

@@ -112,8 +112,8 @@ async def peek_invited(url: str) -> list[Seat]:
 
 
 async def _peek_at(url: str, table: Table, read: Callable[[Connection], T], nothing: T) -> T:
-    """What `read` finds in a table; `nothing` where there is no database or no such table. Changes nothing, and does not
-    create the database. Raises `StartError` without the URL's secrets."""
+    """What `read` finds in a table; `nothing` where there is no database or no such table. Changes nothing, and does
+    not create the database. Raises `StartError` without the URL's secrets."""
 
     def look(connection: Connection) -> T:
         return read(connection) if inspect(connection).has_table(table.name) else nothing

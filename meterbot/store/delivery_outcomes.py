@@ -102,8 +102,8 @@ def mark_waiting(
     *,
     own_failure: bool = False,
 ) -> None:
-    """Puts a message back whose destination takes none; its queue pauses until `again`. Does nothing when another worker
-    has claimed the message since. `own_failure` counts the attempt against the message, too."""
+    """Puts a message back whose destination takes none; its queue pauses until `again`. Does nothing when another
+    worker has claimed the message since. `own_failure` counts the attempt against the message, too."""
     connection.execute(select(_queues.free_at).where(_OWN_QUEUE).with_for_update(), _own_queue(delivery))
     if _is_bundle(delivery) and state not in MAYBE_SENT:
         changed = _unbundle(connection, delivery)
@@ -128,9 +128,9 @@ def mark_waiting(
 def mark_own_failure(
     connection: Connection, delivery: Delivery, reason: str, now: datetime, again: datetime | None
 ) -> bool:
-    """Records that the message itself is at fault: it is tried `again`, or fails for good (None), unless it is an edit and a
-    reply says the same. Returns whether it failed. The queue goes on. After the failure of a post that groups several
-    messages, each of them is sent alone."""
+    """Records that the message itself is at fault: it is tried `again`, or fails for good (None), unless it is an edit
+    and a reply says the same. Returns whether it failed. The queue goes on. After the failure of a post that groups
+    several messages, each of them is sent alone."""
     _free_queue(connection, delivery, now)
     if _is_bundle(delivery):
         _send_members_alone(connection, delivery)
@@ -169,9 +169,9 @@ def _has_reply(connection: Connection, edit: Delivery) -> bool:
 
 
 def move(connection: Connection, delivery: Delivery, channel: str, note: str, now: datetime) -> None:
-    """Moves a post, with its edits and replies, to another channel, or makes a post there of a reply; supersedes them where
-    the event is posted there already. A post that groups several messages does not move: each of them is sent alone, and
-    moves by itself."""
+    """Moves a post, with its edits and replies, to another channel, or makes a post there of a reply; supersedes them
+    where the event is posted there already. A post that groups several messages does not move: each of them is sent
+    alone, and moves by itself."""
     _free_queue(connection, delivery, now)
     if _is_bundle(delivery):
         _send_members_alone(connection, delivery)

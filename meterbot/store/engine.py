@@ -18,7 +18,8 @@ MOST_CONNECTIONS = READERS + 2
 _BUSY_MS = 10_000
 """Milliseconds that a SQLite connection waits for another's write."""
 _PATIENT_MS = 60_000
-"""Milliseconds that it waits for another's migrations: SQLite's queue is not fair, and several programs may start at once."""
+"""Milliseconds that it waits for another's migrations: SQLite's queue is not fair, and several programs may start at
+once."""
 _WAL_PAUSE_MS = 50
 _POOL: dict[str, Any] = {"pool_size": MOST_CONNECTIONS, "max_overflow": 0}
 _PATIENCE: dict[str, Any] = {
@@ -64,8 +65,8 @@ def _postgresql_engine(url: URL) -> Engine:
 
 
 def _end_read_only(context: ExceptionContext) -> None:
-    """A provider whose disk is full sets a read-only default that a connection reads when it opens; only a new connection
-    sees that there is room again."""
+    """A provider whose disk is full sets a read-only default that a connection reads when it opens; only a new
+    connection sees that there is room again."""
     if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
         context.is_disconnect = True
 

@@ -12,8 +12,8 @@ from meterbot.store.thread import ClosedError
 
 _OUR_BUGS = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE}
 _SERVER_TROUBLE = ("08", "25006", "28", "3D", "53", "57P", "58")
-"""PostgreSQL's classes of errors: the connection broke, it takes no writes, the user or the database is refused, no room,
-an operator stopped it, its machine failed."""
+"""PostgreSQL's classes of errors: the connection broke, it takes no writes, the user or the database is refused, no
+room, an operator stopped it, its machine failed."""
 
 
 def as_warning(_logger: object, _method: str, event: EventDict) -> EventDict:

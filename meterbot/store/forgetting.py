@@ -75,8 +75,8 @@ def forget_events(connection: Connection, event_keys: Iterable[str]) -> int:
 
 def forget_claim(connection: Connection, counter: Counter, seats: Iterable[str]) -> bool:
     """Deletes the events of a counter that these seats only claimed, and their deliveries: the same alerts of the seat
-    that it belongs to would have the same keys. Returns whether the organization's balance was reported among them; what
-    is remembered of that goes, too."""
+    that it belongs to would have the same keys. Returns whether the organization's balance was reported among them;
+    what is remembered of that goes, too."""
     query = select(tables.events.c.event).where(tables.events.c.seat.in_(sorted(seats)))
     claimed = [event for event in connection.scalars(query) if event.counter == counter]
     event_log.delete_events(connection, [event.key for event in claimed])
@@ -98,8 +98,8 @@ def _counters_of(connection: Connection, seat: str) -> tuple[set[int], set[int]]
 
 
 def _forget_unread_balances(connection: Connection, organizations: set[str]) -> int:
-    """Of those of these organizations of which no counter is stored any more. A reading that is stored at this moment may
-    bring a new one, so this looks once it has the lock."""
+    """Of those of these organizations of which no counter is stored any more. A reading that is stored at this moment
+    may bring a new one, so this looks once it has the lock."""
     locks.names(connection, map(balance_memory_name, organizations))
     still = set(connection.scalars(select(_counters.org).where(_counters.org.in_(sorted(organizations)))))
     return _forget_balances(connection, organizations - still)

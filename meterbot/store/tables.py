@@ -61,9 +61,9 @@ states = Table(
     Column("memory", Text, nullable=False),
 )
 
-# `known` is a `LastKnown` as JSON. The columns after `known_crc32` are the `SeatFacts` of the JSON with this checksum: of
-# an older one where an earlier version, which still runs while the new one starts, has written `known` alone. Null where
-# it has none.
+# `known` is a `LastKnown` as JSON. The columns after `known_crc32` are the `SeatFacts` of the JSON with this checksum:
+# of an older one where an earlier version, which still runs while the new one starts, has written `known` alone. Null
+# where it has none.
 latest = Table(
     "latest",
     metadata,
@@ -159,9 +159,9 @@ events = Table(
     ),
 )
 
-# `claimable_at` is when the message may be sent: at once, or once it is no longer held back or claimed. NULL: nothing is
-# left to do. `bundle_id` is the delivery that said it together with others; `posted_events` are the events that a post
-# named when it was posted, `content_hash` tells what it shows now.
+# `claimable_at` is when the message may be sent: at once, or once it is no longer held back or claimed. NULL: nothing
+# is left to do. `bundle_id` is the delivery that said it together with others; `posted_events` are the events that a
+# post named when it was posted, `content_hash` tells what it shows now.
 deliveries = Table(
     "deliveries",
     metadata,

@@ -32,7 +32,8 @@ def unreadable(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
 
 
 def set_aside(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[str, ...]:
-    """Fails messages; returns their ids. What waits for one of them is sent without it, and each member of a group alone."""
+    """Fails messages; returns their ids. What waits for one of them is sent without it, and each member of a group
+    alone."""
     groups = [row for row in rows if row.heading is not None]
     failed = _fail(connection, _rows.id.in_([row.id for row in rows if row.heading is None]))
     for group in groups:
@@ -44,8 +45,8 @@ def set_aside(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[str, ..
 
 
 def set_aside_for_post(connection: Connection, row: Row[Any]) -> tuple[str, ...]:
-    """Fails what makes the content of the message's post unreadable, or else what cannot be sent without that post; returns
-    the ids. An alert that was to be a reply to it becomes a post."""
+    """Fails what makes the content of the message's post unreadable, or else what cannot be sent without that post;
+    returns the ids. An alert that was to be a reply to it becomes a post."""
     if row.heading is not None:
         return set_aside(connection, [row])
     here = and_(_rows.chat == row.chat, _rows.channel == row.channel, WAITING)

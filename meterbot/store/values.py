@@ -37,8 +37,8 @@ class Latest:
 
 @dataclass(slots=True)
 class UnparsedLatest:
-    """The same as it is stored. Most answers need the `known` of a few seats only, so it is parsed when it is asked for.
-    `facts` are None if the row was stored without them, or `known` was stored again without new ones."""
+    """The same as it is stored. Most answers need the `known` of a few seats only, so it is parsed when it is asked
+    for. `facts` are None if the row was stored without them, or `known` was stored again without new ones."""
 
     seat: str
     counter: Counter

@@ -65,7 +65,8 @@ def prepare() -> None:
 
 
 def bind(cores: Iterable[int]) -> None:
-    """Binds this process and its children to these cores, if the system can do that; without cores, it changes nothing."""
+    """Binds this process and its children to these cores, if the system can do that; without cores, it changes
+    nothing."""
     if cores := set(cores):
         os.sched_setaffinity(0, cores)
 

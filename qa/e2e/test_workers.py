@@ -1,4 +1,5 @@
-"""Two real processes on one PostgreSQL: while a deploy lets them overlap, when one is stopped, and when one is killed."""
+"""Two real processes on one PostgreSQL: while a deploy lets them overlap, when one is stopped, and when one is
+killed."""
 
 import asyncio
 import signal

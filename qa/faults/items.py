@@ -1,7 +1,7 @@
 """Faults of single items: one message, reading or pull request that cannot be handled, while all the others can.
 
-A schedule has at most one. All other facts must be posted in time; the bad item must be set aside, with its reason, where
-the operator sees it.
+A schedule has at most one. All other facts must be posted in time; the bad item must be set aside, with its reason,
+where the operator sees it.
 """
 
 import json
@@ -92,8 +92,8 @@ class Stage:
 
 @dataclass
 class Item:
-    """The bad item of one schedule. `problems`: what went wrong with it beyond the fault itself. `met`: whether a bot or a
-    platform came upon it; otherwise the schedule is no test of it."""
+    """The bad item of one schedule. `problems`: what went wrong with it beyond the fault itself. `met`: whether a bot
+    or a platform came upon it; otherwise the schedule is no test of it."""
 
     fault: Fault
     story: Story
@@ -218,8 +218,8 @@ class Item:
         return await self.stage.base.run(work, self.stage.world)
 
     def judge_log(self, lines: Sequence[str], *, alone: bool) -> None:
-        """Checks that the log says of each item that was set aside that it was, and says so once. `alone`: there was no other
-        fault that may end a bot between the commit and the line."""
+        """Checks that the log says of each item that was set aside that it was, and says so once. `alone`: there was no
+        other fault that may end a bot between the commit and the line."""
         self.problems += log_problems(self._set_aside, lines, alone=alone)
 
     # The channels' contents.

@@ -26,7 +26,8 @@ _MARK = re.compile(r"\bref:([a-z0-9]{16,24})\b")
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """A message in a channel. `at` orders them; `root` is the message whose thread it is in; `texts` is its text
-    after each edit, the oldest first; `mark` is the delivery that it carries; `second` is when it was posted, in seconds since 1970."""
+    after each edit, the oldest first; `mark` is the delivery that it carries; `second` is when it was posted, in
+    seconds since 1970."""
 
     at: int
     root: str | None

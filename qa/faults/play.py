@@ -372,8 +372,8 @@ class Play:
             await self._base.trouble(fault, self._world)
 
     async def _correct_the_clock(self) -> None:
-        """Corrects the machine's clock. After more than a day ahead, the bot asks its operator, who then types `meterbot db
-        clock-is-right`."""
+        """Corrects the machine's clock. After more than a day ahead, the bot asks its operator, who then types
+        `meterbot db clock-is-right`."""
         page = self._world.page
         ahead = page.wall - page.true_time
         page.right_wall()

@@ -171,7 +171,8 @@ class TrueClock:
 
 
 class _Selector(selectors.EpollSelector):
-    """Waits only for files: the director decides the time. The director hears of it when there is nothing else to do."""
+    """Waits only for files: the director decides the time. The director hears of it when there is nothing else to
+    do."""
 
     def __init__(self, page: Page, slot: Slot, director: socket.socket) -> None:
         super().__init__()

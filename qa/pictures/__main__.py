@@ -1,8 +1,8 @@
 """Draws the pictures of README.md and docs/ into docs/images: `make pictures`.
 
 The team and the amounts are those of `meterbot demo`; the payloads are what meterbot would send. `--all FOLDER` draws
-everything for looking at instead: each answer for teams of 1, 5, 30 and 300 seats, and each kind of alert, for Slack and
-Discord, on a desktop and on a phone, light and dark. It takes some minutes.
+everything for looking at instead: each answer for teams of 1, 5, 30 and 300 seats, and each kind of alert, for Slack
+and Discord, on a desktop and on a phone, light and dark. It takes some minutes.
 """
 
 import argparse

@@ -1,5 +1,5 @@
-"""What is drawn: the answers of `meterbot demo` in the middle of its month, for teams of several sizes, and one alert of
-each kind. Names and amounts are made up; the messages are the program's own."""
+"""What is drawn: the answers of `meterbot demo` in the middle of its month, for teams of several sizes, and one alert
+of each kind. Names and amounts are made up; the messages are the program's own."""
 
 import io
 from collections.abc import Mapping

@@ -52,7 +52,8 @@ def health(**changes: object) -> BotHealth:
 
 
 def rows() -> tuple[SeatRow, ...]:
-    """ana has a cap, her second seat the same counter; cleo has no cap, dan's is spent, the API organization is beside."""
+    """ana has a cap, her second seat the same counter; cleo has no cap, dan's is spent, the API organization is
+    beside."""
     shots = [
         snapshot(),
         snapshot("ana-work", account_uuid="account-ana", org_uuid="org-ana"),

@@ -101,7 +101,8 @@ token_env = "ADMIN_KEY"
 async def test_with_every_source_and_chat_the_real_hosts_are_those_of_the_table(
     hosts_asked: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Uses the default addresses, unlike all other tests. The gateways' names are looked up only after Discord and Slack have accepted the bot."""
+    """Uses the default addresses, unlike all other tests. The gateways' names are looked up only after Discord and
+    Slack have accepted the bot."""
     monkeypatch.chdir(tmp_path)
     tokens = {"BO_TOKEN": "sk-ant-oat01-planted-planted", "ADMIN_KEY": "sk-ant-admin01-planted-planted"}
     tokens["GITHUB_TOKEN"] = "github_pat_planted"

@@ -101,8 +101,8 @@ class Line:
     async def happen(
         self, *keys: str, ends: str | None = None, about: str | None = None, channels: Sequence[str] = ("C1",)
     ) -> None:
-        """Queues a post, in the words of its moment, for each of these events; or the end of one, without any. Those that
-        are `about` an earlier event are replies to its post."""
+        """Queues a post, in the words of its moment, for each of these events; or the end of one, without any. Those
+        that are `about` an earlier event are replies to its post."""
         now = self.clock.now()
         events = [Event(key, EventKind.SPEND_STARTED, now, Severity.WARNING, "because") for key in keys]
         if ends is not None:

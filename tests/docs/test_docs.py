@@ -94,7 +94,8 @@ def test_no_command_is_cut_off_where_all_are_listed(path: tuple[str, ...]) -> No
 
 def written_commands() -> Iterator[tuple[str, str]]:
     """(page, command line) of everything that a reader may type."""
-    # At the beginning of a line of code, or after a path, a variable, `heroku run` or `$(`; up to a comment or a bracket.
+    # At the beginning of a line of code, or after a path, a variable, `heroku run` or `$(`; up to a comment or a
+    # bracket.
     typed = r"(?:^|/bin/|\$\(|heroku run |[A-Z_]+=\S+ )(meterbot \S[^#|&)]*?)\s*(?: #.*|[|&)\"].*)?$"
     for name, page in PAGES.items():
         whole = page.replace("\\\n", " ")

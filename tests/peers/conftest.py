@@ -1,4 +1,5 @@
-"""Peers that are fetched when they are first needed. Where they cannot be had, their tests are skipped (in CI: fail)."""
+"""Peers that are fetched when they are first needed. Where they cannot be had, their tests are skipped (in CI:
+fail)."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -55,7 +55,8 @@ def rate_limited(retry_after: str | None = "0") -> Reply:
 
 @dataclass(slots=True)
 class SignIn:
-    """An account that is signed in to Claude Code, by one of its tokens. `accepted` False: the token is no longer good."""
+    """An account that is signed in to Claude Code, by one of its tokens. `accepted` False: the token is no longer
+    good."""
 
     token: str
     account: str

@@ -44,8 +44,8 @@ class NotAcknowledgedError(Exception):
 
 
 class SlackSimulator(SlackWorkspace):
-    """The workspace on loopback, its people and their ways to the bot. `bot_url` set to the bot's `/slack/events` makes it
-    an HTTP-mode app."""
+    """The workspace on loopback, its people and their ways to the bot. `bot_url` set to the bot's `/slack/events` makes
+    it an HTTP-mode app."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -99,7 +99,8 @@ class SlackSimulator(SlackWorkspace):
         return len(self._sockets)
 
     async def until(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
-        """Waits for the condition: looked at when something happens here, and every 20 ms for what happens elsewhere."""
+        """Waits for the condition: looked at when something happens here, and every 20 ms for what happens
+        elsewhere."""
         async with asyncio.timeout(seconds):
             while not condition():
                 self._pulse.clear()

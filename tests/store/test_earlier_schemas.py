@@ -1,4 +1,5 @@
-"""Databases that earlier versions left behind, as `tests/data/schemas` keeps them, become this version's and lose nothing."""
+"""Databases that earlier versions left behind, as `tests/data/schemas` keeps them, become this version's and lose
+nothing."""
 
 import sqlite3
 from collections.abc import Callable

@@ -1,4 +1,5 @@
-"""Through a real PgBouncer in transaction mode nothing fails: no prepared statement, no setting of a session is used."""
+"""Through a real PgBouncer in transaction mode nothing fails: no prepared statement, no setting of a session is
+used."""
 
 import asyncio
 import os

@@ -18,10 +18,10 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Facts:
-    """One reading. `used` None: not readable. `cap` 0 or more, "none", or None for unknown. `windows`: how full each is.
-    `late`: it arrived too long after it was made to bring alerts. `percents` and `off` are what is configured then: the
-    levels of a cap, and the kinds of events that nobody wants. `resets` are the windows' next resets, `until` where the
-    counter may start again besides."""
+    """One reading. `used` None: not readable. `cap` 0 or more, "none", or None for unknown. `windows`: how full each
+    is. `late`: it arrived too long after it was made to bring alerts. `percents` and `off` are what is configured then:
+    the levels of a cap, and the kinds of events that nobody wants. `resets` are the windows' next resets, `until` where
+    the counter may start again besides."""
 
     at: datetime
     used: Decimal | None

@@ -1,11 +1,11 @@
 """Generated bodies of one counter, from the source's parser to events, against the model beside this file.
 
 Covered: amounts as numbers, texts, fractions, nulls and garbage; exponents 0 to 4 and several currencies; `extra_usage`
-alone, `spend` beside it, and a team's total beside the member's own row; no cap, and caps that change; blocks by reason,
-flag and cap; full windows; borders of a month; dips; readings that repeat, come out of order, or are dated a little or
-far into the future, or arrive hours late within a month; prepaid credits; levels and kinds that are configured otherwise
-in between; reset moments of a window, and `disabled_until`. Held for each reading: the amount, whether it blocks, and the events that are posted; at the end, what was
-spent. Not covered: forecasts.
+alone, `spend` beside it, and a team's total beside the member's own row; no cap, and caps that change; blocks by
+reason, flag and cap; full windows; borders of a month; dips; readings that repeat, come out of order, or are dated a
+little or far into the future, or arrive hours late within a month; prepaid credits; levels and kinds that are
+configured otherwise in between; reset moments of a window, and `disabled_until`. Held for each reading: the amount,
+whether it blocks, and the events that are posted; at the end, what was spent. Not covered: forecasts.
 
 HYPOTHESIS_PROFILE=search looks for new examples.
 """

@@ -10,7 +10,8 @@ from meterbot.app.config.types import Many, SlackChannel, SlackTeam, Snowflake
 
 
 class SlackConfig(Table):
-    """`[slack]`: where to post, and how Slack reaches the bot. Socket Mode has an `app_token`, HTTP a `signing_secret`."""
+    """`[slack]`: where to post, and how Slack reaches the bot. Socket Mode has an `app_token`, HTTP a
+    `signing_secret`."""
 
     credentials: ClassVar[str] = "slack"
 

@@ -65,8 +65,8 @@ class HttpConfig(Table):
 
 
 class WatchConfig(Table):
-    """`[watch]`: who watches the bot itself. The ping's address is secret, too: everybody who has it can hide that the bot
-    is dead."""
+    """`[watch]`: who watches the bot itself. The ping's address is secret, too: everybody who has it can hide that the
+    bot is dead."""
 
     credentials: ClassVar[str] = "watch"
 

@@ -95,8 +95,8 @@ def load(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Config:
 def load_text(
     text: str, label: str, environ: Mapping[str, str], directory: Path, *, sign_in_here: bool = True
 ) -> Config:
-    """The same for a text that is not a file yet. Without `sign_in_here`, the bot that reads Claude Code's sign-in may be
-    on another machine. Raises `ConfigError`."""
+    """The same for a text that is not a file yet. Without `sign_in_here`, the bot that reads Claude Code's sign-in may
+    be on another machine. Raises `ConfigError`."""
     return _Loader(ConfigText(label, text, directory), environ, sign_in_here=sign_in_here).config()
 
 

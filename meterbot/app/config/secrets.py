@@ -21,9 +21,9 @@ _LARGEST = 64 * 1024
 class Vault:
     """The places where secrets are: environment variables, files, and systemd's credentials.
 
-    `directory` is where relative paths start; `document` is the configuration that is being read; `sign_in_here`: Claude
-    Code's sign-in must be on this machine. Nothing here repeats a secret, nor a name that may be a secret written in the
-    wrong place.
+    `directory` is where relative paths start; `document` is the configuration that is being read; `sign_in_here`:
+    Claude Code's sign-in must be on this machine. Nothing here repeats a secret, nor a name that may be a secret
+    written in the wrong place.
     """
 
     environ: Mapping[str, str]

@@ -42,8 +42,8 @@ def did_you_mean(written: str, words: Iterable[str]) -> str:
 class Text:
     """Annotation of a value that is written as text: validates it, and describes it in the JSON schema.
 
-    `must` completes "must …" in the error; `convert` makes the value and may raise ValueError with a sentence of its own;
-    `number` also accepts the TOML number of that name.
+    `must` completes "must …" in the error; `convert` makes the value and may raise ValueError with a sentence of its
+    own; `number` also accepts the TOML number of that name.
     """
 
     must: str

@@ -45,7 +45,8 @@ class SlackCheck:
         await self._web.close()
 
     async def bot(self, *, direct_messages: bool = False) -> list[Check]:
-        """Whether the bot's token is accepted, and which scopes the app lacks. `direct_messages`: a route needs them."""
+        """Whether the bot's token is accepted, and which scopes the app lacks. `direct_messages`: a route needs
+        them."""
         if rotates(self._token):
             return [Check("slack_token", Status.FAIL, ROTATION, _BOT_PAGE)]
         try:

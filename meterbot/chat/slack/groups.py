@@ -13,8 +13,8 @@ log = get_logger(__name__)
 
 
 class SlackGroups:
-    """The members of the configured groups, as of Slack's last answer. An outage keeps them; a refusal by Slack empties the
-    group."""
+    """The members of the configured groups, as of Slack's last answer. An outage keeps them; a refusal by Slack empties
+    the group."""
 
     def __init__(self, web: SlackWeb, groups: Sequence[str]) -> None:
         self._web = web

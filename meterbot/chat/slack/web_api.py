@@ -202,7 +202,8 @@ def _explained(method: str, code: str, answer: AsyncSlackResponse) -> str:
 
 
 def _details(metadata: object) -> str:
-    """Slack's own words about the refused fields: `[ERROR] must be less than 151 characters [json-pointer:/blocks/0]`."""
+    """Slack's own words about the refused fields: `[ERROR] must be less than 151 characters
+    [json-pointer:/blocks/0]`."""
     messages = metadata.get("messages") if isinstance(metadata, Mapping) else None
     said = (
         [one_line(each, 200) for each in messages if isinstance(each, str)]

@@ -1,4 +1,5 @@
-"""The steps for Slack and Discord: create the app, enter its tokens, choose the channel. Each answer is checked at once."""
+"""The steps for Slack and Discord: create the app, enter its tokens, choose the channel. Each answer is checked at
+once."""
 
 from pydantic import TypeAdapter
 

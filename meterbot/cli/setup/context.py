@@ -46,8 +46,8 @@ class SetupContext:
         default: str | None = None,
         check: Callable[[str], list[Check]] = lambda _: [],
     ) -> str:
-        """Asks until the answer has the form that the configuration needs and passes `check`. An empty default makes the
-        question optional."""
+        """Asks until the answer has the form that the configuration needs and passes `check`. An empty default makes
+        the question optional."""
         answer = given
         while True:
             if answer is None:

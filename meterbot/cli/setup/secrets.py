@@ -62,8 +62,8 @@ class SecretCollector:
         *,
         may_be_kept: bool = False,
     ) -> KeptSecret:
-        """The secret, once it passes `check`; with `may_be_kept`, a person may keep one that does not, because a service
-        that is down says nothing about it. Raises `RefusedError`."""
+        """The secret, once it passes `check`; with `may_be_kept`, a person may keep one that does not, because a
+        service that is down says nothing about it. Raises `RefusedError`."""
         kept = self._existing(spec, given) or self._typed(spec)
         while failures := failures_of(check(kept)):
             self._prompter.reject(problem_of(failures))

@@ -60,7 +60,8 @@ def init(
     say: Callable[[str], None],
     program: str = "meterbot",
 ) -> int:
-    """Returns the exit status. Writes nothing until every question is answered. `program`: how to call meterbot here."""
+    """Returns the exit status. Writes nothing until every question is answered. `program`: how to call meterbot
+    here."""
     place = _place(path)
     secrets = SecretCollector(prompter, environ, path.parent, keep=flags.keep or FILES)
     context = SetupContext(prompter, flags, secrets, _endpoints(place, flags), environ, program, now, say)

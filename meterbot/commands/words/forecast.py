@@ -52,7 +52,8 @@ def forecast_answer(view: View, outlooks: Outlooks, hours: Sequence[Hour] = ()) 
         charts=_charts(outlooks, hours, view),
         sections=(Section(tuple(notes), heading="Filling up"),) if notes else (),
         actions=() if view.public else buttons("forecast"),
-        footer=f"The counters reset {ends}. Four months out of five end within the range. A forecast needs {FEWEST_DAYS} whole days of readings.",
+        footer=f"The counters reset {ends}. Four months out of five end within the range. "
+        f"A forecast needs {FEWEST_DAYS} whole days of readings.",
     )
 
 

@@ -66,8 +66,8 @@ def seat_detail(
     outlooks: Outlooks = NOWHERE,
     hours: Sequence[Hour] = (),
 ) -> Message:
-    """All that is known of these seats. `words` are what the buttons ask again. `outlooks` are their forecasts; `hours`, of
-    this month and the one before, say what they had spent by this day of it."""
+    """All that is known of these seats. `words` are what the buttons ask again. `outlooks` are their forecasts;
+    `hours`, of this month and the one before, say what they had spent by this day of it."""
     report = view.report
     rows = [row for row in report.rows if row.seat.name in names]
     title = listed([one_line(name, 60) for name in names])

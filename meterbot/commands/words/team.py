@@ -153,8 +153,8 @@ _COLUMNS = (
 
 
 def seats_table(view: View, lately: Mapping[str, str] | None = None) -> tuple[Table, ...]:
-    """Blocked seats first. Seats that are not listed are summed, so that the table still adds up to the total. `lately`:
-    what seats spent since the last digest, by name."""
+    """Blocked seats first. Seats that are not listed are summed, so that the table still adds up to the total.
+    `lately`: what seats spent since the last digest, by name."""
     seats = [row for row in view.report.rows if not row.beside]
     listed_rows = view.rows_shown(seats)[:MOST_ROWS]
     shown = {id(row) for row in listed_rows}

@@ -1,4 +1,5 @@
-"""What the rules remember of a prepaid balance gets its new form, and a shared one is remembered for its organization."""
+"""What the rules remember of a prepaid balance gets its new form, and a shared one is remembered for its
+organization."""
 
 import json
 from typing import Any
