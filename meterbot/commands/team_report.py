@@ -104,7 +104,10 @@ class SeatRow:
 
     @property
     def current(self) -> bool:
-        return self.known and self.health is Health.OK
+        """A healthy source may have stopped sending the amount."""
+        at, newest = self.facts.extra_usage_at, self.facts.fetched_at
+        aged = at is not None and newest - at > self.seat.stale_after
+        return self.known and self.health is Health.OK and not aged
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,8 @@ class ExtraUsage:
     """False if `used` is before a discount, so that reaching the cap proves nothing."""
     balance: Balance | None = None
     """None where the source does not say."""
+    used_field: str = "extra_usage.used_credits"
+    """The field of an answer that `used` is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,13 @@ class Snapshot:
     """`/usage` has the whole organization's amounts: only the member's own row has the seat's. None: not known."""
     drift: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    sender_time: datetime | None = None
+    """When it was read by the clock of the machine that sent it, if that clock is ahead."""
+
+    @property
+    def own_time(self) -> datetime:
+        """Orders the snapshots of one sender."""
+        return self.sender_time or self.fetched_at
 
     @property
     def counter(self) -> Counter | None:

@@ -88,17 +88,19 @@ class Changes:
 
     def apply(self, seat: Seat, reading: Sequence[Snapshot], now: datetime) -> None:
         """One reading of one seat. An old, repeated or future-dated one changes nothing."""
-        reading = [self._trusted(seat, snapshot) for snapshot in reading]
+        reading = [self._with_certain_amounts(seat, snapshot) for snapshot in reading]
         news = [snapshot for snapshot in reading if self._apply_one(seat, snapshot, now)]
         self.news += news
         if news:
             self._drop_other_counters(seat, [self.with_account(seat, snapshot) for snapshot in news])
             self._update_source(seat, worst(news), now)
 
-    def _trusted(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
-        """The snapshot, judged by what the seat was known to have."""
-        known = self.known_by(seat, snapshot)
-        return rules.doubted(known, rules.members_own(known, snapshot))
+    def _with_certain_amounts(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
+        """The snapshot without amounts of the whole organization, and with a note if the seat's amount is missing."""
+        counter = self.with_account(seat, snapshot).counter
+        state = None if counter is None else self._state(seat, counter)
+        own = rules.without_team_total(state.known if state else None, snapshot)
+        return rules.missing_amount_as_drift(self.known_by(seat, snapshot), own, self._settings.push_silence)
 
     def displace(self, counter: Counter, seats: Iterable[str], *, balance: bool) -> None:
         """Forgets what these seats sent of a counter that is not theirs: values, history and rows. The caller has
@@ -124,7 +126,7 @@ class Changes:
     def known_by(self, seat: Seat, snapshot: Snapshot) -> LastKnown | None:
         """What is known through the seat of the snapshot's counter."""
         counter = self.with_account(seat, snapshot).counter
-        return None if counter is None else self.latest.get((seat.name, counter))
+        return None if counter is None else self._row(seat, counter)
 
     def check_age(self, seat: Seat, now: datetime) -> None:
         """Applies the rules that depend on time alone to a source."""
@@ -192,9 +194,11 @@ class Changes:
             return snapshot.fetched_at <= now + CLOCK_SKEW
         if not seat.covers(counter.org):
             return False
-        state = self.states.get(counter) or self._nameless_state(seat, counter.org)
+        state, before = self._state(seat, counter), self._row(seat, counter)
         memory = self._memory_in(counter, state)
         known = state.known if state else None
+        if any(rules.is_repeated(one, snapshot, now) for one in (known, before)):
+            return False
         late = seat.source == _PUSHED and now - snapshot.fetched_at > seat.stale_after
         watch = rules.record_late if late else rules.watch_counter
         settings = seat_settings.of(seat.name, self.memories).over(self._settings)
@@ -213,7 +217,6 @@ class Changes:
             if verdict.risen:
                 self.risen[counter] = seat.name
         # If two seats have one counter, the second adds nothing to the counter, but has a row of its own.
-        before = self.latest.get((seat.name, counter))
         own = verdict.known if before is known and verdict.changed else rules.merge(before, named, now)
         if own is None:
             return verdict.changed
@@ -221,10 +224,16 @@ class Changes:
         self._watch_identity(seat, snapshot, now)
         return True
 
-    def _nameless_state(self, seat: Seat, org: str) -> CounterState | None:
-        """The state of a seat whose readings have not named an account so far."""
-        counter = Counter.of_seat(seat.name, org)
-        return self.states.get(counter) if (seat.name, counter) in self.latest else None
+    def _state(self, seat: Seat, counter: Counter) -> CounterState | None:
+        """The counter's state; if it has none, that of a seat whose readings have not named an account so far."""
+        nameless = Counter.of_seat(seat.name, counter.org)
+        earlier = self.states.get(nameless) if (seat.name, nameless) in self.latest else None
+        return self.states.get(counter) or earlier
+
+    def _row(self, seat: Seat, counter: Counter) -> LastKnown | None:
+        """What is known of the counter through this seat; if nothing, through its readings that named no account."""
+        nameless = Counter.of_seat(seat.name, counter.org)
+        return self.latest.get((seat.name, counter)) or self.latest.get((seat.name, nameless))
 
     def _drop_other_counters(self, seat: Seat, reading: Sequence[Snapshot]) -> None:
         """Deletes the seat's rows of an account that it no longer is, and of organizations that it has left."""

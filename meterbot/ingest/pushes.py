@@ -129,12 +129,12 @@ class PushReceiver:
 
 
 def spent_text(known: LastKnown | None) -> str:
-    """`$4.20 of $50.00`: for the person at the machine, after a push. An amount of an earlier reading is not said to be
-    today's."""
+    """`$4.20 of $50.00`, `$4.20 (no cap)` or `extra usage unknown`: what a push has shown. An amount of an earlier
+    reading is not said to be today's."""
     extra = None if known is None or not known.amounts_are_current else known.snapshot.extra_usage
     if extra is None or extra.used is None:
-        return "extra usage unknown, the rest"
-    cap = f" of {show(extra.cap)}" if extra.cap else ", no cap," if extra.cap_known else ""
+        return "extra usage unknown"
+    cap = f" of {show(extra.cap)}" if extra.cap else " (no cap)" if extra.cap_known else ""
     return f"{show(extra.used)}{cap}"
 
 

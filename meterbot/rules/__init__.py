@@ -2,8 +2,9 @@
 
     merge(known, snapshot, now) -> LastKnown | None                                        None: it changes nothing
     watch_counter(memory, known, snapshot, settings, now) -> CounterUpdate                 per (account, org)
-    members_own(known, snapshot) -> Snapshot                                               no organization's amounts
-    doubted(known, snapshot) -> Snapshot                                                   drifted: its amount is gone
+    without_team_total(known, snapshot) -> Snapshot                                        no organization's amounts
+    missing_amount_as_drift(known, snapshot, push_silence) -> Snapshot                     noted: its amount is gone
+    is_repeated(known, snapshot, now) -> bool                                              by the sender's own clock
     record_late(memory, known, snapshot, settings, now) -> CounterUpdate                   long after: without events
     needs_samples(memory, settings, now) -> bool, needs_hours(...)                         for the pace after a rise
     watch_pace(memory, rise, settings, now) -> (CounterMemory, events)                     per rise
@@ -99,7 +100,13 @@ from meterbot.rules.memory import (
     dump,
     load,
 )
-from meterbot.rules.merging import doubted, members_own, merge, without_amounts
+from meterbot.rules.merging import (
+    is_repeated,
+    merge,
+    missing_amount_as_drift,
+    without_amounts,
+    without_team_total,
+)
 from meterbot.rules.month_report import (
     AccountMonth,
     is_settled,
@@ -128,14 +135,14 @@ __all__ = [
     "TeamShare",
     "Threshold",
     "can_be_forgotten",
-    "doubted",
     "dump",
     "ends_soon",
     "fact_money",
+    "is_repeated",
     "is_settled",
     "load",
-    "members_own",
     "merge",
+    "missing_amount_as_drift",
     "money_fact",
     "month_report",
     "month_report_key",
@@ -155,4 +162,5 @@ __all__ = [
     "watch_source",
     "watch_team",
     "without_amounts",
+    "without_team_total",
 ]

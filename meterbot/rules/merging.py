@@ -11,8 +11,8 @@ from meterbot.rules.window_trend import extended
 
 _BALANCE_HOLDS = timedelta(days=1)
 """A balance that was not read for longer is not known any more."""
-_AMOUNT_GONE = "extra_usage.used_credits: expected a number, got nothing"
 _NOT_THE_MEMBERS = "overage: not sent, and the usage has the whole organization's amounts"
+_PUSHED = "push"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -74,9 +74,9 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
     )
 
 
-def members_own(known: LastKnown | None, snapshot: Snapshot) -> Snapshot:
-    """The snapshot; without amounts if they are known to be the whole organization's. Only the member's own overage row
-    has the member's, and a push may lack it."""
+def without_team_total(known: LastKnown | None, snapshot: Snapshot) -> Snapshot:
+    """The snapshot; without amounts if the counter's `/usage` is known to have the whole organization's. Only the
+    member's own overage row has the member's, and a push may lack it."""
     extra = snapshot.extra_usage
     if known is None or not known.snapshot.usage_is_total or snapshot.usage_is_total is not None:
         return snapshot
@@ -87,30 +87,43 @@ def members_own(known: LastKnown | None, snapshot: Snapshot) -> Snapshot:
     )
 
 
-def doubted(known: LastKnown | None, snapshot: Snapshot) -> Snapshot:
-    """The snapshot; as drifted if it lacks an amount that was known, without a reason that explains it.
+def missing_amount_as_drift(known: LastKnown | None, snapshot: Snapshot, push_silence: timedelta) -> Snapshot:
+    """The snapshot; with a note of drift if it lacks an amount that the seat has read in the same month (UTC).
 
-    "Not metered" is no such reason while money was spent in the same month (UTC): spend does not vanish. Extra usage
-    that is missing because the overage row failed has an error of its own.
+    Money that was spent does not vanish before the month ends, also if the rest looks as if nothing was metered. The
+    drift is the health of the source. Of a pushed seat, it is that only once no amount came for `push_silence`: one of
+    two machines may have a program that sends none.
     """
-    last = None if known is None else known.snapshot.extra_usage
-    if known is None or known.extra_usage_at is None or last is None or last.used is None:
+    if known is None or not _lacks_amount(snapshot):
         return snapshot
+    last, last_at = known.snapshot.extra_usage, known.extra_usage_at
+    if last is None or last.used is None or last.used.minor == 0 or last_at is None:
+        return snapshot
+    if calendar_month(last_at) != calendar_month(snapshot.fetched_at):
+        return snapshot
+    gone = f"{last.used_field}: expected a number, got nothing"
+    noted = replace(snapshot, extra_usage_read=False, drift=(*snapshot.drift, gone))
+    if snapshot.source == _PUSHED and snapshot.fetched_at - last_at <= push_silence:
+        return noted
+    detail = f"an answer no longer says how much extra usage was spent ({gone})"
+    return replace(noted, health=Health.DRIFTED, detail=detail)
+
+
+def _lacks_amount(snapshot: Snapshot) -> bool:
+    """Whether a healthy snapshot has no amount. A failed overage row is an error of its own."""
     if snapshot.health is not Health.OK or not snapshot.windows_read:
-        return snapshot
+        return False
     if snapshot.extra_usage_read:
-        same_month = calendar_month(known.extra_usage_at) == calendar_month(snapshot.fetched_at)
-        if snapshot.extra_usage is not None or last.used.minor == 0 or not same_month:
-            return snapshot
-    elif any(error.startswith("overage:") for error in snapshot.errors):
-        return snapshot
-    return replace(
-        snapshot,
-        extra_usage_read=False,
-        health=Health.DRIFTED,
-        detail=f"an answer no longer says how much extra usage was spent ({_AMOUNT_GONE})",
-        drift=(*snapshot.drift, _AMOUNT_GONE),
-    )
+        return snapshot.extra_usage is None
+    return not any(error.startswith("overage:") for error in snapshot.errors)
+
+
+def is_repeated(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> bool:
+    """Whether the seat has sent this snapshot already, or a newer one, by its machine's own clock. That clock may be
+    ahead of ours, and the time of receipt is another one each time."""
+    if known is None or known.snapshot.seat != snapshot.seat:
+        return False
+    return snapshot.own_time <= known.snapshot.own_time <= now + CLOCK_SKEW
 
 
 def from_future(known: LastKnown, now: datetime) -> bool:
@@ -217,6 +230,7 @@ def _completed(extra: ExtraUsage, last: ExtraUsage, at: datetime) -> ExtraUsage:
             extra,
             enabled=last.enabled if extra.enabled is None else extra.enabled,
             used=extra.used or last.used,
+            used_field=extra.used_field if extra.used else last.used_field,
             currency=extra.currency or last.currency,
         )
     if not extra.cap_known and extra.comparable:

@@ -28,7 +28,10 @@ from meterbot.sources.wire import ExtraUsageShape, OverageShape
 
 _T = TypeVar("_T")
 
-_USED_PATHS = {"extra_usage.used_credits", "spend.used", "spend.used.amount_minor", "overage.used_credits"}
+_USED_FIELDS = {
+    "extra_usage": "extra_usage.used_credits", "spend": "spend.used.amount_minor", "overage": "overage.used_credits",
+}  # fmt: skip
+_USED_PATHS = {*_USED_FIELDS.values(), "spend.used"}
 _CAP_PATHS = {
     "extra_usage.monthly_limit", "spend.limit", "spend.limit.amount_minor",
     "overage.monthly_credit_limit", "overage.monthly_limit",
@@ -149,6 +152,7 @@ def _merge(
         why_known=why_known and not (row and row.disabled_reason == FETCH_ERROR),
         comparable=not _is_before_discount(row, used, notes, differ=differ),
         balance=_balance(statements, scales, shared=team),
+        used_field=_USED_FIELDS["extra_usage" if used_by is None else used_by.place],
     )
 
 

@@ -59,9 +59,14 @@ def snapshots_of(seat: Seat, document: bytes, now: datetime) -> tuple[Snapshot, 
 
 def _in_the_present(snapshots: Sequence[Snapshot], now: datetime) -> tuple[Snapshot, ...]:
     """If the sender's clock is a little ahead, the newest snapshot was read now, and the others that much earlier than
-    they say. Otherwise the next push would look older than this one, and be ignored."""
-    ahead = max(snapshots[-1].fetched_at - now, timedelta(0))
-    return tuple(replace(snapshot, fetched_at=snapshot.fetched_at - ahead) for snapshot in snapshots)
+    they say. Otherwise it would hide what another seat reads of the same counter in the next minutes. The sender's own
+    time stays beside it: by that, a repeated document is recognized."""
+    ahead = snapshots[-1].fetched_at - now
+    if ahead <= timedelta(0):
+        return tuple(snapshots)
+    return tuple(
+        replace(one, fetched_at=one.fetched_at - ahead, sender_time=one.fetched_at) for one in snapshots
+    )
 
 
 def _snapshot(seat: Seat, value: object, path: str, now: datetime) -> Snapshot:

@@ -200,22 +200,45 @@ async def test_a_push_is_stored_and_the_same_again_changes_nothing(door: Door) -
     assert await door.state() == before
 
 
-async def test_a_push_whose_clock_is_a_little_ahead_is_of_now_and_does_not_hide_the_next_one(
+async def test_pushes_of_a_clock_that_is_a_little_ahead_are_of_their_receipt_and_each_is_stored_once(
+    door: Door,
+) -> None:
+    ahead = timedelta(minutes=4)
+    first, second = body(4900, NOW + ahead), body(5000, NOW + ahead + timedelta(minutes=1))
+    found = []
+    for sent in (first, first, second, first, second):
+        answer = await door.send(sent)
+        (row,) = await door.store.read(counter_states.read_latest)
+        found.append((answer.status, answer.body["spent"], row.known.extra_usage_at))
+        door.clock.advance(timedelta(minutes=1))
+    at_first = ("$49.00 of $50.00", NOW)
+    at_second = ("$50.00 of $50.00", NOW + timedelta(minutes=2))
+    assert found == [
+        (202, *at_first),
+        (200, *at_first),
+        (202, *at_second),
+        (200, *at_second),
+        (200, *at_second),
+    ]
+
+
+async def test_a_clock_that_was_ahead_and_was_set_right_counts_again_from_its_last_time_on(
     door: Door,
 ) -> None:
     await door.send(body(1700, NOW + timedelta(minutes=4)))
-    (row,) = await door.store.read(counter_states.read_latest)
-    assert row.known.extra_usage_at == NOW
-    door.clock.advance(timedelta(minutes=1))
-    right = await door.send(body(1800, NOW + timedelta(minutes=1)))
-    assert (right.status, right.body["spent"]) == (202, "$18.00 of $50.00")
+    statuses = []
+    for _ in range(3):
+        right = await door.send(body(1800, door.clock.advance(timedelta(minutes=2))))
+        statuses.append((right.status, right.body["spent"]))
+    old, new = "$17.00 of $50.00", "$18.00 of $50.00"
+    assert statuses == [(200, old), (200, old), (202, new)]
 
 
 async def test_an_amount_that_could_not_be_read_is_not_answered_with_the_one_before(door: Door) -> None:
     await door.send(body())
     door.clock.advance(timedelta(minutes=1))
     answer = await door.send(body("much", NOW + timedelta(minutes=1)))
-    assert answer.body["spent"] == "extra usage unknown, the rest"
+    assert answer.body["spent"] == "extra usage unknown"
 
 
 async def test_the_older_address_is_the_same_door(door: Door) -> None:

@@ -5,10 +5,13 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from meterbot.agent import document
 from meterbot.cli.claude_meter import document_of
-from meterbot.core.models import Estimate, Health, Seat
+from meterbot.core.models import Estimate, ExtraUsage, Health, LastKnown, Seat
 from meterbot.core.money import Money
+from meterbot.ingest.pushes import spent_text
 from meterbot.sources.exact_json import parse
 from meterbot.sources.extra_usage import metering_of
 from meterbot.sources.fields import DriftNotes
@@ -16,6 +19,7 @@ from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.responses import Missing
 from meterbot.sources.windows import windows_of
 from tests.agent.rig import ACCOUNT, NOW, ORG
+from tests.rules.builders import HOUR, extra, snapshot
 from tests.sources.bodies import USAGE, sent
 
 SEAT = Seat("ana", "push")
@@ -61,3 +65,22 @@ def test_the_documented_example_is_taken_by_both_ends() -> None:
     whole = parse(example)
     assert isinstance(whole, dict)
     assert cut["usage"] == json.loads(example)["usage"]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "expected"),
+    [
+        (extra("4.20", "50"), "$4.20 of $50.00"),
+        (extra("4.20", None), "$4.20 (no cap)"),
+        (extra("4.20", None, cap_known=False), "$4.20"),
+        (extra(None), "extra usage unknown"),
+        (None, "extra usage unknown"),
+    ],
+)
+def test_what_a_push_has_shown_is_a_phrase_that_can_end_a_sentence(
+    amounts: ExtraUsage | None, expected: str
+) -> None:
+    at = snapshot().fetched_at
+    assert spent_text(LastKnown(snapshot(metered=amounts), extra_usage_at=at)) == expected
+    assert spent_text(LastKnown(snapshot(metered=amounts), extra_usage_at=at - HOUR)) == "extra usage unknown"
+    assert spent_text(None) == "extra usage unknown"

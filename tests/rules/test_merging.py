@@ -1,12 +1,12 @@
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from meterbot.core.models import Health, LastKnown, ReasonClass, Snapshot
 from meterbot.core.money import Money
-from meterbot.rules import merge
+from meterbot.rules import merge, missing_amount_as_drift
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -78,6 +78,42 @@ def test_usage_is_a_total_until_a_reading_shows_otherwise() -> None:
     ]
     known = [after(*readings[: n + 1]).snapshot.usage_is_total for n in range(4)]
     assert known == [True, True, False, False]
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["not metered", "not read"])
+@pytest.mark.parametrize(
+    ("source", "used", "later", "expected"),
+    [
+        ("claude_ai", "10", HOUR, (Health.DRIFTED, True)),
+        ("claude_ai", "0", HOUR, (Health.OK, False)),
+        ("claude_ai", "10", MAY - NOON, (Health.OK, False)),
+        ("claude_ai", "10", timedelta(days=70), (Health.OK, False)),
+        ("push", "10", HOUR, (Health.OK, True)),
+        ("push", "10", timedelta(days=3), (Health.OK, True)),
+        ("push", "10", timedelta(days=3, minutes=1), (Health.DRIFTED, True)),
+        ("push", "0", timedelta(days=4), (Health.OK, False)),
+        ("push", "10", timedelta(days=70), (Health.OK, False)),
+    ],
+)
+def test_a_missing_amount_is_drift_while_money_was_spent_in_the_same_month(
+    source: str, used: str, later: timedelta, expected: tuple[Health, bool], *, read: bool
+) -> None:
+    first = snapshot(metered=extra(used, used_field="spend.used.amount_minor"), windows=(window(),))
+    lacking = snapshot(NOON + later, windows=(window(),), source=source, extra_usage_read=read)
+    found = missing_amount_as_drift(after(first), lacking, timedelta(days=3))
+    note = "spend.used.amount_minor: expected a number, got nothing"
+    assert (found.health, found.drift == (note,)) == expected
+    assert (note in (found.detail or "")) is (expected[0] is Health.DRIFTED)
+    if not read or expected[1]:
+        known = after(first, found)
+        assert (known.snapshot.extra_usage, known.extra_usage_at) == (first.extra_usage, NOON)
+        assert not known.amounts_are_current
+
+
+def test_an_amount_that_is_kept_is_of_the_field_it_was_read_from() -> None:
+    first = snapshot(metered=extra("10", used_field="overage.used_credits"))
+    known = after(first, snapshot(NOON + HOUR, extra_usage=extra(None), extra_usage_read=True))
+    assert known.snapshot.extra_usage == extra("10", used_field="overage.used_credits")
 
 
 def test_a_rejected_amount_does_not_cost_the_fields_beside_it() -> None:

@@ -215,6 +215,7 @@ def test_a_clock_that_is_a_little_ahead_is_put_right_for_the_whole_document(
     document = [{**METER, "fetched_at": at.isoformat()} for at in (newest, before)]
     found = [(one.fetched_at - NOW) / timedelta(minutes=1) for one in pushed(document)]
     assert found == [expected[1], expected[0]]
+    assert [one.own_time for one in pushed(document)] == [before, newest]
 
 
 # What is refused.

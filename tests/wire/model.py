@@ -21,7 +21,7 @@ class Facts:
     """One reading. `used` None: not readable. `cap` 0 or more, "none", or None for unknown. `windows`: how full each
     is. `late`: it arrived too long after it was made to bring alerts. `percents` and `off` are what is configured then:
     the levels of a cap, and the kinds of events that nobody wants. `resets` are the windows' next resets, `until` where
-    the counter may start again besides."""
+    the counter may start again besides, `sender_time` is when it was read by the sender's clock."""
 
     at: datetime
     used: Decimal | None
@@ -35,6 +35,7 @@ class Facts:
     off: frozenset[str]
     resets: dict[str, datetime | None]
     until: datetime | None
+    sender_time: datetime
 
     @property
     def blocked(self) -> bool:
@@ -68,6 +69,7 @@ class Model:
 
     scale: Decimal
     at: datetime | None = None
+    sender_time: datetime | None = None
     used: Decimal | None = None
     used_at: datetime | None = None
     month: str = ""
@@ -93,6 +95,9 @@ class Model:
         """The events that are posted: kind, and level, amount or window."""
         if self.at is not None and new.at <= self.at:
             return []
+        if self.sender_time is not None and new.sender_time <= self.sender_time:
+            return []
+        self.sender_time = new.sender_time
         if new.late:
             self._late(new)
             return []

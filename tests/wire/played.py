@@ -146,8 +146,14 @@ class Ingested:
         self.changes = Changes(settings, sources={}, memories={})
         self.samples: list[Sample] = []
 
-    def read(self, snapshot: Snapshot, now: datetime, settings: RuleSettings | None = None) -> list[Event]:
-        """The events. Other `settings` are as after a restart."""
+    def read(
+        self,
+        snapshot: Snapshot,
+        now: datetime,
+        settings: RuleSettings | None = None,
+        seat: Seat | None = None,
+    ) -> list[Event]:
+        """The events. Other `settings` are as after a restart; `seat`: another one than usual has read it."""
         stored = self.changes
         self.changes = Changes(
             settings or self.settings,
@@ -156,7 +162,7 @@ class Ingested:
             latest=[Latest(seat, counter, known) for (seat, counter), known in stored.latest.items()],
             states=stored.states,
         )
-        self.changes.apply(self.seat, [snapshot], now)
+        self.changes.apply(seat or self.seat, [snapshot], now)
         self.samples += self.changes.samples
         return self.changes.events
 

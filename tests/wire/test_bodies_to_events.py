@@ -2,10 +2,11 @@
 
 Covered: amounts as numbers, texts, fractions, nulls and garbage; exponents 0 to 4 and several currencies; `extra_usage`
 alone, `spend` beside it, and a team's total beside the member's own row; no cap, and caps that change; blocks by
-reason, flag and cap; full windows; borders of a month; dips; readings that repeat, come out of order, or are dated a
-little or far into the future, or arrive hours late within a month; prepaid credits; levels and kinds that are
-configured otherwise in between; reset moments of a window, and `disabled_until`. Held for each reading: the amount,
-whether it blocks, and the events that are posted; at the end, what was spent. Not covered: forecasts.
+reason, flag and cap; full windows; borders of a month; dips; readings that come out of order, are dated a little or far
+into the future, or arrive hours late within a month; the last document or the first one, sent again later, also if it
+is dated ahead; prepaid credits; levels and kinds that are configured otherwise in between; reset moments of a window,
+and `disabled_until`. Checked for each reading: the amount, whether it blocks, and the events that are posted; at the
+end, what was spent. Not covered: forecasts; several seats of one counter (test_shared_counter.py).
 
 HYPOTHESIS_PROFILE=search looks for new examples.
 """
@@ -18,7 +19,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.core.models import Event, EventKind, Seat
+from meterbot.core.models import Event, EventKind, Seat, Snapshot
 from meterbot.rules import RuleSettings, Threshold
 from meterbot.rules.blocked import block_of
 from meterbot.rules.increases import increases
@@ -37,10 +38,12 @@ KINDS = {
     "threshold_crossed", "balance_low",
 }  # fmt: skip
 OFF = [frozenset[str]()] * 6 + [frozenset({kind}) for kind in sorted(KINDS)]
-LATE = timedelta(hours=4)
-"""Longer than a seat may be silent here."""
+SILENT = timedelta(hours=3)
+"""A reading that is older than this when it arrives brings no alerts."""
 STANDARD = {"USD": 2, "eur": 2, "JPY": 0}
 UNREADABLE: list[Any] = [None, True, "much", -1, 1e13, [1], {}]
+AGAIN = [None, None, None, (-1, 1), (-1, 10), (0, 1)]
+"""Which document is sent again, and after how many minutes."""
 STEPS = [
     timedelta(0),
     timedelta(minutes=1),
@@ -88,8 +91,11 @@ def series(draw: st.DrawFn) -> dict[str, Any]:
                 "balance": draw(st.sampled_from([None, 0, 500, 2000, 90_000])),
                 "percents": draw(st.sampled_from(PERCENTS)),
                 "off": draw(st.sampled_from(OFF)),
+                "again": draw(st.sampled_from(AGAIN)),
             }
         )
+        if readings[-1]["again"] is not None:
+            now += timedelta(minutes=readings[-1]["again"][1])
     places = draw(st.sampled_from(["extra", "both", "row"]))
     currency, exponent = draw(st.sampled_from(sorted(STANDARD))), draw(st.integers(0, 4))
     if places == "row":  # the row states no scale, and another one would be another amount
@@ -134,7 +140,7 @@ def _text(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
 
 
-def facts(given_: dict[str, Any], one: dict[str, Any]) -> Facts:
+def facts(given_: dict[str, Any], one: dict[str, Any], arrival: datetime) -> Facts:
     used, cap = one["used"], one["cap"]
     number = None if any(used is bad for bad in UNREADABLE) else Decimal(str(used))
     known: Decimal | str | None = Decimal(cap) if cap is not None else "none"
@@ -142,11 +148,13 @@ def facts(given_: dict[str, Any], one: dict[str, Any]) -> Facts:
         known = None  # null may also be a cap that nobody set
     windows = {"five_hour": one["five_hour"], "seven_day": 7}
     left = None if one["balance"] is None or given_["places"] != "both" else Decimal(one["balance"])
-    late = one["skew"] <= -LATE
-    at = one["now"] + min(one["skew"], timedelta(0))  # a clock that is ahead is put right
+    sender_time = one["now"] + one["skew"]
+    at = min(sender_time, arrival)  # a clock that is ahead is put right
+    late = arrival - at > SILENT
     configured = (one["percents"], one["off"])
     ends = {"five_hour": _ahead(one, "resets")}, _ahead(one, "until") if given_["places"] == "row" else None
-    return Facts(at, number, known, one["reason"], one["reached"], windows, left, late, *configured, *ends)
+    read = (at, number, known, one["reason"], one["reached"], windows, left, late)
+    return Facts(*read, *configured, *ends, sender_time)
 
 
 def configured(one: dict[str, Any]) -> RuleSettings:
@@ -182,28 +190,39 @@ def _level(level: str) -> Decimal | int:
 @given(series())
 def test_amount_block_and_events_are_those_of_the_model(given_: dict[str, Any]) -> None:
     plan = "team" if given_["places"] == "row" else "max_20x"
-    seat = Seat("ana", "push", plan=plan, interval=3600)
+    seat = Seat("ana", "push", plan=plan, interval=SILENT.total_seconds() / 3)
     ingested = Ingested(seat, RuleSettings())
     standard = STANDARD[given_["currency"]]
     model = Model(Decimal(10) ** (given_["exponent"] - standard))
+    sent: list[dict[str, Any]] = []
     for one in given_["readings"]:
         if given_["places"] == "row" and any(one["used"] is bad for bad in UNREADABLE):
             continue
         try:
-            (snapshot,) = snapshots_of(seat, document(given_, one), one["now"])
+            snapshots_of(seat, document(given_, one), one["now"])
         except UnusablePushError:
             assert one["skew"] > CLOCKS_DIFFER
             continue
-        expected = facts(given_, one)
-        extra = snapshot.extra_usage
-        assert extra is not None
-        assert (extra.used and extra.used.minor) == expected.used
-        if extra.used is not None:
-            assert (extra.used.currency, extra.used.exponent) == (
-                given_["currency"].upper(),
-                given_["exponent"],
-            )
-        assert (block_of(extra, (), one["now"]) is not None) is expected.blocked
-        assert listed(ingested.read(snapshot, one["now"], configured(one))) == model.read(expected)
+        sent.append(one)
+        arrivals = [(one, one["now"])]
+        if one["again"] is not None:
+            which, minutes = one["again"]
+            arrivals.append((sent[which], one["now"] + timedelta(minutes=minutes)))
+        for given_again, arrival in arrivals:
+            (snapshot,) = snapshots_of(seat, document(given_, given_again), arrival)
+            expected = facts(given_, given_again, arrival)
+            _check_amounts(given_, snapshot, expected, arrival)
+            events = listed(ingested.read(snapshot, arrival, configured(given_again)))
+            assert events == model.read(expected)
     spent = [each.amount.minor for each in increases(ingested.samples)]
     assert sum(spent) == model.spent
+
+
+def _check_amounts(given_: dict[str, Any], snapshot: Snapshot, expected: Facts, arrival: datetime) -> None:
+    extra = snapshot.extra_usage
+    assert extra is not None
+    assert (extra.used and extra.used.minor) == expected.used
+    if extra.used is not None:
+        unit = (given_["currency"].upper(), given_["exponent"])
+        assert (extra.used.currency, extra.used.exponent) == unit
+    assert (block_of(extra, (), arrival) is not None) is expected.blocked

@@ -135,6 +135,7 @@ async def test_a_window_that_is_full_after_its_reset_says_so_and_no_until(source
     assert "until" not in message.text
 
 
+MISSING = "extra_usage.used_credits: expected a number, got nothing"
 GONE = [
     {"extra_usage": {"is_enabled": True, "monthly_limit": 5000, "used_credits": None, "currency": "USD"}},
     {"extra_usage": {"is_enabled": False, "monthly_limit": None, "used_credits": None, "currency": None}},
@@ -151,7 +152,7 @@ async def test_an_amount_that_was_known_and_is_missing_is_drift_and_not_current(
     """Also where the rest looks as if extra usage had never been set up: what was spent does not vanish."""
     windows = {"five_hour": {"utilization": 40}, "seven_day": {"utilization": 50}}
     readings = hourly(usage(1200), {**windows, **gone}, usage(1300))
-    healths, shown = [], []
+    healths, notes, shown = [], [], []
     async with reading(source, "max_20x") as (seat, read):
         ingested = Ingested(seat, RuleSettings())
         for given in readings:
@@ -160,14 +161,40 @@ async def test_an_amount_that_was_known_and_is_missing_is_drift_and_not_current(
                 Latest(name, counter, known) for (name, counter), known in ingested.changes.latest.items()
             ]
             report = team_report(latest, ingested.changes.sources, [seat], given.at)
+            notes.append(any(MISSING in row.known.snapshot.drift for row in latest))
             healths.append([(each.health.value, each.detail) for each in report.missing])
             shown.append([(row.used and plain(row.used), row.read_at, row.current) for row in report.rows])
-    missing = "extra_usage.used_credits: expected a number, got nothing"
-    assert healths[0] == healths[2] == []
-    ((health, detail),) = healths[1]
-    assert (health, missing in (detail or "")) == ("drifted", True)
+    detail = f"an answer no longer says how much extra usage was spent ({MISSING})"
+    # Of a pushed seat, the next push may be of another program.
+    assert healths == [[], [] if source == "push" else [("drifted", detail)], []]
+    assert notes == [False, True, False]
     first, _, last = (given.at for given in readings)
     assert shown == [[("12.00", first, True)], [("12.00", first, False)], [("13.00", last, True)]]
+
+
+SPEND = {"used": {"amount_minor": 1200, "currency": "USD", "exponent": 2}, "limit": None, "enabled": True}
+ROW = {"limit_type": "member", "is_enabled": True, "monthly_credit_limit": 5000, "used_credits": 1200}
+
+
+@pytest.mark.parametrize(
+    ("stated", "row", "field"),
+    [
+        ({"extra_usage": usage(1200)["extra_usage"]}, None, "extra_usage.used_credits"),
+        ({"spend": SPEND, "extra_usage": usage(1200)["extra_usage"]}, None, "spend.used.amount_minor"),
+        ({}, ROW, "overage.used_credits"),
+    ],
+)
+async def test_the_drift_of_a_missing_amount_names_the_field_that_had_it(
+    stated: dict[str, Any], row: dict[str, Any] | None, field: str
+) -> None:
+    windows = {"five_hour": {"utilization": 40}, "seven_day": {"utilization": 50}}
+    given = [bodies(NOON, {**windows, **stated}, row), bodies(NOON + timedelta(hours=1), windows)]
+    async with reading("claude_ai", "max_20x") as (seat, read):
+        ingested = Ingested(seat, RuleSettings())
+        for each in given:
+            ingested.read(await read(each), each.at)
+    source = ingested.changes.source(seat.name)
+    assert (source.health.value, f"({field}: expected a number" in (source.detail or "")) == ("drifted", True)
 
 
 async def test_a_pushed_team_seat_whose_usage_is_the_organizations_has_only_the_amounts_of_its_row() -> None:
