@@ -1,7 +1,7 @@
 """Claiming the next message: which channel's queue has one, and which message of it is sent next.
 
-The choice is stored in the transaction that claims the queue, so that a process that dies leaves behind what it may have
-sent. Every transaction locks a channel's queue before its deliveries, or two workers could wait for each other.
+The choice is stored in the transaction that claims the queue, so that a process that dies leaves behind what it may
+have sent. Every transaction locks a channel's queue before its deliveries, or two workers could wait for each other.
 """
 
 from base64 import b32encode
@@ -60,8 +60,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The delivery, or None if there is nothing to send; `unreadable` are the ids of the messages that failed in its place,
-    because this version cannot read them."""
+    """The delivery, or None if there is nothing to send; `unreadable` are the ids of the messages that failed in its
+    place, because this version cannot read them."""
 
     delivery: Delivery | None = None
     unreadable: tuple[str, ...] = ()
@@ -149,8 +149,8 @@ _CLAIM_MESSAGE = update(tables.deliveries).where(_rows.sequence == bindparam("it
 def claim(connection: Connection, chat: str, claim: Claim, choose: Choose = first_come) -> Claimed:
     """Claims the next message of one of the chat's channels, and the channel's queue, so that nobody else sends there.
 
-    A message that may have been sent before comes back first, with `in_doubt`; otherwise `choose` decides. Messages that
-    this version cannot read fail, at most as many as are considered at once: then claim again. Run it as a durable
+    A message that may have been sent before comes back first, with `in_doubt`; otherwise `choose` decides. Messages
+    that this version cannot read fail, at most as many as are considered at once: then claim again. Run it as a durable
     transaction: a power cut must not forget the attempt, or the message would be posted twice.
     """
     while (queue := ready_queue(connection, chat, claim.now)) is not None:

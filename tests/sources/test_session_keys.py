@@ -269,7 +269,7 @@ async def test_a_seat_that_was_forgotten_does_not_come_back(store: Store) -> Non
     assert await store.read(kept.read) == {}
 
 
-# --- what is worth a write, and what happens when it fails --------------------------------------------------------------
+# --- what is worth a write, and what happens when it fails ------------------------------------------------------------
 
 
 async def test_the_same_key_with_an_end_that_creeps_is_not_written_with_every_answer(store: Store) -> None:
