@@ -38,7 +38,7 @@ class ProcessCounters:
         )
         self._deliveries = Counter(
             "meterbot_deliveries",
-            "Attempts to deliver a message, by outcome: delivered, superseded, not_sent, in_doubt, refused.",
+            "Attempts to deliver a message, by outcome, such as delivered or refused; failed is a message given up.",
             ["chat", "outcome"],
             registry=self.registry,
         )
