@@ -61,6 +61,7 @@ class PeriodicChecks:
         ends = {} if self._session_ends is None else await self._session_ends(now)
         ending = {name: end for name, end in ends.items() if rules.ends_soon(end, now)}
         events = await self._store.run(lambda tx: self._watch_sources(tx, now, awake_since, ending))
+        events += await self._end_session_alerts(ends, now)
         if self._settings.budgets:
             shares = await self._store.read(self._shares)
             events += await self._store.run(lambda tx: self._watch_budgets(tx, shares, now))
@@ -102,6 +103,21 @@ class PeriodicChecks:
                 changes.watch_session(self._seats[name], end, now)
         changes.watch_destinations(self._problems(connection), now)
         return self._recorder.record(connection, changes, now)
+
+    async def _end_session_alerts(self, ends: Mapping[str, SessionEnd], now: datetime) -> list[Event]:
+        """Closes the posts about sessions that were renewed since."""
+        if not ends:
+            return []
+        alerts = await self._store.read(lambda c: event_log.open_alerts(c, [EventKind.SESSION_EXPIRING]))
+        changes = Changes(self._settings, sources={}, memories={})
+        changes.events = [
+            rules.renewed(alert, end, now)
+            for alert in alerts
+            if (end := ends.get(alert.seat or "")) is not None and rules.is_renewed(alert, end)
+        ]
+        if not changes.events:
+            return []
+        return await self._store.run(lambda tx: self._recorder.record(tx, changes, now))
 
     def _problems(self, connection: Connection) -> list[DestinationProblem]:
         """The channels that accept no messages."""

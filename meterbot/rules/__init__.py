@@ -12,6 +12,7 @@
     watch_identity(memory, snapshot, settings, now) -> (SourceMemory, events)              per seat
     stranger(memory, snapshots) -> str | None                                              is one another account's?
     watch_session(memory, end, seat, settings, now) -> (SourceMemory, events)              per seat; as time passes
+    is_renewed(alert, end) -> bool, renewed(alert, end, now) -> Event                      a session's alert, and its end
     watch_destinations(memory, problems, settings, now) -> (DestinationMemory, events)     as time passes
     watch_team(memory, readings, settings, now) -> (TeamMemory, events)                    the team's sum
     team_share(counter, memory, fresh=...) -> TeamShare                                    what it adds to that sum
@@ -116,7 +117,7 @@ from meterbot.rules.month_report import (
 )
 from meterbot.rules.pace_alerts import RisenCounter, needs_hours, needs_samples, watch_pace
 from meterbot.rules.remedies import remedy
-from meterbot.rules.session import ends_soon, watch_session
+from meterbot.rules.session import ends_soon, is_renewed, renewed, watch_session
 from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
 from meterbot.rules.source_health import watch_source
 from meterbot.rules.team import TeamShare, team_share, watch_team
@@ -138,6 +139,7 @@ __all__ = [
     "dump",
     "ends_soon",
     "fact_money",
+    "is_renewed",
     "is_repeated",
     "is_settled",
     "load",
@@ -152,6 +154,7 @@ __all__ = [
     "parse_threshold",
     "record_late",
     "remedy",
+    "renewed",
     "stranger",
     "team_share",
     "watch_counter",

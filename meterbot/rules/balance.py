@@ -9,6 +9,7 @@ from meterbot.core.models import Balance, Event, EventKind, Severity
 from meterbot.core.money import Money
 from meterbot.rules.blocked import Block, any_full, block_in, muted_by_block
 from meterbot.rules.clean_reading import CleanReading, window_facts
+from meterbot.rules.endings import silent_end
 from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.levels import restated
 from meterbot.rules.memory import BalanceMemory, CounterMemory
@@ -18,7 +19,8 @@ from meterbot.rules.settings import Threshold
 
 def watch_balance(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """The balance fell below a level, or to 0. Each level is reported once until credits are bought; of several, only
-    the lowest. With auto-reload only 0 counts. A seat that is blocked because of its balance gets no second alert.
+    the lowest. With auto-reload only 0 counts. A seat that is blocked because of its balance gets no second alert. An
+    alert ends in silence once the balance is at its level again.
 
     For a shared balance the caller passes the organization's memory, so only one seat reports it."""
     balance = None if reading.extra is None else reading.extra.balance
@@ -26,13 +28,25 @@ def watch_balance(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
         return memory, []
     below = _levels_above(balance, reading.settings.balance_levels)
     last = memory.balance
-    if tuple(below) == last.levels or _is_before(reading, last.changed_at):
+    low = _levels_above(replace(balance, auto_reload=None), reading.settings.balance_levels)
+    over = [level for level in last.alerts if level not in low]
+    if (tuple(below) == last.levels and not over) or _is_before(reading, last.changed_at):
         return memory, []
-    memory = replace(memory, balance=BalanceMemory(tuple(below), reading.at))
-    new = [level for level in below if level not in last.levels]
-    if not new or below[0] in last.levels:
-        return memory, []
-    return memory, [_low(memory, reading, balance, new, last)]
+    alerts = {level: key for level, key in last.alerts.items() if level in low}
+    events = [
+        silent_end(
+            _low(memory, reading, balance, level, last),
+            last.alerts[level],
+            f"{money.show(balance.amount)} of prepaid credits are left, the level was {level}",
+        )
+        for level in over
+    ]
+    if below and below[0] not in last.levels:
+        event = _low(memory, reading, balance, below[0], last)
+        events.append(event)
+        if event.muted_by is None and event.kind in reading.settings.kinds:
+            alerts[below[0]] = event.key
+    return replace(memory, balance=BalanceMemory(tuple(below), reading.at, alerts)), events
 
 
 def _is_before(reading: CleanReading, changed_at: datetime | None) -> bool:
@@ -59,7 +73,7 @@ def _in_currency(step: Threshold, left: Money) -> Money | None:
 
 
 def _low(
-    memory: CounterMemory, reading: CleanReading, balance: Balance, new: list[str], last: BalanceMemory
+    memory: CounterMemory, reading: CleanReading, balance: Balance, level: str, last: BalanceMemory
 ) -> Event:
     block = block_in(reading)
     next_prompt = _next_prompt(reading, balance)
@@ -68,21 +82,21 @@ def _low(
     since = "" if last.changed_at is None else f":{instant(last.changed_at)}"
     event = reading.event(
         EventKind.BALANCE_LOW,
-        reason=f"{money.show(balance.amount)} of prepaid credits are left, the level is {new[0]}",
+        reason=f"{money.show(balance.amount)} of prepaid credits are left, the level is {level}",
         severity=Severity.CRITICAL if next_prompt == "refused" else Severity.WARNING,
-        level=new[0],
+        level=level,
         muted_by=muted_by_block(memory, reading) if _block_says_the_same(block, balance) else None,
         initial=not memory.extra_seen,
         facts={
             "balance": money_fact(balance.amount),
-            "level": new[0],
+            "level": level,
             "auto_reload": balance.auto_reload,
             "shared": balance.shared,
             "next": next_prompt,
             "full_windows": window_facts(reading.full_windows),
         },
     )
-    return replace(event, key=f"{event.kind.value}:{owner_key}:{new[0]}{since}")
+    return replace(event, key=f"{event.kind.value}:{owner_key}:{level}{since}")
 
 
 def _block_says_the_same(block: Block | None, balance: Balance) -> bool:

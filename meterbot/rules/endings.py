@@ -3,7 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from meterbot.core.models import Event
+from meterbot.core.models import Event, Severity
+
+EDITS_ONLY = "this end only edits the post of its alert"
+"""Instead of the key of another event, in `muted_by`."""
+
+
+def silent_end(event: Event, alert: str, reason: str) -> Event:
+    """The end of an alert whose cause is gone without anything else to say. `event` has the facts as they are now."""
+    return replace(
+        event,
+        key=f"{alert}:ended",
+        severity=Severity.GOOD,
+        reason=reason,
+        resolves=alert,
+        initial=False,
+        muted_by=EDITS_ONLY,
+    )
 
 
 def ending(event: Event, alerts: Sequence[str]) -> list[Event]:

@@ -66,10 +66,12 @@ class SeenSubscription:
 
 @dataclass(frozen=True, slots=True)
 class BalanceMemory:
-    """The levels that a prepaid balance was last below, the lowest first, and the reading that changed them."""
+    """The levels that a prepaid balance was last below, the lowest first, the reading that changed them, and the keys
+    of the open alerts, by level."""
 
     levels: tuple[str, ...] = ()
     changed_at: datetime | None = None
+    alerts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class CounterMemory:
     risk: Risk | None = None
     spike_at: datetime | None = None
     alerted_renewals: dict[date, tuple[int, ...]] = field(default_factory=dict)
-    balance: BalanceMemory = BalanceMemory()
+    balance: BalanceMemory = field(default_factory=BalanceMemory)
     members_month: str | None = None
     member_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     subscription: SeenSubscription | None = None

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from meterbot.core.models import Event, EventKind, Seat, SessionEnd, Severity
+from meterbot.rules.endings import silent_end
 from meterbot.rules.fact_json import instant
 from meterbot.rules.memory import SourceMemory
 from meterbot.rules.settings import RuleSettings
@@ -53,6 +54,19 @@ def watch_session(
         },
     )
     return memory, (event,)
+
+
+def is_renewed(alert: Event, end: SessionEnd) -> bool:
+    """Whether a later session has replaced the one that the alert is about. An end that is counted again with every
+    answer differs by seconds."""
+    return end.at - datetime.fromisoformat(str(alert.facts["ends_at"])) > timedelta(days=1)
+
+
+def renewed(alert: Event, end: SessionEnd, now: datetime) -> Event:
+    """The silent end of an alert about a session that was renewed."""
+    facts = {**alert.facts, "ends_at": instant(end.at), "estimated": end.estimated, "level": None, "also": []}
+    event = replace(alert, at=now, level=None, facts=facts)
+    return silent_end(event, alert.key, f"the session was renewed and ends at {instant(end.at)}")
 
 
 def _reason(end: SessionEnd, level: str) -> str:

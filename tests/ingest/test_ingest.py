@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -21,12 +22,14 @@ from meterbot.core.deliveries import Delivery, DeliveryKind, Destination
 from meterbot.core.inline import plain
 from meterbot.core.messages import Message, Posted
 from meterbot.core.models import (
+    Balance,
     Counter,
     Event,
     EventKind,
     ExtraUsage,
     Health,
     Seat,
+    SessionEnd,
     Snapshot,
     Window,
 )
@@ -119,9 +122,9 @@ class Door:
         self.store = store
         self.woken = 0
         configured = {one.name: one for one in seats or (seat(),)}
-        recorder = Recorder(configured, PLACES, rules or RuleSettings())
-        self.ingest = Ingest(store, recorder, self._wake)
-        self.checks = PeriodicChecks(store, recorder, self._wake).run
+        self.recorder = Recorder(configured, PLACES, rules or RuleSettings())
+        self.ingest = Ingest(store, self.recorder, self._wake)
+        self.checks = PeriodicChecks(store, self.recorder, self._wake).run
 
     def _wake(self) -> None:
         self.woken += 1
@@ -455,6 +458,47 @@ async def test_a_window_that_has_reset_is_posted_although_the_first_dollar_repor
     waiting = await door.waiting()
     assert [one.kind for one in waiting if one.event.kind is EventKind.WINDOW_RESET] == [DeliveryKind.POST]
     assert EventKind.WINDOW_FULL not in {one.event.kind for one in waiting}
+
+
+async def test_a_session_that_is_renewed_closes_the_posts_about_its_end(store: Store) -> None:
+    door = Door(store)
+    session = SessionEnd(later(days=2))
+
+    async def ends(_: datetime) -> dict[str, SessionEnd]:
+        return {"ana": session}
+
+    checks = PeriodicChecks(store, door.recorder, lambda: None, session_ends=ends)
+    await door.take(snapshot("0"))
+    await checks.run(NOW)
+    await checks.run(later(days=1))
+    alerts = [one.event.key for one in await door.waiting() if one.event.kind is EventKind.SESSION_EXPIRING]
+    assert len(alerts) == 2
+    session = SessionEnd(later(days=2, seconds=3))
+    assert await checks.run(later(days=1)) == []
+    session = SessionEnd(later(days=29), estimated=True)
+    assert len(await checks.run(later(days=1, minutes=1))) == 2
+    assert await checks.run(later(days=1, minutes=2)) == []
+    closed = await door.waiting()
+    assert [(one.kind, one.event.resolves) for one in closed] == [(DeliveryKind.EDIT, key) for key in alerts]
+    message = post(closed[0].content, {}, UTC)
+    assert plain(message.title) == "Resolved: ana: the claude.ai session ends on Fri Apr 17 10:00"
+    assert plain(message.text) == (
+        "Thu Apr 16 10:01: ana: the claude.ai session probably ends on Thu May 14 10:00."
+    )
+
+
+async def test_bought_credits_close_the_post_about_low_ones(store: Store) -> None:
+    door = Door(store)
+    for minute, cents in enumerate((400, 2500)):
+        shot = snapshot("1", later(minutes=minute))
+        assert shot.extra_usage is not None
+        extra = replace(shot.extra_usage, balance=Balance(Money(Decimal(cents), "USD", 2)))
+        await door.take(replace(shot, extra_usage=extra))
+    posted, edit = [one for one in await door.waiting() if one.event.kind is EventKind.BALANCE_LOW]
+    assert (posted.kind, edit.kind) == (DeliveryKind.POST, DeliveryKind.EDIT)
+    message = post(edit.content, {}, UTC)
+    assert message.title == "Resolved: ana has $4.00 of prepaid credits left"
+    assert plain(message.text) == "Wed Apr 15 10:01: ana has $25.00 of prepaid credits left."
 
 
 async def test_a_removed_cap_ends_the_level_of_the_old_one_although_it_crosses_an_amount(

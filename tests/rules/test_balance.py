@@ -1,5 +1,6 @@
 """Prepaid credits that run low, or out."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from meterbot.core.models import Balance, Event, EventKind, ReasonClass, Severity
 from meterbot.core.money import Money
 from meterbot.rules import RuleSettings, parse_threshold
+from meterbot.rules.endings import EDITS_ONLY
 from tests.rules.builders import MINUTE, Watch, extra, kinds, only, snapshot, usd, window
 
 LEVELS = RuleSettings(balance_levels=(parse_threshold("$20"), parse_threshold("$5")))
@@ -31,7 +33,8 @@ class Credits(Watch):
 
 
 def levels(events: list[Event]) -> list[str | None]:
-    return [event.level for event in events if event.kind is EventKind.BALANCE_LOW]
+    """Of the alerts, not of their ends."""
+    return [event.level for event in events if event.kind is EventKind.BALANCE_LOW and event.resolves is None]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,30 @@ def test_each_level_is_reported_once_until_credits_are_bought(
 ) -> None:
     seen = Credits(LEVELS)
     assert [level for left in balances for level in levels(seen.has(left))] == alerted
+
+
+def test_an_alert_ends_in_silence_once_the_balance_is_at_its_level_again() -> None:
+    seen = Credits(LEVELS)
+    twenty, five, empty = (only(seen.has(left), EventKind.BALANCE_LOW) for left in ("12", "4", "0"))
+    found = [seen.has(left) for left in ("1", "6", "6", "20", "30", "19")]
+    assert [[event.resolves for event in events] for events in found] == [
+        [empty.key], [five.key], [], [twenty.key], [], [None]
+    ]  # fmt: skip
+    ends = [event for event in seen.events if event.resolves is not None]
+    assert all(event.muted_by == EDITS_ONLY and event.severity is Severity.GOOD for event in ends)
+    assert len({event.key for event in seen.events}) == len(seen.events)
+
+
+def test_a_balance_that_is_going_to_fill_up_by_itself_is_still_low() -> None:
+    seen = Credits(LEVELS)
+    low = only(seen.has("4"), EventKind.BALANCE_LOW)
+    assert seen.has("4", auto_reload=True) == []
+    assert [event.resolves for event in seen.has("50", auto_reload=True)] == [low.key]
+
+
+def test_low_credits_that_are_not_posted_leave_no_alert_to_end() -> None:
+    seen = Credits(replace(LEVELS, kinds=LEVELS.kinds - {EventKind.BALANCE_LOW}))
+    assert [seen.has(left) for left in ("4", "0", "50")] == [[], [], []]
 
 
 def test_a_block_that_is_not_posted_mutes_nothing() -> None:

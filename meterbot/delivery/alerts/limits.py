@@ -79,6 +79,8 @@ def balance_low(facts: EventFacts) -> AlertText:
     whose = f"{facts.who}'s organization" if shared else facts.who
     if left is None or left.minor:
         amount = "few prepaid credits" if left is None else f"{show(left, grouped=True)} of prepaid credits"
+        if facts.event.resolves is not None:
+            return AlertText(f"{whose} has {amount} left")
         follows = "Once they are used up, prompts are refused while a plan window is full."
         return AlertText(f"{whose} has {amount} left", facts.remedy(Situation.BALANCE_LOW), (follows,))
     if facts.event.facts.get("auto_reload") is True:

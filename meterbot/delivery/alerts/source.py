@@ -65,8 +65,11 @@ def session_expiring(facts: EventFacts) -> AlertText:
     estimated = facts.event.facts.get("estimated") is True
     if estimated:
         when = "will probably end soon" if facts.text("level") == "0d" else f"probably {when}"
+    title = f"{facts.who}: the claude.ai session {when}"
+    if facts.event.resolves is not None:
+        return AlertText(title)
     return AlertText(
-        f"{facts.who}: the claude.ai session {when}",
+        title,
         "Sign in to claude.ai again and give the new session key to the operator, who restarts meterbot.",
         ("Otherwise meterbot cannot read this seat after that.", *([_NO_END] if estimated else [])),
     )
