@@ -5,8 +5,8 @@ alone, `spend` beside it, and a team's total beside the member's own row; no cap
 reason, flag and cap; full windows; borders of a month; dips; readings that come out of order, are dated a little or far
 into the future, or arrive hours late within a month; the last document or the first one, sent again later, also if it
 is dated ahead; prepaid credits; levels and kinds that are configured otherwise in between; reset moments of a window,
-and `disabled_until`. Checked for each reading: the amount, whether it blocks, and the events that are posted; at the
-end, what was spent. Not covered: forecasts; several seats of one counter (test_shared_counter.py).
+and `disabled_until`. Checked for each reading: whether it is new, the amount, whether it blocks, and the events that
+are posted; at the end, what was spent. Not covered: forecasts; several seats of one counter (test_shared_counter.py).
 
 HYPOTHESIS_PROFILE=search looks for new examples.
 """
@@ -212,8 +212,10 @@ def test_amount_block_and_events_are_those_of_the_model(given_: dict[str, Any]) 
             (snapshot,) = snapshots_of(seat, document(given_, given_again), arrival)
             expected = facts(given_, given_again, arrival)
             _check_amounts(given_, snapshot, expected, arrival)
+            before = model.at
             events = listed(ingested.read(snapshot, arrival, configured(given_again)))
             assert events == model.read(expected)
+            assert bool(ingested.changes.news) is (model.at != before)
     spent = [each.amount.minor for each in increases(ingested.samples)]
     assert sum(spent) == model.spent
 

@@ -81,3 +81,15 @@ def test_a_document_dated_ahead_is_stored_once_also_if_another_seat_reads_the_co
     known = ingested.changes.states[Counter(ACCOUNT, ORG)].known
     assert known.extra_usage_at == NOON + MINUTE
     assert amounts(ingested) == ["11.00", "10.00", "11.00"]
+
+
+def test_a_document_dated_ahead_is_stored_once_also_if_the_seat_had_another_account_in_between() -> None:
+    seat, ahead = Seat("ana", "push"), 4 * MINUTE
+    ingested = Ingested(seat, RuleSettings())
+    other = "99999999-9999-4999-8999-999999999999"
+    for number, account in enumerate((ACCOUNT, other)):
+        at = NOON + number * MINUTE
+        ingested.read(pushed(seat, at + ahead, at, account_uuid=account), at)
+    ingested.read(pushed(seat, NOON + ahead, NOON + 2 * MINUTE, account_uuid=ACCOUNT), NOON + 2 * MINUTE)
+    assert ingested.samples[-1].at == NOON + MINUTE
+    assert set(ingested.changes.latest) == {("ana", Counter(other, ORG))}
