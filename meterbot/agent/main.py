@@ -176,9 +176,7 @@ def send(body: bytes) -> str:
     answer = exchange("POST", f"{url}/api/v1/snapshots", headers, body)
     fields = _texts(answer.document)
     if answer.status in {200, 202} and "status" in fields:
-        return (
-            f"sent for {fields['seat']}: {fields['spent']}" if {"seat", "spent"} <= fields.keys() else "sent"
-        )
+        return f"{fields['seat']}: {fields['spent']} sent" if {"seat", "spent"} <= fields.keys() else "sent"
     later = answer.status in {408, 425, 429} or answer.status >= 500
     doubt = "meterbot cannot take it now" if later else "is METERBOT_URL right?"
     why = fields.get("error", f"the reading was not taken, the next run sends it again: {doubt}")

@@ -34,7 +34,7 @@ def minutes(moments: list[datetime]) -> list[float]:
 @pytest.mark.usefixtures("anthropic")
 async def test_a_reading_reaches_meterbot(home: Home, ana: SignIn, meterbot: Meterbot) -> None:
     ana.organization.used += 1720
-    assert await home.push() == "sent for zoe: $4.20 of $50.00"
+    assert await home.push() == "zoe: $4.20 of $50.00 sent"
     (push,) = meterbot.pushes
     assert push.document["usage"]["extra_usage"]["used_credits"] == 1720.0
     assert push.document["account_uuid"] == ana.account
@@ -120,7 +120,7 @@ async def test_a_reading_that_meterbot_missed_is_sent_by_the_next_run(
         meterbot.answers.append(Answered(status, {}, "<html>"))
         with pytest.raises(Problem, match=said):
             await home.push()
-    assert (await home.push()).startswith("sent for zoe")
+    assert (await home.push()).startswith("zoe: ")
     assert len(asked(anthropic)) == 1
     assert [push.body for push in meterbot.pushes] == [meterbot.pushes[0].body] * 4
 
@@ -189,7 +189,7 @@ async def test_two_runs_at_once_read_once(home: Home, anthropic: AnthropicApi, m
     await held.reached.wait()
     second = asyncio.create_task(home.push())
     held.set()
-    assert (await first).startswith("sent for zoe")
+    assert (await first).startswith("zoe: ")
     assert (await second).startswith("nothing new to send")
     assert len(asked(anthropic)) == len(meterbot.pushes) == 2
 
@@ -291,13 +291,13 @@ async def test_what_is_remembered_holds_no_secret_and_is_for_its_user_alone(home
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (Answered(200), "sent for zoe: $4.20 of $50.00"),
+        (Answered(200), "zoe: $4.20 of $50.00 sent"),
         (Answered(202, {}, '{"status": "stored"}'), "sent"),
         (Answered(202, {}, "<html>"), "is METERBOT_URL right? (202)"),
         (Answered(200, {}, '{"ok": true}'), "is METERBOT_URL right? (200)"),
         (
             Answered(202, {}, '{"status": "stored", "seat": "z\\u001b[2Je", "spent": "$1"}'),
-            "sent for z?[2Je: $1",
+            "z?[2Je: $1 sent",
         ),
         (
             Answered(401, {}, '{"error": "this push token is not known", "remedy": "ask for a new line"}'),

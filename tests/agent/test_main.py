@@ -57,7 +57,7 @@ async def run(home: Home, *arguments: str, typed: bytes = b"") -> tuple[int | No
 
 @pytest.mark.usefixtures("anthropic")
 async def test_a_push_that_went_well_ends_with_0(home: Home, meterbot: Meterbot, command: list[str]) -> None:
-    assert await run(home, *command) == (0, "sent for zoe: $4.20 of $50.00\n", "")
+    assert await run(home, *command) == (0, "zoe: $4.20 of $50.00 sent\n", "")
     assert len(meterbot.pushes) == 1
     version = meterbot.pushes[0].headers["User-Agent"]
     assert version == f"meterbot-agent/{agent_script().version}"
@@ -177,7 +177,7 @@ main.RUN_SECONDS = 1
 sys.stdin = type("Typed", (), {{"buffer": Slow()}})
 cli(["push", "--from", "-"])
 """
-    assert await run(home, sys.executable, "-c", script) == (0, "sent for zoe: $4.20 of $50.00\n", "")
+    assert await run(home, sys.executable, "-c", script) == (0, "zoe: $4.20 of $50.00 sent\n", "")
     assert len(meterbot.pushes) == 1
 
 
@@ -199,7 +199,7 @@ async def test_an_agent_that_keeps_going_ends_at_once_when_told_to(
 ) -> None:
     process = await start(home, *PACKAGE, "--every", "15m")
     assert process.stdout is not None
-    assert await process.stdout.readline() == b"sent for zoe: $4.20 of $50.00\n"
+    assert await process.stdout.readline() == b"zoe: $4.20 of $50.00 sent\n"
     process.send_signal(sign)
     _, err = await process.communicate()
     assert process.returncode == (0 if sign is signal.SIGTERM else 130)
@@ -214,7 +214,7 @@ async def test_joining_where_nothing_can_repeat_it_has_sent_and_says_what_to_run
     meterbot.answers.append(Answered(200, {}, json.dumps({"seat": "zoe", "token": PUSH_TOKEN})))
     status, out, err = await run(home, *command, "join", meterbot.url, "CODE")
     sent, advice, line, undo = out.splitlines()
-    assert (status, err, sent) == (0, "", "sent for zoe: $4.20 of $50.00")
+    assert (status, err, sent) == (0, "", "zoe: $4.20 of $50.00 sent")
     assert advice.startswith("No scheduler was found here, so nothing repeats this. Run this line")
     assert (await run(home, *shlex.split(line)))[1].startswith("nothing new to send")
     if command == PACKAGE:
@@ -229,7 +229,7 @@ async def test_a_scheduler_that_refuses_does_not_hide_what_was_sent(home: Home, 
     program(home.path / "bin", "crontab", "import sys\nsys.exit('not allowed to use crontab')")
     meterbot.answers.append(Answered(200, {}, json.dumps({"seat": "zoe", "token": PUSH_TOKEN})))
     status, out, err = await run(home, *PACKAGE, "join", meterbot.url, "CODE")
-    assert (status, out) == (1, "sent for zoe: $4.20 of $50.00\n")
+    assert (status, out) == (1, "zoe: $4.20 of $50.00 sent\n")
     assert "not allowed to use crontab" in err
 
 
@@ -244,7 +244,7 @@ async def test_both_lines_of_seat_add_work_as_they_are_printed(home: Home, meter
     sending, installing = (line for line in printed.splitlines() if line.startswith("    "))
     process = await start(home, "/bin/sh", "-c", sending)
     assert process.stdout is not None
-    assert await process.stdout.readline() == b"sent for zoe: $4.20 of $50.00\n"
+    assert await process.stdout.readline() == b"zoe: $4.20 of $50.00 sent\n"
     os.killpg(process.pid, signal.SIGTERM)
     await process.communicate()
     status, out, err = await run(home, "/bin/sh", "-c", installing)
@@ -312,7 +312,7 @@ async def test_a_terminal_without_a_euro_sign_still_shows_what_was_sent(
     home.env["PYTHONIOENCODING"] = "latin-1"
     meterbot.answers.append(Answered(202, {}, '{"status": "stored", "seat": "zoe", "spent": "\u20ac4.20"}'))
     status, out, err = await run(home, *[word for word in command if word != "-I"])
-    assert (status, out, err) == (0, "sent for zoe: ?4.20\n", "")
+    assert (status, out, err) == (0, "zoe: ?4.20 sent\n", "")
 
 
 @pytest.mark.usefixtures("anthropic")
