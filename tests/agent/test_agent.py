@@ -320,7 +320,7 @@ async def test_what_meterbot_answers_is_said(
     home: Home, meterbot: Meterbot, answer: Answered, said: str
 ) -> None:
     meterbot.answers.append(answer)
-    if said.startswith("sent"):
+    if said.endswith("sent"):
         assert await home.run(lambda: main.send(b"{}")) == said
         return
     with pytest.raises(Problem) as refused:
