@@ -176,12 +176,15 @@ class Item:
         elif self.kind in {"refused message", "unreadable event"}:
             await self._until("no message failed", lambda connection: bool(_failed(connection)))
             await self._see_note("failed")
-            await self._judge_failed()
+
+    async def judge_failed(self) -> None:
+        """Checks, once nothing waits any more, that only the bad messages failed, each with its reason."""
+        if self.kind in {"refused message", "unreadable event"}:
+            await self._judge_bad_ones()
         elif failed := await self._run(_failed):
             self.problems.append(f"messages failed: {failed}")
 
-    async def _judge_failed(self) -> None:
-        """Checks that only the bad messages failed, each with its reason."""
+    async def _judge_bad_ones(self) -> None:
         words = SLACK_WORDS if self.fault.platform == "slack" else DISCORD_WORDS
         most = len(self._facts)
         if self.kind == "unreadable event":

@@ -459,6 +459,8 @@ class Play:
             self.outcome.verdict.held.append(
                 f"{waiting} deliveries still wait after {_QUIET_SECONDS / 3600:.0f} hours"
             )
+        if self._item is not None:
+            await self._item.judge_failed()
 
     async def _end(self, supervisors: list[asyncio.Task[None]]) -> None:
         self._over = True
