@@ -110,8 +110,8 @@ class Series:
 class Chart:
     """A chart. `labels` are on the x axis, or the segments of a pie (which has one series). `unit` is what the values
     count, such as `USD`. `summary` says in a sentence or two what the chart shows. `in_table`: a table of the message
-    has the same numbers, so that text does not repeat them. `shared` is what the value is called that all lines have in
-    common at some labels: text says it once. Slack draws at most 20 labels of 20 characters, 6 series and a title of
+    has the same numbers, so that text does not repeat them. At some labels all lines may have the same value:
+    text says it once, under the name `shared`. Slack draws at most 20 labels of 20 characters, 6 series and a title of
     50 characters, so charts stay within that."""
 
     title: str

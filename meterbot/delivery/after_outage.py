@@ -1,7 +1,7 @@
 """What happens to an alert that waited: after an outage, quiet hours or a snooze.
 
-An alert that still holds is sent, before those that no longer hold; these are summarised in one message that says why
-they come late. An edit or a reply with nothing left to say is not sent.
+Alerts that still hold are sent first. Those that no longer hold are summarised in one message, which says why they come
+late. An edit or a reply with nothing left to say is not sent.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ from dataclasses import replace
 from meterbot.core.models import Event, Severity
 
 EDITS_ONLY = "this end only edits the post of its alert"
-"""Instead of the key of another event, in `muted_by`."""
+"""Stands in `muted_by`, where other muted events have the key of the event that mutes them."""
 
 
 def silent_end(event: Event, alert: str, reason: str) -> Event:

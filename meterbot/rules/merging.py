@@ -90,9 +90,9 @@ def without_team_total(known: LastKnown | None, snapshot: Snapshot) -> Snapshot:
 def missing_amount_as_drift(known: LastKnown | None, snapshot: Snapshot, push_silence: timedelta) -> Snapshot:
     """The snapshot; with a note of drift if it lacks an amount that the seat has read in the same month (UTC).
 
-    Money that was spent does not vanish before the month ends, also if the rest looks as if nothing was metered. The
-    drift is the health of the source. Of a pushed seat, it is that only once no amount came for `push_silence`: one of
-    two machines may have a program that sends none.
+    Money that was spent does not vanish before the month ends, even if the answer looks as if nothing was metered. The
+    source's health becomes drifted. A pushed seat stays healthy until no amount has come for `push_silence`, because
+    one of its two machines may run a program that sends none.
     """
     if known is None or not _lacks_amount(snapshot):
         return snapshot

@@ -2,12 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,9 @@ from meterbot.store.database import open_store
 from tests.ingest.test_ingest import Door, store
 
 __all__ = ["store"]
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 NOW = datetime(2026, 11, 12, 9, tzinfo=UTC)
 SEATS = {name: Seat(name, "claude_ai", plan="team", interval=900) for name in ("ana", "bo", "cy")}
@@ -96,6 +100,20 @@ async def test_a_seat_is_forgotten_while_another_of_its_organization_is_stored(d
     stores = [await open_store(database_url) for _ in range(3)]
     doors = [Door(each, *SEATS.values(), rules=RULES) for each in stores]
     await doors[0].take(reading("ana", 9000, 0))
+    forget = partial(forgetting.forget, seat="ana")
+    kinds, forgotten = await _during_commit(
+        stores, doors[0].take(reading("bo", 490, 1)), stores[1].run(forget)
+    )
+    assert (kinds, bool(forgotten)) == (["balance_low"], True)
+    assert await doors[2].take(reading("cy", 490, 2)) == []
+    for each in stores:
+        await each.close()
+
+
+async def _during_commit(
+    stores: Sequence[Store], first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]
+) -> tuple[A, B]:
+    """The results of both: `second` begins while `first`, of the first store, commits, and has to wait for it."""
     before_commit, may_commit = threading.Event(), threading.Event()
 
     def pause(_: Connection) -> None:
@@ -103,15 +121,12 @@ async def test_a_seat_is_forgotten_while_another_of_its_organization_is_stored(d
         may_commit.wait(20)
 
     listening.listen(stores[0].engine, "commit", pause)
-    first = asyncio.ensure_future(doors[0].take(reading("bo", 490, 1)))
+    one = asyncio.ensure_future(first)
     await asyncio.to_thread(before_commit.wait, 20)
-    second = asyncio.ensure_future(stores[1].run(partial(forgetting.forget, seat="ana")))
-    await _someone_waits(stores[2])
+    other = asyncio.ensure_future(second)
+    await _someone_waits(stores[-1])
     may_commit.set()
-    assert [await first, bool(await second)] == [["balance_low"], True]
-    assert await doors[2].take(reading("cy", 490, 2)) == []
-    for each in stores:
-        await each.close()
+    return await one, await other
 
 
 async def _someone_waits(store: Store) -> None:
@@ -129,19 +144,8 @@ async def test_a_worker_waits_until_another_has_stored_what_it_posted(database_u
     """Otherwise bo's older reading would take back that $5 was reported, and cy's would report it again."""
     stores = [await open_store(database_url) for _ in range(3)]
     doors = [Door(each, *SEATS.values(), rules=RULES) for each in stores]
-    before_commit, may_commit = threading.Event(), threading.Event()
-
-    def pause(_: Connection) -> None:
-        before_commit.set()
-        may_commit.wait(20)
-
-    listening.listen(stores[0].engine, "commit", pause)
-    first = asyncio.ensure_future(doors[0].take(reading("ana", 490, 1)))
-    await asyncio.to_thread(before_commit.wait, 20)
-    second = asyncio.ensure_future(doors[1].take(reading("bo", 510, 0)))
-    await _someone_waits(stores[2])
-    may_commit.set()
-    kinds = [await first, await second, await doors[2].take(reading("cy", 490, 2))]
+    first, second = doors[0].take(reading("ana", 490, 1)), doors[1].take(reading("bo", 510, 0))
+    kinds = [*await _during_commit(stores, first, second), await doors[2].take(reading("cy", 490, 2))]
     assert kinds == [["balance_low"], [], []]
     for each in stores:
         await each.close()

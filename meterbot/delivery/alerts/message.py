@@ -111,8 +111,8 @@ def _buttons(content: PostContent, *, settled: bool) -> tuple[Action, ...]:
 
 
 def _typed_name(content: PostContent) -> str:
-    """The seat that a typed command names. None for a post about several: a command with one seat's name would not do
-    what the button does, which is for all of them."""
+    """The seat that a typed command names. Empty for a post about several: its buttons act on all of them, and a
+    command with one name would not."""
     seats = {event.seat for event in content.events}
     seat = content.events[-1].seat
     if content.heading is not None and len(seats) > 1:
