@@ -11,8 +11,8 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 install = { $(PIP) install -c constraints.txt -e $(1) 2>&1; echo "status $$?"; } | awk '/^status [0-9]+$$/ { status = $$2; next } /^(Collecting|Building|Installing)/ { print "    " $$0; fflush() } /^(ERROR|error)/ { failed = 1 } failed { print } END { exit status }'
 say = @printf '==> %s\n'
 
-# A file stays in one process, in the order of tests/selection.py: the longest first. Four processes: on two cores, too,
-# because a test waits for other processes half of its time.
+# A file stays in one process, in the order of tests/selection.py: the longest first. There are four, also on two cores,
+# because many tests wait for programs that they start.
 BY_FILE = --dist loadfile --no-loadscope-reorder
 
 help:
