@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from meterbot.core.money import Money
 from meterbot.core.org_spend import OrgSpend
@@ -129,8 +129,7 @@ class Subscription:
 _SEAT = "seat:"
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
+class Counter(NamedTuple):
     """The identity of money: one counter at Anthropic."""
 
     account: str
@@ -140,9 +139,6 @@ class Counter:
     def of_seat(cls, seat: str, org: str) -> "Counter":
         """The seat replaces the account if the source does not know the account."""
         return cls(f"{_SEAT}{seat}", org)
-
-    def __hash__(self) -> int:
-        return hash(self.account)  # of which each has one organization or two
 
     @property
     def named(self) -> bool:

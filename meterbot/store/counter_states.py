@@ -1,7 +1,7 @@
 """Counters, and what is known of each: by the rules (`states`), and by each seat that reads it (`latest`)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
@@ -58,7 +58,7 @@ def make_ids(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter,
     if len(known) == len(wanted):
         return known
     new = wanted - known.keys()
-    insert_new(connection, tables.counters, [asdict(counter) for counter in sorted(new, key=str)])
+    insert_new(connection, tables.counters, [counter._asdict() for counter in sorted(new, key=str)])
     return known | ids(connection, new)
 
 
