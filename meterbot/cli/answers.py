@@ -29,10 +29,9 @@ from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.changes import counts_in_team
 from meterbot.ingest.pull_requests import calculated, counters_of, month_so_far
 from meterbot.ingest.replay import WARM_UP, Progress, Replay, replay
-from meterbot.rules import RuleSettings
 from meterbot.rules.memory import seat_settings_name
-from meterbot.rules.pull_request_month import PullRequestMonth
-from meterbot.rules.pull_requests import Commits, Merged, PullRequest
+from meterbot.rules.pull_requests import Commits, Merged, PullRequest, PullRequestMonth
+from meterbot.rules.settings import RuleSettings
 from meterbot.store import (
     LAST_TICK,
     Connection,

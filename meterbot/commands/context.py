@@ -23,8 +23,8 @@ from meterbot.core.text import listed, one_line
 from meterbot.delivery.actions import AlertActions
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.pushes import PushReceiver
-from meterbot.rules import Threshold
 from meterbot.rules.hours import Hour
+from meterbot.rules.settings import Threshold
 from meterbot.store import Store
 
 _MENTION = re.compile(r"<@!?(?P<id>\w+)(\|(?P<name>[^>]*))?>")

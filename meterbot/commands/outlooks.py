@@ -10,8 +10,7 @@ from meterbot.core.money import Money, totals
 from meterbot.rules.forecast import Forecast, RemainingSpend, cap_is_at_risk, forecast, rest_of_month
 from meterbot.rules.hours import Hour
 from meterbot.rules.months import calendar_month, month_end
-from meterbot.rules.pace import Pace, cap_eta, pace
-from meterbot.rules.pace_alerts import DAY
+from meterbot.rules.pace import DAY, Pace, cap_eta, pace
 from meterbot.rules.window_trend import full_at
 
 

@@ -13,8 +13,7 @@ from meterbot.core.models import Counter, Sample, Seat, by_counter
 from meterbot.rules.forecast import HABIT
 from meterbot.rules.hours import Hour, joined, last_month, this_day_of_last_month
 from meterbot.rules.months import calendar_month
-from meterbot.rules.pace import PACE_WINDOWS, pace
-from meterbot.rules.pace_alerts import DAY
+from meterbot.rules.pace import DAY, PACE_WINDOWS, pace
 from meterbot.store import Connection, Store, history, rollup, source_states
 
 _MANY_SEATS = 200

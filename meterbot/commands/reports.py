@@ -10,13 +10,14 @@ from typing import Protocol
 
 from meterbot.commands.team_report import MissingSeat, RowDetails, SeatRow, TeamReport
 from meterbot.commands.totals import count_once, totals_of
+from meterbot.core.health import remedy
 from meterbot.core.models import Counter, Health, LastKnown, Sample, Seat, Snapshot, SourceState, by_counter
 from meterbot.core.org_spend import month_name
-from meterbot.rules import remedy, without_amounts
+from meterbot.core.plans import priced
 from meterbot.rules.blocked import block_of
+from meterbot.rules.merging import without_amounts
 from meterbot.rules.months import calendar_month, month_start
 from meterbot.rules.pace import pace
-from meterbot.rules.plan_fees import priced
 from meterbot.rules.renewals import as_configured
 from meterbot.rules.seat_facts import SeatFacts, facts_of
 from meterbot.rules.shared_counters import Shared, completed

@@ -8,7 +8,7 @@ from decimal import Decimal
 from meterbot.commands.team_report import SeatRow, Total
 from meterbot.core.models import Counter, Seat
 from meterbot.core.money import Money, totals
-from meterbot.rules.plan_fees import plan_fees
+from meterbot.core.plans import plan_fees
 
 
 def count_once(rows: list[SeatRow], shared: Collection[Counter]) -> list[SeatRow]:

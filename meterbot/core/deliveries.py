@@ -191,7 +191,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class DestinationTrouble:
-    """Why a destination takes no messages, and since when."""
+    """Why a destination takes no messages, and since when. `refused`: a person must change something."""
 
     reason: str
     since: datetime

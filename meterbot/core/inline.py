@@ -62,14 +62,9 @@ def link(url: str, label: str) -> str:
 
 def pieces(text: str) -> list[str | Instant | Link]:
     """The text's parts in order. A mark that was cut in two is dropped."""
-    found: list[str | Instant | Link] = []
-    last = 0
-    for mark in _MARK.finditer(text):
-        _add(found, text[last : mark.start()])
-        _add(found, _value(mark[1]))
-        last = mark.end()
-    _add(found, _BROKEN.sub("", text[last:]))
-    return found
+    *parts, rest = _MARK.split(text)  # text and marks by turns
+    values = [_value(part) if place % 2 else part for place, part in enumerate(parts)]
+    return [value for value in [*values, _BROKEN.sub("", rest)] if value != ""]
 
 
 def plain(text: str) -> str:
@@ -77,11 +72,6 @@ def plain(text: str) -> str:
     if _OPEN not in text:
         return text
     return "".join(part if isinstance(part, str) else _plain_value(part) for part in pieces(text))
-
-
-def _add(found: list[str | Instant | Link], part: str | Instant | Link) -> None:
-    if part != "":
-        found.append(part)
 
 
 def _value(mark: str) -> str | Instant | Link:

@@ -244,16 +244,6 @@ class LastKnown:
     trail: dict[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
     """A few earlier points of each window, the oldest first, to estimate when it will be full."""
 
-    @property
-    def amounts_are_current(self) -> bool:
-        """Extra usage is from the newest reading, not from an earlier one."""
-        return self.extra_usage_at == self.snapshot.fetched_at
-
-    @property
-    def anything_read(self) -> bool:
-        """A window or an amount was read at some time."""
-        return self.windows_at is not None or self.extra_usage_at is not None
-
 
 @dataclass(frozen=True, slots=True)
 class SourceState:

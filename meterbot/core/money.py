@@ -41,8 +41,6 @@ _SYMBOLS = {
     "USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹", "KRW": "₩",
     "CAD": "CA$", "AUD": "A$", "NZD": "NZ$", "BRL": "R$", "MXN": "MX$",
 }  # fmt: skip
-
-
 _CURRENCIES = {symbol: currency for currency, symbol in _SYMBOLS.items()}
 
 
@@ -80,7 +78,7 @@ def currency_of(symbol: str) -> str | None:
 
 def of_major(amount: Decimal, currency: str) -> Money:
     """An amount written by a person, such as a plan's price of 200.00."""
-    exponent = _EXPONENTS.get(currency, 2)
+    exponent = default_places(currency)
     return Money(amount.scaleb(exponent, _EXACT), currency, exponent)
 
 

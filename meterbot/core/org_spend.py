@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 from meterbot.core.money import Money, rounded
 
@@ -77,6 +78,9 @@ class OrgSpend:
     last_month: OrgCosts | None = None
 
 
+_Part = TypeVar("_Part", OrgCosts, OrgEstimates)
+
+
 def month_name(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m}"
 
@@ -85,19 +89,18 @@ def completed(new: OrgSpend | None, last: OrgSpend | None) -> OrgSpend | None:
     """The newest reading, with the last good value of each part of the same month that it lacks."""
     if new is None or last is None or new.month != last.month:
         return new if new is not None else last
-    keep_costs = last.costs is not None and (
-        new.costs is None or (last.costs.complete and not new.costs.complete)
-    )
-    keep_estimates = last.estimates is not None and (
-        new.estimates is None or (last.estimates.complete and not new.estimates.complete)
-    )
     return OrgSpend(
         month=new.month,
-        costs=last.costs if keep_costs else new.costs,
-        estimates=last.estimates if keep_estimates else new.estimates,
+        costs=_better(new.costs, last.costs),
+        estimates=_better(new.estimates, last.estimates),
         limits=last.limits if new.limits is None else _with_known_use(new.limits, last.limits),
         last_month=new.last_month or last.last_month,
     )
+
+
+def _better(new: _Part | None, last: _Part | None) -> _Part | None:
+    """The newest, unless only the last one is there, or complete."""
+    return last if new is None or (last is not None and last.complete and not new.complete) else new
 
 
 def _with_known_use(new: OrgLimits, last: OrgLimits | None) -> OrgLimits:

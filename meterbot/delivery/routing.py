@@ -12,7 +12,7 @@ from meterbot.core.deliveries import ActionKind, AlertAction, Destination, Prior
 from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.text import one_line
 from meterbot.delivery.redaction import Redaction
-from meterbot.rules import fact_money
+from meterbot.rules.fact_json import fact_money
 
 _RANK = {Severity.GOOD: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}
 

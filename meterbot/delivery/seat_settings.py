@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from meterbot.core.money import show
 from meterbot.core.text import one_line
 from meterbot.delivery.routing import Quiet
-from meterbot.rules import RuleSettings, Threshold, parse_threshold
 from meterbot.rules.memory import seat_settings_name
+from meterbot.rules.settings import RuleSettings, Threshold, parse_threshold
 
 MOST_LEVELS = 10
 _NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

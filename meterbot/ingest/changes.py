@@ -5,8 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from meterbot import rules
-from meterbot.core.deliveries import NewDelivery
+from meterbot.core.deliveries import Destination, DestinationTrouble, NewDelivery
 from meterbot.core.health import failures_after, worst
 from meterbot.core.models import (
     Counter,
@@ -20,27 +19,29 @@ from meterbot.core.models import (
     SourceState,
 )
 from meterbot.delivery import seat_settings
-from meterbot.rules import (
-    CounterMemory,
-    CounterUpdate,
-    DestinationMemory,
-    DestinationProblem,
-    RisenCounter,
-    RuleSettings,
-    SourceMemory,
-    TeamMemory,
-    TeamShare,
-)
+from meterbot.rules.counter_rules import CounterUpdate, watch_counter
+from meterbot.rules.destinations import watch_destinations
 from meterbot.rules.hours import Hour
 from meterbot.rules.memory import (
     DESTINATION_MEMORY,
     TEAM_MEMORY,
     BalanceMemory,
+    CounterMemory,
+    DestinationMemory,
+    SourceMemory,
+    TeamMemory,
     balance_memory_name,
+    dump,
+    load,
     source_memory_name,
 )
+from meterbot.rules.merging import is_repeated, merge, missing_amount_as_drift, without_team_total
 from meterbot.rules.months import CLOCK_SKEW
+from meterbot.rules.pace import RisenCounter, watch_pace
 from meterbot.rules.renewals import as_configured
+from meterbot.rules.settings import RuleSettings
+from meterbot.rules.source_rules import stranger, watch_identity, watch_session, watch_source
+from meterbot.rules.thresholds import TeamShare, watch_team
 from meterbot.store import Batch, CounterState, Latest
 
 # One reading of these sources covers all organizations of the seat; a push may be of one alone.
@@ -99,8 +100,8 @@ class Changes:
         """The snapshot without amounts of the whole organization, and with a note if the seat's amount is missing."""
         counter = self.with_account(seat, snapshot).counter
         state = None if counter is None else self._state(seat, counter)
-        own = rules.without_team_total(state.known if state else None, snapshot)
-        return rules.missing_amount_as_drift(self.known_by(seat, snapshot), own, self._settings.push_silence)
+        own = without_team_total(state.known if state else None, snapshot)
+        return missing_amount_as_drift(self.known_by(seat, snapshot), own, self._settings.push_silence)
 
     def displace(self, counter: Counter, seats: Iterable[str], *, balance: bool) -> None:
         """Forgets what these seats sent of a counter that is not theirs: values, history and rows. The caller has
@@ -114,7 +115,7 @@ class Changes:
 
     def stranger(self, seat: Seat, snapshots: Sequence[Snapshot]) -> str | None:
         """The part of the identity, `account` or `email`, which shows that one of these belongs to another account."""
-        return rules.stranger(self._source_memory(seat.name), snapshots)
+        return stranger(self._source_memory(seat.name), snapshots)
 
     def with_account(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
         """A reading that does not name its account belongs to the seat's last known one."""
@@ -146,14 +147,14 @@ class Changes:
         before = self._source_memory(seat.name)
         known = [one for (name, _), one in self.latest.items() if name == seat.name]
         state = self.source(seat.name)
-        memory, events = rules.watch_source(before, state, seat, self._settings, now, known=known)
+        memory, events = watch_source(before, state, seat, self._settings, now, known=known)
         self._set_source_memory(seat.name, memory)
         self.events += events
 
     def watch_session(self, seat: Seat, end: SessionEnd, now: datetime) -> None:
         """Whether the seat's session ends soon."""
         before = self._source_memory(seat.name)
-        memory, events = rules.watch_session(before, end, seat, self._settings, now)
+        memory, events = watch_session(before, end, seat, self._settings, now)
         self._set_source_memory(seat.name, memory)
         self.events += events
 
@@ -197,15 +198,14 @@ class Changes:
         state, before = self._state(seat, counter), self._row(seat, counter)
         memory = self._memory_in(counter, state)
         known = state.known if state else None
-        if any(rules.is_repeated(one, snapshot, now) for one in (known, before)):
+        if any(is_repeated(one, snapshot, now) for one in (known, before)):
             return False
         late = seat.source == _PUSHED and now - snapshot.fetched_at > seat.stale_after
-        watch = rules.record_late if late else rules.watch_counter
         settings = seat_settings.of(seat.name, self.memories).over(self._settings)
         shared = has_shared_balance(snapshot)
         if shared:
             memory = replace(memory, balance=self._shared_balance(counter.org))
-        verdict = watch(memory, known, named, settings, now)
+        verdict = watch_counter(memory, known, named, settings, now, late=late)
         if shared:
             self._remember(balance_memory_name(counter.org), memory.balance, verdict.memory.balance)
         if verdict.changed and verdict.known is not None:
@@ -217,7 +217,7 @@ class Changes:
             if verdict.risen:
                 self.risen[counter] = seat.name
         # If two seats have one counter, the second adds nothing to the counter, but has a row of its own.
-        own = verdict.known if before is known and verdict.changed else rules.merge(before, named, now)
+        own = verdict.known if before is known and verdict.changed else merge(before, named, now)
         if own is None:
             return verdict.changed
         self.latest[seat.name, counter] = own
@@ -265,7 +265,7 @@ class Changes:
 
     def _watch_identity(self, seat: Seat, snapshot: Snapshot, now: datetime) -> None:
         before = self._source_memory(seat.name)
-        memory, events = rules.watch_identity(before, snapshot, self._settings, now)
+        memory, events = watch_identity(before, snapshot, self._settings, now)
         self._set_source_memory(seat.name, memory)
         self.events += events
 
@@ -274,11 +274,11 @@ class Changes:
 
     def _memory_in(self, counter: Counter, state: CounterState | None) -> CounterMemory:
         taken = self._counter_memories.get(counter)
-        return taken or rules.load(CounterMemory, state.memory if state else None)
+        return taken or load(CounterMemory, state.memory if state else None)
 
     def _set_state(self, counter: Counter, known: LastKnown, memory: CounterMemory) -> None:
         self._counter_memories[counter] = memory
-        self.states[counter] = CounterState(known, rules.dump(memory))
+        self.states[counter] = CounterState(known, dump(memory))
 
     def watch_pace(
         self, counter: Counter, samples: Sequence[Sample], hours: Sequence[Hour], now: datetime
@@ -286,32 +286,30 @@ class Changes:
         """Applies the rules about pace to a counter that rose."""
         state, seat = self.states[counter], self.risen[counter]
         rise = RisenCounter(counter, seat, samples, hours, state.known.snapshot.tier)
-        memory, events = rules.watch_pace(self.counter_memory(counter), rise, self._settings, now)
+        memory, events = watch_pace(self.counter_memory(counter), rise, self._settings, now)
         self._set_state(counter, state.known, memory)
         self.events += events
 
     def watch_team(self, readings: Iterable[TeamShare], now: datetime) -> None:
         """The team's total, from each counter's share."""
-        before = rules.load(TeamMemory, self.memories.get(TEAM_MEMORY))
-        memory, events = rules.watch_team(before, readings, self._settings, now)
+        before = load(TeamMemory, self.memories.get(TEAM_MEMORY))
+        memory, events = watch_team(before, readings, self._settings, now)
         self._remember(TEAM_MEMORY, before, memory)
         self.events += events
 
-    def watch_destinations(self, problems: Iterable[DestinationProblem], now: datetime) -> None:
+    def watch_destinations(self, problems: Mapping[Destination, DestinationTrouble], now: datetime) -> None:
         """Which destinations accept no messages, and which do again."""
-        before = rules.load(DestinationMemory, self.memories.get(DESTINATION_MEMORY))
-        memory, events = rules.watch_destinations(before, problems, self._settings, now)
+        before = load(DestinationMemory, self.memories.get(DESTINATION_MEMORY))
+        memory, events = watch_destinations(before, problems, self._settings, now)
         self._remember(DESTINATION_MEMORY, before, memory)
         self.events += events
 
     def _shared_balance(self, org: str) -> BalanceMemory:
-        return rules.load(BalanceMemory, self.memories.get(balance_memory_name(org)))
+        return load(BalanceMemory, self.memories.get(balance_memory_name(org)))
 
     def _source_memory(self, seat: str) -> SourceMemory:
         if seat not in self._source_memories:
-            self._source_memories[seat] = rules.load(
-                SourceMemory, self.memories.get(source_memory_name(seat))
-            )
+            self._source_memories[seat] = load(SourceMemory, self.memories.get(source_memory_name(seat)))
         return self._source_memories[seat]
 
     def _set_source_memory(self, seat: str, memory: SourceMemory) -> None:
@@ -320,7 +318,7 @@ class Changes:
 
     def _remember(self, name: str, before: M, memory: M) -> None:
         if memory is not before and (name in self.memories or memory != type(memory)()):
-            self.memories[name] = rules.dump(memory)
+            self.memories[name] = dump(memory)
 
 
 def may_change(state: SourceState | None, seat: Seat, now: datetime) -> bool:

@@ -9,17 +9,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from meterbot import rules
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter, Event, Health, LastKnown, Seat, Snapshot, by_counter
 from meterbot.core.plans import plan_mismatch
 from meterbot.ingest.changes import Changes, counters_of, has_shared_balance
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import SourceMemory
 from meterbot.rules.forecast import HABIT
-from meterbot.rules.memory import balance_memory_name, seat_settings_name, source_memory_name
-from meterbot.rules.ownership import displaced_by, is_verified, refused_for
-from meterbot.rules.pace_alerts import DAY
+from meterbot.rules.memory import (
+    SourceMemory,
+    balance_memory_name,
+    dump,
+    load,
+    seat_settings_name,
+    source_memory_name,
+)
+from meterbot.rules.pace import DAY, needs_hours, needs_samples
+from meterbot.rules.shared_counters import displaced_by, is_verified, refused_for
 from meterbot.store import (
     Batch,
     Connection,
@@ -224,7 +229,7 @@ class Ingest:
         watched = [
             counter
             for counter in changes.risen
-            if rules.needs_samples(changes.counter_memory(counter), self._settings, now)
+            if needs_samples(changes.counter_memory(counter), self._settings, now)
         ]
         if not watched:
             return
@@ -232,7 +237,7 @@ class Ingest:
         news = [
             counter
             for counter in watched
-            if rules.needs_hours(changes.counter_memory(counter), samples[counter], self._settings, now)
+            if needs_hours(changes.counter_memory(counter), samples[counter], self._settings, now)
         ]
         hours = by_counter(rollup.read(connection, news, now - HABIT) if news else ())
         for counter in news:
@@ -277,11 +282,11 @@ def forget_account(connection: Connection, seat: str) -> bool:
     """Lets a seat belong to another account from now on; its history stays. False if nothing was known of it."""
     source_states.lock_sources(connection, [seat])
     name = source_memory_name(seat)
-    memory = rules.load(SourceMemory, rule_memories.read_memories(connection, [name]).get(name))
+    memory = load(SourceMemory, rule_memories.read_memories(connection, [name]).get(name))
     rows = [(one.seat, one.counter) for one in counter_states.read_latest(connection, [seat])]
     if not memory.identities and not rows:
         return False
-    new = rules.dump(replace(memory, identities=(), identity_at=None))
+    new = dump(replace(memory, identities=(), identity_at=None))
     batches.write(connection, Batch(memories={name: new}, gone=rows))
     return True
 

@@ -4,25 +4,28 @@ crossed. One worker at a time checks this for everybody, in a periodic job."""
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from meterbot import rules
-from meterbot.core.deliveries import Purpose
+from meterbot.core.deliveries import Destination, DestinationTrouble, Purpose
 from meterbot.core.models import Counter, Event, EventKind, Health, SessionEnd, by_counter
+from meterbot.core.plans import PlanFees, plan_fees, priced
 from meterbot.delivery.alerts.message import reminder
 from meterbot.delivery.planner import follow_ups
 from meterbot.delivery.routing import hold, muted_by, priority_of
 from meterbot.ingest.changes import Changes, counts_in_team, may_change
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import AccountMonth, CounterMemory, DestinationProblem, TeamShare
 from meterbot.rules.hours import last_month
 from meterbot.rules.memory import (
     CLOSED_MONTH,
     DESTINATION_MEMORY,
     TEAM_MEMORY,
+    CounterMemory,
+    load,
     seat_settings_name,
     source_memory_name,
 )
+from meterbot.rules.month_report import AccountMonth, is_settled, month_report, month_to_report
 from meterbot.rules.months import calendar_month, month_start
-from meterbot.rules.plan_fees import PlanFees, plan_fees, priced
+from meterbot.rules.source_rules import ends_soon, is_renewed, renewed
+from meterbot.rules.thresholds import TeamShare, team_share
 from meterbot.store import (
     Connection,
     Store,
@@ -59,7 +62,7 @@ class PeriodicChecks:
     async def run(self, now: datetime, awake_since: datetime | None = None) -> list[Event]:
         """Returns the new events. Before `awake_since` nobody read the sources, so their grace time begins then."""
         ends = {} if self._session_ends is None else await self._session_ends(now)
-        ending = {name: end for name, end in ends.items() if rules.ends_soon(end, now)}
+        ending = {name: end for name, end in ends.items() if ends_soon(end, now)}
         events = await self._store.run(lambda tx: self._watch_sources(tx, now, awake_since, ending))
         events += await self._end_session_alerts(ends, now)
         if self._settings.budgets:
@@ -111,22 +114,24 @@ class PeriodicChecks:
         alerts = await self._store.read(lambda c: event_log.open_alerts(c, [EventKind.SESSION_EXPIRING]))
         changes = Changes(self._settings, sources={}, memories={})
         changes.events = [
-            rules.renewed(alert, end, now)
+            renewed(alert, end, now)
             for alert in alerts
-            if (end := ends.get(alert.seat or "")) is not None and rules.is_renewed(alert, end)
+            if (end := ends.get(alert.seat or "")) is not None and is_renewed(alert, end)
         ]
         if not changes.events:
             return []
         return await self._store.run(lambda tx: self._recorder.record(tx, changes, now))
 
-    def _problems(self, connection: Connection) -> list[DestinationProblem]:
+    def _problems(self, connection: Connection) -> dict[Destination, DestinationTrouble]:
         """The channels that accept no messages."""
         chats = {place.chat for place in self._recorder.destinations}
-        return [
-            DestinationProblem(queue.chat, queue.channel, queue.trouble, queue.troubled_since, queue.refused)
-            for queue in deliveries.read_queues(connection)
-            if queue.chat in chats and queue.trouble is not None and queue.troubled_since is not None
-        ]
+        return {
+            Destination(each.chat, each.channel): DestinationTrouble(
+                each.trouble, each.troubled_since, each.refused
+            )
+            for each in deliveries.read_queues(connection)
+            if each.chat in chats and each.trouble is not None and each.troubled_since is not None
+        }
 
     def _shares(self, connection: Connection) -> list[TeamShare]:
         """Each counter's share of the team's total, once, however many seats read it."""
@@ -138,9 +143,7 @@ class PeriodicChecks:
                 by_name.setdefault(one.counter, []).append(one.seat)
                 memories[one.counter] = one.memory
         return [
-            rules.team_share(
-                counter, rules.load(CounterMemory, memories[counter]), fresh=not healthy.isdisjoint(names)
-            )
+            team_share(counter, load(CounterMemory, memories[counter]), fresh=not healthy.isdisjoint(names))
             for counter, names in by_name.items()
         ]
 
@@ -158,7 +161,7 @@ class PeriodicChecks:
         reported = (await self._store.read(lambda c: rule_memories.read_memories(c, [CLOSED_MONTH]))).get(
             CLOSED_MONTH
         )
-        month = rules.month_to_report(reported, now)
+        month = month_to_report(reported, now)
         if month is None or len(self._seats) == 1:  # with one seat, its own closing says everything
             closed = calendar_month(last_month(now)) if month or not reported else reported
             if closed != reported:
@@ -168,7 +171,7 @@ class PeriodicChecks:
         if settled is None:
             return []
         named = self._routing.redaction.rows == "named"
-        event = rules.month_report(month, *settled, now, named=named)
+        event = month_report(month, *settled, now, named=named)
         return await self._store.run(lambda tx: self._report_month(tx, month, event, now))
 
     def _settled_accounts(
@@ -184,10 +187,8 @@ class PeriodicChecks:
             key=lambda one: (one.seat, str(one.counter)),
         )
         seat_of = {one.counter: one.seat for one in reversed(readers)}
-        memories = {
-            one.counter: rules.load(CounterMemory, one.memory) for one in readers if one.memory is not None
-        }
-        if not rules.is_settled(month, list(memories.values()), now):
+        memories = {one.counter: load(CounterMemory, one.memory) for one in readers if one.memory is not None}
+        if not is_settled(month, list(memories.values()), now):
             return None
         hours = by_counter(rollup.read(connection, memories, last_month(month_start(month))))
         accounts = [
@@ -211,7 +212,7 @@ class PeriodicChecks:
     ) -> list[Event]:
         locks.names(connection, [CLOSED_MONTH])
         memories = rule_memories.read_memories(connection, [CLOSED_MONTH])
-        if rules.month_to_report(memories.get(CLOSED_MONTH), now) != month:
+        if month_to_report(memories.get(CLOSED_MONTH), now) != month:
             return []  # another worker was here
         changes = Changes(self._settings, sources={}, memories=memories)
         changes.memories[CLOSED_MONTH] = month

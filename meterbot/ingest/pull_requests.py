@@ -17,9 +17,8 @@ from meterbot.core.counters import ProcessCounters
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter, Event, Seat, by_counter
 from meterbot.ingest.ingest import Ingest
-from meterbot.rules import fact_money
+from meterbot.rules.fact_json import fact_money
 from meterbot.rules.months import calendar_month, month_start
-from meterbot.rules.pull_request_month import PullRequestMonth, month_of_pulls
 from meterbot.rules.pull_requests import (
     GIVEN_UP,
     LONGEST_WAIT,
@@ -29,10 +28,12 @@ from meterbot.rules.pull_requests import (
     Key,
     Merged,
     PullRequest,
+    PullRequestMonth,
     WorkWindow,
     bills,
     commits_of,
     merged_event,
+    month_of_pulls,
     seats_of,
 )
 from meterbot.sources import CommitReader, CommitsUnreadError

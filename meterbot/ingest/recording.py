@@ -4,19 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from meterbot import rules
 from meterbot.core.deliveries import AlertAction, Destination
 from meterbot.core.models import Event, EventKind, Sample, Seat, by_counter
 from meterbot.delivery import seat_settings
 from meterbot.delivery.planner import Planner
 from meterbot.delivery.routing import Quiet, RoutingSettings, muted_by, topic_of
 from meterbot.ingest.changes import Changes
-from meterbot.rules import RuleSettings, fact_money, money_fact
-from meterbot.rules.fact_json import instant
+from meterbot.rules.fact_json import fact_money, instant, money_fact
 from meterbot.rules.memory import CLOSED_MONTH
+from meterbot.rules.month_report import month_report_key, month_to_report
 from meterbot.rules.months import calendar_month, month_end, month_of
-from meterbot.rules.pace import PACE_WINDOWS, cap_eta, pace
-from meterbot.rules.pace_alerts import DAY
+from meterbot.rules.pace import DAY, PACE_WINDOWS, cap_eta, pace
+from meterbot.rules.settings import RuleSettings
 from meterbot.store import Connection, alert_actions, batches, deliveries, event_log, history, rule_memories
 
 
@@ -96,9 +95,9 @@ class Recorder:
             return {}
         months = {str(event.facts["period"])[:7] for event in closing}
         known = rule_memories.read_memories(connection, [CLOSED_MONTH]).get(CLOSED_MONTH)
-        to_come = rules.month_to_report(known, now)
-        posted = event_log.events_by_key(connection, map(rules.month_report_key, months))
-        return {**posted, **({rules.month_report_key(to_come): None} if to_come else {})}
+        to_come = month_to_report(known, now)
+        posted = event_log.events_by_key(connection, map(month_report_key, months))
+        return {**posted, **({month_report_key(to_come): None} if to_come else {})}
 
 
 def _in_report(event: Event, reports: Mapping[str, Event | None]) -> Event:
@@ -106,7 +105,7 @@ def _in_report(event: Event, reports: Mapping[str, Event | None]) -> Event:
     period = event.facts.get("period")
     if event.kind is not EventKind.PERIOD_CLOSED or event.seat is None or not isinstance(period, str):
         return event
-    key = rules.month_report_key(period[:7])
+    key = month_report_key(period[:7])
     if key not in reports or period[:7] >= month_of(event.at) or not _has(reports[key], event):
         return event
     return replace(event, muted_by=key)

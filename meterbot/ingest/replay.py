@@ -23,10 +23,11 @@ from meterbot.core.models import (
 )
 from meterbot.core.text import moment, stamp
 from meterbot.ingest.changes import Changes
-from meterbot.rules import RuleSettings, TeamShare, needs_hours, needs_samples, team_share
 from meterbot.rules.forecast import HABIT
 from meterbot.rules.hours import Hour, hour_of, hours_of
-from meterbot.rules.pace_alerts import DAY
+from meterbot.rules.pace import DAY, needs_hours, needs_samples
+from meterbot.rules.settings import RuleSettings
+from meterbot.rules.thresholds import TeamShare, team_share
 
 WARM_UP = HABIT
 """Readings before the first day shown, with which the rules begin."""

@@ -4,11 +4,17 @@ a command waits for one of them at most."""
 from datetime import datetime, timedelta
 from functools import partial
 
-from meterbot import rules
 from meterbot.core.log import get_logger
 from meterbot.core.models import Event
-from meterbot.rules import CounterMemory, SourceMemory, TeamMemory
-from meterbot.rules.memory import TEAM_MEMORY, source_memory_name
+from meterbot.rules.endings import can_be_forgotten
+from meterbot.rules.memory import (
+    TEAM_MEMORY,
+    CounterMemory,
+    SourceMemory,
+    TeamMemory,
+    load,
+    source_memory_name,
+)
 from meterbot.store import (
     Connection,
     Store,
@@ -90,15 +96,15 @@ def _past(connection: Connection, events: list[Event], now: datetime) -> list[Ev
     )
     seats = {source_memory_name(event.seat) for event in events if event.seat is not None}
     memories = rule_memories.read_memories(connection, [*seats, TEAM_MEMORY])
-    team = rules.load(TeamMemory, memories.get(TEAM_MEMORY))
-    counters = {counter: rules.load(CounterMemory, state.memory) for counter, state in states.items()}
-    sources = {name: rules.load(SourceMemory, text) for name, text in memories.items() if name in seats}
+    team = load(TeamMemory, memories.get(TEAM_MEMORY))
+    counters = {counter: load(CounterMemory, state.memory) for counter, state in states.items()}
+    sources = {name: load(SourceMemory, text) for name, text in memories.items() if name in seats}
 
-    def can_be_forgotten(event: Event) -> bool:
+    def is_past(event: Event) -> bool:
         counter = (None if event.counter is None else counters.get(event.counter)) or CounterMemory()
         source = (
             None if event.seat is None else sources.get(source_memory_name(event.seat))
         ) or SourceMemory()
-        return rules.can_be_forgotten(event, counter, source, team, now)
+        return can_be_forgotten(event, counter, source, team, now)
 
-    return [event for event in events if can_be_forgotten(event)]
+    return [event for event in events if is_past(event)]

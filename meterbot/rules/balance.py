@@ -11,10 +11,10 @@ from meterbot.rules.blocked import Block, any_full, block_in, muted_by_block
 from meterbot.rules.clean_reading import CleanReading, window_facts
 from meterbot.rules.endings import silent_end
 from meterbot.rules.fact_json import instant, money_fact
-from meterbot.rules.levels import restated
 from meterbot.rules.memory import BalanceMemory, CounterMemory
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.rules.settings import Threshold
+from meterbot.rules.thresholds import restated
 
 
 def watch_balance(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:

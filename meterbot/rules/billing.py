@@ -10,6 +10,7 @@ from meterbot.rules.clean_reading import CleanReading
 from meterbot.rules.endings import ending
 from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.memory import CounterMemory, SeenSubscription
+from meterbot.rules.merging import filled
 from meterbot.rules.renewals import next_charge
 
 _PAID = "active"
@@ -21,7 +22,7 @@ _NO_CHARGE = {*_TROUBLE, "canceled", "paused"}
 def watch_subscription(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """The status, end, scheduled change or pause has changed, or the plan is unpaid when its status is first known."""
     new, old = reading.subscription, memory.subscription
-    if not reading.subscription_read or new is None:
+    if new is None:
         return memory, []
     seen = _seen(new, old, drifted=reading.subscription_drifted)
     if seen == old:
@@ -67,18 +68,12 @@ def _said(change: Mapping[str, str | None]) -> str:
 def _seen(new: Subscription, old: SeenSubscription | None, *, drifted: bool) -> SeenSubscription:
     """A missing status is unknown. The other fields are absent if they do not apply; after a rejected field nothing
     is reported."""
-    kept = old if drifted and old is not None else None
-    return SeenSubscription(
-        status=new.status or (old.status if old else None),
-        ends_on=new.ends_on or (kept.ends_on if kept else None),
-        changes_to=new.changes_to or (kept.changes_to if kept else None),
-        paused_until=new.paused_until or (kept.paused_until if kept else None),
-    )
+    seen = SeenSubscription(new.status, new.ends_on, new.changes_to, new.paused_until)
+    missing = ("status", "ends_on", "changes_to", "paused_until") if drifted else ("status",)
+    return seen if old is None else filled(seen, old, *missing)
 
 
-def _json(value: str | date | datetime | None) -> str | None:
-    if isinstance(value, datetime):
-        return instant(value)
+def _json(value: str | date | None) -> str | None:
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -89,11 +84,9 @@ def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
     time zone, so that the renewals of all seats become one post; None after that hour. A charge from an earlier reading
     counts, too, with `known_at`.
     """
-    subscription = reading.merged.snapshot.subscription
+    subscription, known_at = reading.merged.snapshot.subscription, reading.merged.subscription_at
     local = reading.now.astimezone(reading.settings.timezone)
-    if subscription is None:
-        return memory, []
-    if subscription.configured and reading.merged.subscription_at is not None:
+    if subscription is None or (subscription.configured and known_at is not None):
         return memory, []
     day = _charge_to_announce(subscription)
     if day is None:
@@ -127,7 +120,7 @@ def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
             "billing_interval": subscription.billing_interval,
             "changes_to": subscription.changes_to,
             "configured": subscription.configured,
-            "known_at": None if reading.subscription_read else instant(reading.merged.subscription_at),
+            "known_at": None if known_at == reading.at else instant(known_at),
             "post_at": _post_at(local, reading.settings.renewal_hour),
             "used": money_fact(extra.used if extra else None),
             "previous_final": money_fact(memory.previous_final),

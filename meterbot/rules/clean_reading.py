@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from meterbot.core import money
 from meterbot.core.models import (
     Counter,
     Event,
@@ -20,7 +19,7 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money
 from meterbot.core.org_spend import OrgLimits
-from meterbot.rules.fact_json import instant, money_fact
+from meterbot.rules.fact_json import amount_facts, instant, money_fact
 from meterbot.rules.memory import Cap, CounterMemory, Metering
 from meterbot.rules.merging import fields_read, subscription_drifted
 from meterbot.rules.settings import RuleSettings
@@ -48,7 +47,6 @@ class CleanReading:
     cap: Cap | None
     switched: str | None
     windows: tuple[Window, ...] | None
-    subscription_read: bool
     subscription_drifted: bool
     subscription: Subscription | None
     limits: OrgLimits | None
@@ -92,12 +90,7 @@ class CleanReading:
 
     def amounts(self) -> dict[str, object]:
         """The facts `used`, `cap` and `percent`."""
-        share = None if self.used is None or self.limit is None else money.percent(self.used, self.limit)
-        return {
-            "used": money_fact(self.used),
-            "cap": money_fact(self.limit),
-            "percent": None if share is None else f"{share:f}",
-        }
+        return amount_facts(self.used, self.limit)
 
     def event(
         self,
@@ -164,9 +157,8 @@ def clean_reading(
         cap=_cap(extra),
         switched=before.currency if before is not None and switched else None,
         windows=snapshot.windows if current and snapshot.windows_read else None,
-        subscription_read=current and snapshot.subscription_read,
         subscription_drifted=subscription_drifted(snapshot),
-        subscription=snapshot.subscription,
+        subscription=snapshot.subscription if current and snapshot.subscription_read else None,
         limits=_limits(snapshot, merged) if current else None,
     )
 

@@ -1,18 +1,17 @@
 """The events of one new snapshot of a counter, in the order in which they are posted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from meterbot.core.models import Event, LastKnown, Sample, Snapshot
+from meterbot.core.models import Event, EventKind, LastKnown, Sample, Snapshot
 from meterbot.rules import balance, billing, blocked, metering, spend, windows
 from meterbot.rules.clean_reading import CleanReading, Rule, clean_reading
-from meterbot.rules.duplicate_alerts import mark_duplicates
-from meterbot.rules.late_readings import counted_from, with_amount, with_late_amount
-from meterbot.rules.member_limits import watch_member_limits
 from meterbot.rules.memory import CounterMemory, set_back
 from meterbot.rules.merging import from_future, merge, undated
-from meterbot.rules.periods import move_on, watch_period
+from meterbot.rules.periods import counted_from, watch_late_period, watch_period, with_amount
 from meterbot.rules.settings import RuleSettings
+from meterbot.rules.thresholds import watch_member_limits, watch_thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +29,16 @@ class CounterUpdate:
     risen: bool = False
 
 
+_REPORT_CHANGES = (EventKind.SEAT_BLOCKED, EventKind.SEAT_UNBLOCKED, EventKind.THRESHOLD_CROSSED)
+"""The first of these that a reading causes also says what changed."""
+
 # The order matters: a period begins before its levels are checked, and a block mutes the levels of its own reading.
 _STEPS: tuple[Rule, ...] = (
     watch_period,
     spend.watch_spend,
     windows.watch_windows,
     blocked.watch_block,
-    spend.watch_thresholds,
+    watch_thresholds,
     balance.watch_balance,
     metering.watch_metering,
     billing.watch_renewal,
@@ -51,70 +53,66 @@ def watch_counter(
     snapshot: Snapshot,
     settings: RuleSettings,
     now: datetime,
+    *,
+    late: bool = False,
 ) -> CounterUpdate:
-    """The events between the known values of the snapshot's (account, organization) and the snapshot."""
+    """The events between the known values of the snapshot's (account, organization) and the snapshot. A `late` one
+    arrived too long after it was read: it changes the known values and the history, and brings no event."""
     merged, counter = merge(known, snapshot, now), snapshot.counter
     if merged is None or counter is None:
         return CounterUpdate(memory, known, changed=False)
-    known, memory, ahead = _present(known, memory, now)
+    ahead = False
+    if known is not None and from_future(known, now):
+        known, memory, ahead = undated(known), set_back(memory, now), True
     reading = clean_reading(snapshot, counter, memory, known, merged=merged, settings=settings, now=now)
-    before, events = memory, list[Event]()
-    for step in _STEPS:
-        memory, new = step(memory, reading)
-        events += new
-    marked = mark_duplicates(settings.enabled(*events))
+    after, events = (watch_late_period if late else _watched)(memory, reading)
     return CounterUpdate(
-        _remembered(memory, reading),
+        _with_disabled_until(after, reading),
         merged,
         changed=True,
-        events=marked,
-        sample=_sample(reading, before, memory),
+        events=mark_duplicates(settings.enabled(*events)),
+        sample=_sample(reading, memory, after),
         set_back=ahead,
-        risen=_risen(reading),
+        risen=not late and _risen(reading),
     )
 
 
-def record_late(
-    memory: CounterMemory,
-    known: LastKnown | None,
-    snapshot: Snapshot,
-    settings: RuleSettings,
-    now: datetime,
-) -> CounterUpdate:
-    """The result of a snapshot that arrived too late for alerts: known values and a point of the history, but no
-    event."""
-    merged, counter = merge(known, snapshot, now), snapshot.counter
-    if merged is None or counter is None:
-        return CounterUpdate(memory, known, changed=False)
-    known, memory, ahead = _present(known, memory, now)
-    reading = clean_reading(snapshot, counter, memory, known, merged=merged, settings=settings, now=now)
-    after, sample = memory, None
-    if reading.used is not None:
-        period, closed = move_on(memory, reading, reading.used)
-        after = with_late_amount(memory, period, closed, reading.used, reading)
-        sample = _sample(reading, memory, period)
-    after = replace(after, disabled_until=_disabled_until(memory, reading))
-    return CounterUpdate(after, merged, changed=True, sample=sample, set_back=ahead)
+def _watched(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
+    """The events, and this reading as the base of the next."""
+    events = list[Event]()
+    for step in _STEPS:
+        memory, new = step(memory, reading)
+        events += new
+    if not memory.extra_seen and (reading.extra_read or reading.extra is not None):
+        memory = replace(memory, extra_seen=True)
+    return memory if reading.used is None else with_amount(memory, reading.used, reading), events
 
 
-def _present(
-    known: LastKnown | None, memory: CounterMemory, now: datetime
-) -> tuple[LastKnown | None, CounterMemory, bool]:
-    """The values to compare with, and whether they were from the future."""
-    if known is None or not from_future(known, now):
-        return known, memory, False
-    return undated(known), set_back(memory, now), True
+def mark_duplicates(events: Sequence[Event]) -> tuple[Event, ...]:
+    """The same events, with `muted_by` on those that another one includes. A spend that starts because a window is
+    full includes the window. A block, its end, or the level that a new cap crosses includes the changed cap."""
+    found = {event.kind: event for event in events if event.muted_by is None}
+    started, changed = found.get(EventKind.SPEND_STARTED), found.get(EventKind.METERING_CHANGED)
+    reporter = next((found[kind] for kind in _REPORT_CHANGES if kind in found), None)
+
+    def marked(event: Event) -> Event:
+        if started is not None and event.kind is EventKind.WINDOW_FULL and event.muted_by is None:
+            return replace(event, muted_by=started.key)
+        if changed is not None and reporter is not None:
+            if event is changed:
+                return replace(event, muted_by=reporter.key)
+            if event is reporter:
+                return replace(event, facts={**event.facts, "changes": changed.facts["changes"]})
+        return event
+
+    return tuple(marked(event) for event in events)
 
 
 def _risen(reading: CleanReading) -> bool:
-    if (
-        reading.used is None
-        or reading.before is None
-        or reading.extra is None
-        or not reading.extra.comparable
-    ):
+    extra, used, before = reading.extra, reading.used, reading.before
+    if used is None or before is None or extra is None or not extra.comparable:
         return False
-    return reading.switched is None and reading.used.major > reading.before.major
+    return reading.switched is None and used.major > before.major
 
 
 def _sample(reading: CleanReading, before: CounterMemory, after: CounterMemory) -> Sample | None:
@@ -125,17 +123,8 @@ def _sample(reading: CleanReading, before: CounterMemory, after: CounterMemory) 
     return Sample(reading.at, reading.counter, reading.used, extra.cap if extra else None, blocked, base)
 
 
-def _remembered(memory: CounterMemory, reading: CleanReading) -> CounterMemory:
-    """This reading as the base of the next."""
-    if reading.used is not None:
-        memory = with_amount(memory, reading.used, reading)
-    return replace(
-        memory,
-        extra_seen=memory.extra_seen or reading.extra_read or reading.extra is not None,
-        disabled_until=_disabled_until(memory, reading),
-    )
-
-
-def _disabled_until(memory: CounterMemory, reading: CleanReading) -> datetime | None:
+def _with_disabled_until(memory: CounterMemory, reading: CleanReading) -> CounterMemory:
     extra = reading.extra
-    return extra.disabled_until if extra is not None and extra.why_known else memory.disabled_until
+    if extra is None or not extra.why_known or extra.disabled_until == memory.disabled_until:
+        return memory
+    return replace(memory, disabled_until=extra.disabled_until)

@@ -1,9 +1,9 @@
 """The rule about destinations: one that accepts no messages is reported at the others."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from meterbot.core.deliveries import Destination, DestinationTrouble
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.rules.fact_json import instant
 from meterbot.rules.memory import DestinationMemory
@@ -13,31 +13,19 @@ _REFUSED_GRACE = timedelta(minutes=1)
 """A refusal does not end by itself, so it is reported sooner."""
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationProblem:
-    """Why messages wait at a destination, and since when. `refused`: a person must change something."""
-
-    chat: str
-    channel: str
-    reason: str
-    since: datetime
-    refused: bool
-
-    @property
-    def place(self) -> str:
-        return f"{self.chat} {self.channel}"
-
-
 def watch_destinations(
-    memory: DestinationMemory, problems: Iterable[DestinationProblem], settings: RuleSettings, now: datetime
+    memory: DestinationMemory,
+    troubled: Mapping[Destination, DestinationTrouble],
+    settings: RuleSettings,
+    now: datetime,
 ) -> tuple[DestinationMemory, list[Event]]:
     """Once per episode, after a grace time; and its end."""
-    found = {each.place: each for each in problems}
+    found = {f"{at.chat} {at.channel}": (at, trouble) for at, trouble in troubled.items()}
     down, events = dict(memory.down), list[Event]()
-    for place, each in sorted(found.items()):
-        grace = _REFUSED_GRACE if each.refused else settings.source_grace
-        if place not in down and now - each.since >= grace:
-            event = _down(each, now)
+    for place, (at, trouble) in sorted(found.items()):
+        grace = _REFUSED_GRACE if trouble.refused else settings.source_grace
+        if place not in down and now - trouble.since >= grace:
+            event = _down(place, at, trouble, now)
             down[place] = event.key
             events.append(event)
     for place in sorted(down.keys() - found.keys()):
@@ -45,19 +33,19 @@ def watch_destinations(
     return DestinationMemory(down), list(settings.enabled(*events))
 
 
-def _down(each: DestinationProblem, now: datetime) -> Event:
+def _down(place: str, at: Destination, trouble: DestinationTrouble, now: datetime) -> Event:
     return Event(
-        key=f"{EventKind.DESTINATION_DOWN.value}:{each.place}:{instant(each.since)}",
+        key=f"{EventKind.DESTINATION_DOWN.value}:{place}:{instant(trouble.since)}",
         kind=EventKind.DESTINATION_DOWN,
         at=now,
         severity=Severity.WARNING,
-        reason=f"{each.place} has accepted no message since {instant(each.since)}",
+        reason=f"{place} has accepted no message since {instant(trouble.since)}",
         facts={
-            "chat": each.chat,
-            "channel": each.channel,
-            "reason": each.reason,
-            "since": instant(each.since),
-            "refused": each.refused,
+            "chat": at.chat,
+            "channel": at.channel,
+            "reason": trouble.reason,
+            "since": instant(trouble.since),
+            "refused": trouble.refused,
         },
     )
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from meterbot.core.money import Money
+from meterbot.core.money import Money, percent
 
 
 def money_fact(amount: Money | None) -> dict[str, object] | None:
@@ -11,6 +11,16 @@ def money_fact(amount: Money | None) -> dict[str, object] | None:
     if amount is None:
         return None
     return {"minor": str(amount.minor), "currency": amount.currency, "exponent": amount.exponent}
+
+
+def amount_facts(used: Money | None, cap: Money | None) -> dict[str, object]:
+    """The facts `used`, `cap` and `percent`."""
+    share = None if used is None or cap is None else percent(used, cap)
+    return {
+        "used": money_fact(used),
+        "cap": money_fact(cap),
+        "percent": None if share is None else f"{share:f}",
+    }
 
 
 def fact_money(fact: object) -> Money | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from meterbot.core.models import Counter, Sample
-from meterbot.core.money import Money, totals
+from meterbot.core.money import Money, totals, zero
 from meterbot.rules.increases import increases
 from meterbot.rules.months import calendar_month, month_start
 
@@ -49,7 +49,7 @@ def hours_of(samples: Sequence[Sample], since: datetime) -> list[Hour]:
     pairs = [
         (sample, rise) for sample, rise in zip(known, increases(known), strict=True) if sample.at >= since
     ]
-    open_block = _open_block([sample for sample in known if sample.at < since])
+    _, open_block = _blocks(None, [sample for sample in known if sample.at < since])
     hours: list[Hour] = []
     for at, group in groupby(pairs, key=lambda pair: hour_of(pair[0].at)):
         inside = list(group)
@@ -62,10 +62,6 @@ def hours_of(samples: Sequence[Sample], since: datetime) -> list[Hour]:
             if sample.used is not None
         ]
     return hours
-
-
-def _open_block(samples: Sequence[Sample]) -> datetime | None:
-    return _blocks(None, samples)[1]
 
 
 def _blocks(
@@ -120,9 +116,7 @@ def by_this_day(hours: Sequence[Hour], used: Money, now: datetime) -> Money | No
     began = last_month(now)
     if not hours or hours[0].at > began:
         return None
-    return spent_in(hours, began, this_day_of_last_month(now)).get(
-        used.currency, replace(used, minor=used.minor * 0)
-    )
+    return spent_in(hours, began, this_day_of_last_month(now)).get(used.currency, zero(used))
 
 
 def block_spans(hours: Iterable[Hour], start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:

@@ -52,5 +52,5 @@ def spend_between(samples: Sequence[Sample], start: datetime, end: datetime) -> 
     if not any(sample.at <= start and sample.used is not None for sample in samples):
         return None
     seen = [one for one in increases(samples) if one.at <= end]
-    nothing = (money.subtract(one.amount, one.amount) for one in seen)
+    nothing = (money.zero(one.amount) for one in seen)
     return money.totals([*nothing, *(one.amount for one in seen if one.at > start)])

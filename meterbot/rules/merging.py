@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from meterbot.core.models import ExtraUsage, Health, LastKnown, Snapshot, Subscription
 from meterbot.core.money import Money
 from meterbot.core.org_spend import completed as completed_spend
+from meterbot.rules.memory import SeenSubscription
 from meterbot.rules.months import CLOCK_SKEW, calendar_month
 from meterbot.rules.window_trend import extended
 
@@ -14,6 +16,11 @@ _BALANCE_HOLDS = timedelta(days=1)
 _NOT_THE_MEMBERS = "overage: not sent, and the usage has the whole organization's amounts"
 _PUSHED = "push"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_SUBSCRIPTION_FIELDS = (
+    "status", "next_charge_date", "next_charge_at", "billing_interval", "ends_on", "changes_to", "paused_until",
+)  # fmt: skip
+
+_Part = TypeVar("_Part", ExtraUsage, Subscription, SeenSubscription, Snapshot)
 
 
 def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKnown | None:
@@ -25,9 +32,7 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
     """
     if snapshot.fetched_at > now + CLOCK_SKEW or snapshot.org_uuid is None:
         return None
-    if known is None:
-        return _first(snapshot)
-    known = undated(known) if from_future(known, now) else known
+    known = _nothing_of(snapshot) if known is None else undated(known) if from_future(known, now) else known
     if snapshot.fetched_at <= known.snapshot.fetched_at:
         return None
     at, old = snapshot.fetched_at, known.snapshot
@@ -35,7 +40,7 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
     keep_windows = known.windows_at is not None and (stale or not snapshot.windows_read)
     keep_extra = known.extra_usage_at is not None and (stale or not snapshot.extra_usage_read)
     keep_subscription = known.subscription_at is not None and (stale or not snapshot.subscription_read)
-    extra, extra_usage_at = fields_read(snapshot, old.extra_usage), _when(at, read=snapshot.extra_usage_read)
+    extra, extra_usage_at = fields_read(snapshot, old.extra_usage), at if snapshot.extra_usage_read else None
     if keep_extra and (stale or extra is None):
         extra = old.extra_usage
     elif extra is not None and old.extra_usage is not None:
@@ -49,15 +54,11 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
     subscription = snapshot.subscription
     if keep_subscription:
         subscription = old.subscription
-    elif subscription_drifted(snapshot):
-        subscription = _filled(subscription, old.subscription)
+    elif subscription and old.subscription and subscription_drifted(snapshot):
+        subscription = filled(subscription, old.subscription, *_SUBSCRIPTION_FIELDS)
     merged = replace(
-        snapshot,
-        account_uuid=snapshot.account_uuid or old.account_uuid,
+        filled(snapshot, old, "account_uuid", "org_name", "tier", "usage_is_total"),
         account_email=None,
-        org_name=snapshot.org_name or old.org_name,
-        tier=snapshot.tier or old.tier,
-        usage_is_total=old.usage_is_total if snapshot.usage_is_total is None else snapshot.usage_is_total,
         windows=old.windows if keep_windows else snapshot.windows,
         extra_usage=None if extra is None else _balance_dated(extra, at),
         subscription=subscription,
@@ -65,10 +66,10 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
     )
     return LastKnown(
         snapshot=merged,
-        windows_at=known.windows_at if keep_windows else _when(at, read=snapshot.windows_read),
+        windows_at=known.windows_at if keep_windows else at if snapshot.windows_read else None,
         extra_usage_at=known.extra_usage_at if keep_extra else extra_usage_at,
         subscription_at=(
-            known.subscription_at if keep_subscription else _when(at, read=snapshot.subscription_read)
+            known.subscription_at if keep_subscription else at if snapshot.subscription_read else None
         ),
         trail=known.trail if keep_windows else extended(known.trail, snapshot.windows, at),
     )
@@ -131,6 +132,13 @@ def from_future(known: LastKnown, now: datetime) -> bool:
     return known.snapshot.fetched_at > now + CLOCK_SKEW
 
 
+def _nothing_of(snapshot: Snapshot) -> LastKnown:
+    """What is known of its counter before the first reading."""
+    return LastKnown(
+        replace(snapshot, fetched_at=_LONG_AGO, extra_usage=None, subscription=None, org_spend=None)
+    )
+
+
 def undated(known: LastKnown) -> LastKnown:
     """The values that need no trustworthy time: identity, units and settings, but no amount and no window."""
     old = known.snapshot
@@ -138,25 +146,6 @@ def undated(known: LastKnown) -> LastKnown:
     return LastKnown(
         replace(old, fetched_at=_LONG_AGO, windows=(), extra_usage=extra, subscription=None, org_spend=None)
     )
-
-
-def _first(snapshot: Snapshot) -> LastKnown:
-    at, extra = snapshot.fetched_at, snapshot.extra_usage
-    return LastKnown(
-        snapshot=replace(
-            snapshot,
-            account_email=None,
-            extra_usage=None if extra is None else _balance_dated(extra, at),
-        ),
-        windows_at=_when(at, read=snapshot.windows_read),
-        extra_usage_at=_when(at, read=snapshot.extra_usage_read),
-        subscription_at=_when(at, read=snapshot.subscription_read),
-        trail=extended({}, snapshot.windows, at) if snapshot.windows_read else {},
-    )
-
-
-def _when(at: datetime, *, read: bool) -> datetime | None:
-    return at if read else None
 
 
 def subscription_drifted(snapshot: Snapshot) -> bool:
@@ -225,14 +214,9 @@ def _completed(extra: ExtraUsage, last: ExtraUsage, at: datetime) -> ExtraUsage:
     held = last.balance
     if extra.balance is None and held is not None and held.at is not None and at - held.at <= _BALANCE_HOLDS:
         extra = replace(extra, balance=held)
-    if extra.enabled is None or extra.used is None or not extra.currency:
-        extra = replace(
-            extra,
-            enabled=last.enabled if extra.enabled is None else extra.enabled,
-            used=extra.used or last.used,
-            used_field=extra.used_field if extra.used else last.used_field,
-            currency=extra.currency or last.currency,
-        )
+    if extra.used is None:
+        extra = replace(extra, used_field=last.used_field)
+    extra = filled(extra, last, "enabled", "used", "currency")
     if not extra.cap_known and extra.comparable:
         extra = replace(extra, cap=last.cap, cap_known=last.cap_known)
     if extra.why_known or not last.why_known:
@@ -243,26 +227,11 @@ def _completed(extra: ExtraUsage, last: ExtraUsage, at: datetime) -> ExtraUsage:
 
 def explained(extra: ExtraUsage, other: ExtraUsage) -> ExtraUsage:
     """Takes the reason of a block from `other` where this one has none."""
-    return replace(
-        extra,
-        why_known=True,
-        reason=extra.reason or other.reason,
-        reason_class=extra.reason_class or other.reason_class,
-        out_of_credits=other.out_of_credits if extra.out_of_credits is None else extra.out_of_credits,
-        disabled_until=extra.disabled_until or other.disabled_until,
-    )
+    why = filled(extra, other, "reason", "reason_class", "out_of_credits", "disabled_until")
+    return replace(why, why_known=True)
 
 
-def _filled(new: Subscription | None, last: Subscription | None) -> Subscription | None:
-    if new is None or last is None:
-        return new
-    return replace(
-        new,
-        status=new.status or last.status,
-        next_charge_date=new.next_charge_date or last.next_charge_date,
-        next_charge_at=new.next_charge_at or last.next_charge_at,
-        billing_interval=new.billing_interval or last.billing_interval,
-        ends_on=new.ends_on or last.ends_on,
-        changes_to=new.changes_to or last.changes_to,
-        paused_until=new.paused_until or last.paused_until,
-    )
+def filled(new: _Part, last: _Part, *names: str) -> _Part:
+    """`new`, with the last value of each of these fields that it lacks."""
+    missing = {name: getattr(last, name) for name in names if getattr(new, name) is None}
+    return replace(new, **missing) if missing else new

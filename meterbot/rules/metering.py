@@ -9,9 +9,9 @@ from meterbot.rules.clean_reading import CleanReading
 from meterbot.rules.endings import ending
 from meterbot.rules.fact_json import fact_money, money_fact
 from meterbot.rules.forecast import RISK_LASTS
-from meterbot.rules.levels import raised, reached
 from meterbot.rules.memory import Cap, CapAlert, CounterMemory
 from meterbot.rules.settings import parse_threshold
+from meterbot.rules.thresholds import raised, reached
 
 
 def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:

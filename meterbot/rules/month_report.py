@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from meterbot.core import money
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
+from meterbot.core.plans import PlanFees
 from meterbot.rules.fact_json import money_fact
 from meterbot.rules.hours import HOUR, Hour, blocked_for, last_month, spent_in
 from meterbot.rules.memory import CounterMemory
 from meterbot.rules.months import RESET_LAG, calendar_month, month_end, month_start
-from meterbot.rules.plan_fees import PlanFees
+
+_TWO_MONTHS = timedelta(days=32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +54,21 @@ def month_report(
     """The report; None if nothing is known of the month. Includes single seats if channels may see them."""
     start, end = month_start(month), month_end(month)
     rows = [_row(month, one) for one in accounts]
-    known = [row for row in rows if row.final is not None]
+    known = [row for row in rows if row is not None]
     if not known:
         return None
-    finals = money.totals(row.final for row in known if row.final is not None)
+    finals = money.totals(row.final for row in known)
     before = [row.previous for row in known if row.previous is not None]
     days = sum(row.days for row in known)
     spending = sum(row.spending_days for row in known)
     together = " and ".join(money.show(amount) for amount in finals.values())
     facts: dict[str, object] = {
         "period": month,
-        "totals": [money_fact(amount) for amount in finals.values()],
+        "totals": _facts(finals),
         "previous": _facts(money.totals(before)) if len(before) == len(known) else None,
         "seats": [row.facts for row in sorted(known, key=_most_first)] if named else None,
         "unknown": sum(
-            row.final is None and not _unmetered(one.memory) for row, one in zip(rows, accounts, strict=True)
+            row is None and not _unmetered(one.memory) for row, one in zip(rows, accounts, strict=True)
         ),
         "open": sum(_still_open(month, one.memory) for one in accounts),
         "blocked_hours": sum(row.blocked_hours for row in known),
@@ -88,7 +91,7 @@ def month_report(
 @dataclass(frozen=True, slots=True)
 class _Row:
     seat: str
-    final: Money | None
+    final: Money
     previous: Money | None
     blocked_hours: int
     days: int
@@ -109,21 +112,22 @@ def _unmetered(memory: CounterMemory) -> bool:
     return memory.used is None and memory.metering == "unmetered"
 
 
-def _row(month: str, one: AccountMonth) -> _Row:
+def _row(month: str, one: AccountMonth) -> _Row | None:
+    """None if the month's amount is not known."""
     start, end = month_start(month), month_end(month)
     began = last_month(start)
     inside = [hour for hour in one.hours if start <= hour.at < end]
-    final = _final(month, one) if inside else None
-    known = final is not None and bool(one.hours) and one.hours[0].at <= began
-    previous = spent_in(one.hours, began, start) if known else {}
-    nothing = None if final is None or not known else money.subtract(final, final)
-    first = max(start, one.hours[0].at) if one.hours else end
+    final = _final(month, one)
+    if not inside or final is None:
+        return None
+    first = one.hours[0].at
+    before = spent_in(one.hours, began, start).get(final.currency, money.zero(final))
     return _Row(
         one.seat,
         final,
-        None if final is None else previous.get(final.currency, nothing),
+        before if first <= began else None,
         round(blocked_for(one.hours, start, end) / HOUR),
-        (end.date() - first.date()).days,
+        (end.date() - max(start, first).date()).days,
         len({hour.at.date() for hour in inside if hour.spent.minor > 0}),
     )
 
@@ -138,12 +142,9 @@ def _final(month: str, one: AccountMonth) -> Money | None:
     return memory.previous_final if month_end(memory.period[:7]) - month_end(month) < _TWO_MONTHS else None
 
 
-_TWO_MONTHS = timedelta(days=32)
-
-
 def _facts(amounts: Mapping[str, Money]) -> list[dict[str, object] | None]:
     return [money_fact(amount) for amount in amounts.values()]
 
 
-def _most_first(row: _Row) -> tuple[bool, object, str]:
-    return row.final is None, -row.final.major if row.final else 0, row.seat
+def _most_first(row: _Row) -> tuple[Decimal, str]:
+    return -row.final.major, row.seat

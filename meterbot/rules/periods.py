@@ -1,4 +1,8 @@
-"""The rule about a counter's periods: when one begins, and what the one before it came to."""
+"""The rule about a counter's periods: when one begins, and what the one before it came to.
+
+A late reading brings no events. The period, its peak and the history follow it all the same, because they are about
+what was spent. The other rules go on comparing with the last reading in time.
+"""
 
 from dataclasses import replace
 
@@ -7,7 +11,7 @@ from meterbot.core.models import Event, EventKind
 from meterbot.core.money import Money
 from meterbot.rules.clean_reading import CleanReading
 from meterbot.rules.fact_json import instant, money_fact
-from meterbot.rules.memory import ClosedPeriod, CounterMemory
+from meterbot.rules.memory import ClosedPeriod, CounterMemory, LateReadings
 from meterbot.rules.months import (
     calendar_month,
     month_after,
@@ -23,11 +27,21 @@ def watch_period(memory: CounterMemory, reading: CleanReading) -> tuple[CounterM
     if reading.used is None:
         return memory, []
     late = () if memory.late is None else memory.late.closed
-    memory, closed = move_on(memory, reading, reading.used)
+    memory, closed = _moved_on(memory, reading, reading.used)
     return memory, [_event(each, reading) for each in (*late, *closed)]
 
 
-def move_on(
+def watch_late_period(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
+    """The period and its amount after a late reading. The events of what ended wait for the next one in time."""
+    if reading.used is None:
+        return memory, []
+    after, closed = _moved_on(memory, reading, reading.used)
+    late = memory.late or LateReadings(memory.used, memory.used_at)
+    late = replace(late, closed=(*late.closed, *closed))
+    return replace(with_amount(after, reading.used, reading), late=late), []
+
+
+def _moved_on(
     memory: CounterMemory, reading: CleanReading, used: Money
 ) -> tuple[CounterMemory, tuple[ClosedPeriod, ...]]:
     """Begins the first period, and the next one when the counter has started again.
@@ -52,6 +66,26 @@ def move_on(
     if final is None or final.minor <= 0:
         return after, ()
     return after, (ClosedPeriod(memory.period, final, memory.used_at, memory.previous_final, used),)
+
+
+def counted_from(before: CounterMemory, after: CounterMemory, used: Money) -> Money | None:
+    """The amount up to which the spend of a reading of `used` is counted already; None if that is the amount of the
+    reading before. `before` and `after` are the memory without and with the period of this reading."""
+    last = before.used
+    if last is None or last.currency != used.currency:
+        return None
+    base = money.zero(used) if after.period_at != before.period_at else before.peak
+    # A fall is always stored with its base: after an early reset it would look like the end of the month.
+    as_before = base is None or (base.major == last.major and used.major >= last.major)
+    return None if as_before else base
+
+
+def with_amount(memory: CounterMemory, used: Money, reading: CleanReading) -> CounterMemory:
+    """The memory, already in the period of this reading, with its amount as the base of the next."""
+    peak = memory.peak
+    if peak is None or peak.currency != used.currency or peak.major < used.major:
+        peak = used
+    return replace(memory, used=used, used_at=reading.at, peak=peak, late=None)
 
 
 def _first_period(memory: CounterMemory, reading: CleanReading, used: Money) -> CounterMemory:

@@ -1,27 +1,19 @@
-"""The cost of a pull request: what its author's counters rose between its first and its last commit.
+"""The cost of a pull request: what its author's counters rose between its first and its last commit; and of a month's.
 
 A reading belongs to the window (start, end]. Pull requests of one counter that overlap share what it rises in equal
 parts. All of them and the rest add up exactly to what the counter rose.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Generic, TypeVar
+from itertools import chain
+from statistics import median
 
 from meterbot.core import money
-from meterbot.core.models import (
-    Counter,
-    Event,
-    EventKind,
-    ExtraUsage,
-    LastKnown,
-    Sample,
-    Seat,
-    Severity,
-)
+from meterbot.core.models import Counter, Event, EventKind, LastKnown, Sample, Seat, Severity
 from meterbot.core.money import Money
 from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.increases import Increase, increases
@@ -37,7 +29,6 @@ LISTED_COMMITS = 250
 NO_WINDOW_FULL = "no plan window was full"
 _NOTHING = Money(Decimal(0), "USD", 2)
 
-K = TypeVar("K", bound=Hashable)
 Key = tuple[str, int, str]
 """Repository, number and merge commit: a repository that was created again counts from 1."""
 
@@ -169,24 +160,24 @@ def commits_of(listed: Sequence[Commit], merged: Merged) -> Commits | None:
 
 
 @dataclass(slots=True)
-class Attribution(Generic[K]):
+class Attribution:
     """Each one's share per currency, with whom it shared, and the rest."""
 
-    shares: dict[K, list[Money]] = field(default_factory=lambda: defaultdict(list))
-    partners: dict[K, set[K]] = field(default_factory=lambda: defaultdict(set))
+    shares: dict[Key, list[Money]] = field(default_factory=lambda: defaultdict(list))
+    partners: dict[Key, set[Key]] = field(default_factory=lambda: defaultdict(set))
     rest: list[Money] = field(default_factory=list)
 
 
-def attribute(rises: Iterable[Increase], windows: Mapping[K, WorkWindow]) -> Attribution[K]:
+def attribute(rises: Iterable[Increase], windows: Mapping[Key, WorkWindow]) -> Attribution:
     """Divides what one counter rose among the windows that contain it; the shares and the rest are exactly all of it.
 
     Rises with the same windows are summed before they are divided, so at most one unit each does not divide evenly;
     the first of `windows` gets it.
     """
-    together: dict[tuple[K, ...], list[Money]] = defaultdict(list)
+    together: dict[tuple[Key, ...], list[Money]] = defaultdict(list)
     for rise in rises:
         together[tuple(key for key, window in windows.items() if window.holds(rise.at))].append(rise.amount)
-    found = Attribution[K]()
+    found = Attribution()
     for keys, amounts in together.items():
         for total in money.totals(amounts).values():
             if not keys:
@@ -199,6 +190,19 @@ def attribute(rises: Iterable[Increase], windows: Mapping[K, WorkWindow]) -> Att
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A pull request whose window is final, and what was read of its counters: samples, and the newest knowledge."""
+
+    pull: PullRequest
+    points: Mapping[Counter, Sequence[Sample]]
+    known: Mapping[Counter, LastKnown | None]
+
+    @property
+    def all_points(self) -> list[Sample]:
+        return [point for points in self.points.values() for point in points]
+
+
 def bills(
     pulls: Iterable[PullRequest],
     samples: Mapping[Counter, Sequence[Sample]],
@@ -206,52 +210,47 @@ def bills(
 ) -> dict[Key, Bill]:
     """The cost of each pull request that is ready. `pulls` are all whose windows overlap; `samples` begin with the
     last reading before the first window; `standing` is the newest knowledge."""
-    ready = {pull.key: pull for pull in sorted(pulls, key=_order) if pull.ready}
-    unknown = {key: why for key, pull in ready.items() if (why := _why_unknown(pull, samples, standing))}
+    ready = {
+        pull.key: _Read(
+            pull,
+            {counter: samples.get(counter, ()) for counter in pull.counters},
+            {counter: standing.get(counter) for counter in pull.counters},
+        )
+        for pull in sorted(pulls, key=lambda pull: (pull.window.start, pull.key))
+        if pull.ready
+    }
+    unknown = {key: why for key, read in ready.items() if (why := _why_unknown(read))}
     shares: dict[Key, list[Money]] = defaultdict(list)
     partners: dict[Key, set[Key]] = defaultdict(set)
     for counter, points in samples.items():
         mine = {
-            key: pull.window for key, pull in ready.items() if key not in unknown and counter in pull.counters
+            key: read.pull.window
+            for key, read in ready.items()
+            if key not in unknown and counter in read.points
         }
         found = attribute(increases(points), mine)
         for key in mine:
             shares[key] += found.shares[key]
             partners[key] |= found.partners[key]
-    order = list(ready)
-    made = {}
-    for key, pull in ready.items():
-        read = {counter: samples.get(counter, ()) for counter in pull.counters}
-        bill = Bill(
-            None if key in unknown else tuple(money.totals(shares[key]).values()),
-            why=unknown.get(key),
-            shared=tuple(ready[other].merged.name for other in sorted(partners[key], key=order.index)),
-            settled=_settled(pull, read, standing),
-            read_at=_newest([one.at for points in read.values() for one in points], pull.window.end),
+    return {
+        key: replace(
+            Bill(None, why=unknown[key]) if key in unknown else _known_bill(read, shares[key]),
+            shared=tuple(ready[other].pull.merged.name for other in ready if other in partners[key]),
+            settled=_settled(read),
+            read_at=max((p.at for p in read.all_points if p.at <= read.pull.window.end), default=None),
         )
-        made[key] = bill if bill.amounts is None else _explained(bill, pull, read, standing)
-    return made
+        for key, read in ready.items()
+    }
 
 
-def _newest(read: Iterable[datetime], end: datetime) -> datetime | None:
-    return max((at for at in read if at <= end), default=None)
-
-
-def _order(pull: PullRequest) -> tuple[datetime, Key]:
-    return (pull.window.start, pull.key)
-
-
-def _why_unknown(
-    pull: PullRequest, samples: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, LastKnown]
-) -> str | None:
-    if not pull.counters:
+def _why_unknown(read: _Read) -> str | None:
+    if not read.points:
         return "the seat has not been read yet"
-    for counter in pull.counters:
-        points = samples.get(counter, ())
-        if not points and _unmetered(standing.get(counter)):
+    for counter, points in read.points.items():
+        if not points and _unmetered(read.known[counter]):
             continue
-        if not any(point.at <= pull.window.start and point.used is not None for point in points):
-            began = "the first commit" if pull.commits is not None else "the opening"
+        if not any(point.at <= read.pull.window.start and point.used is not None for point in points):
+            began = "the first commit" if read.pull.commits is not None else "the opening"
             return f"there is no reading from {began} or before"
     return None
 
@@ -260,73 +259,48 @@ def _unmetered(known: LastKnown | None) -> bool:
     return known is not None and known.extra_usage_at is not None and known.snapshot.extra_usage is None
 
 
-def _settled(
-    pull: PullRequest, points: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, LastKnown]
-) -> bool:
+def _settled(read: _Read) -> bool:
     """Whether each counter was read at or after the end. Readings come in order, so no earlier one will come."""
-    for counter, some in points.items():
-        known = standing.get(counter)
-        read = [point.at for point in some if point.used is not None]
-        if not some and known is not None and known.extra_usage_at is not None:
-            read = [known.extra_usage_at]
-        if not read or read[-1] < pull.window.end:
+    for counter, points in read.points.items():
+        known = read.known[counter]
+        times = [point.at for point in points if point.used is not None]
+        if not points and known is not None and known.extra_usage_at is not None:
+            times = [known.extra_usage_at]
+        if not times or times[-1] < read.pull.window.end:
             return False
-    return bool(points)
+    return bool(read.points)
 
 
-def _explained(
-    bill: Bill,
-    pull: PullRequest,
-    points: Mapping[Counter, Sequence[Sample]],
-    standing: Mapping[Counter, LastKnown],
-) -> Bill:
-    """Adds what a reader must know: what was read too late, and why nothing is nothing."""
-    window = pull.window
+def _known_bill(read: _Read, shares: Iterable[Money]) -> Bill:
+    """With what a reader must know: what was read too late, and why nothing is nothing."""
+    amounts, window = tuple(money.totals(shares).values()), read.pull.window
     straddling = [
         rise
-        for some in points.values()
-        for rise in increases(some)
+        for points in read.points.values()
+        for rise in increases(points)
         if rise.amount.minor and rise.since is not None and rise.since <= window.end < rise.at
     ]
-    nothing = not any(amount.minor for amount in bill.amounts or ())
+    nothing = not any(amount.minor for amount in amounts)
     late = [
         rise.amount
         for rise in straddling
         if nothing or rise.at - max(rise.since or rise.at, window.start) > CLOCK_SKEW
     ]
-    why = None
-    if nothing and not late:
-        why = _why_nothing(pull, points, standing)
-    return Bill(
-        bill.amounts or (_NOTHING,),
-        why=why,
-        shared=bill.shared,
-        later=tuple(money.totals(late).values()),
-        settled=bill.settled,
-        read_at=bill.read_at,
-    )
+    why = _why_nothing(read) if nothing and not late else None
+    return Bill(amounts or (_NOTHING,), why=why, later=tuple(money.totals(late).values()))
 
 
-def _why_nothing(
-    pull: PullRequest, points: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, LastKnown]
-) -> str:
-    if not any(points.values()):
+def _why_nothing(read: _Read) -> str:
+    if not read.all_points:
         return "extra usage is not set up"
-    extras = [_extra(standing.get(counter)) for counter in pull.counters]
+    extras = [known.snapshot.extra_usage if known else None for known in read.known.values()]
     if all(extra is not None and extra.enabled is False for extra in extras):
         return "extra usage is switched off"
-    window = pull.window
-    before = [
-        some_before[-1]
-        for some in points.values()
-        if (some_before := [p for p in some if p.at <= window.start])
-    ]
-    inside = [point for some in points.values() for point in some if window.holds(point.at)]
-    return "extra usage was blocked" if any(point.blocked for point in [*before, *inside]) else NO_WINDOW_FULL
-
-
-def _extra(known: LastKnown | None) -> ExtraUsage | None:
-    return None if known is None else known.snapshot.extra_usage
+    start = read.pull.window.start
+    before = [[point for point in points if point.at <= start][-1:] for points in read.points.values()]
+    inside = [point for point in read.all_points if read.pull.window.holds(point.at)]
+    blocked = any(point.blocked for point in [*chain(*before), *inside])
+    return "extra usage was blocked" if blocked else NO_WINDOW_FULL
 
 
 def merged_event(pull: PullRequest, now: datetime, *, shown: bool) -> Event:
@@ -354,4 +328,58 @@ def merged_event(pull: PullRequest, now: datetime, *, shown: bool) -> Event:
         reason=f"what the seat's counter rose {span}" if shown else "the amount is for the seat's owner",
         seat=min(pull.seats),
         facts=facts | (numbers if shown else dict.fromkeys(numbers)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequestMonth:
+    """The pull requests merged in a month, the newest first, and what their counters rose in it. `medians`: per
+    currency, of those with a known cost. `spent`: per currency; `unmerged` is the part that belongs to no merged pull
+    request."""
+
+    month: str
+    pulls: tuple[PullRequest, ...]
+    medians: tuple[Money, ...] = ()
+    spent: tuple[Money, ...] = ()
+    unmerged: tuple[Money, ...] = ()
+    hidden: int = 0
+    """How many more were merged, of other seats."""
+
+
+def month_of_pulls(
+    month: str,
+    window: WorkWindow,
+    pulls: Iterable[PullRequest],
+    samples: Mapping[Counter, Sequence[Sample]],
+    seats: Collection[str],
+    *,
+    everybody: Collection[str] = (),
+) -> PullRequestMonth:
+    """Of these seats, and how many are of the others among `everybody`. `pulls` are all that were merged in the window
+    or whose own meet it; `samples` are of the seats' counters."""
+    pulls = sorted(pulls, key=lambda pull: pull.merged.merged_at, reverse=True)
+    inside = [pull for pull in pulls if window.holds(pull.merged.merged_at)]
+    merged = [pull for pull in inside if {*pull.seats} & {*seats}]
+    hidden = len([pull for pull in inside if {*pull.seats} & {*seats, *everybody}]) - len(merged)
+    spent: list[Money] = []
+    unmerged: list[Money] = []
+    for counter, points in samples.items():
+        rises = [rise for rise in increases(points) if window.holds(rise.at)]
+        mine = {pull.key: pull.window for pull in pulls if pull.counted and counter in pull.counters}
+        spent += [rise.amount for rise in rises]
+        unmerged += attribute(rises, mine).rest
+    held = money.totals(spent)
+    left = money.totals([*(money.zero(one) for one in held.values()), *unmerged])
+    medians = _medians([pull.bill for pull in merged if pull.bill is not None])
+    return PullRequestMonth(month, tuple(merged), medians, tuple(held.values()), tuple(left.values()), hidden)
+
+
+def _medians(found: Iterable[Bill]) -> tuple[Money, ...]:
+    per_currency: dict[str, list[Money]] = defaultdict(list)
+    for bill in found:
+        for amount in bill.amounts or ():
+            per_currency[amount.currency].append(amount)
+    return tuple(
+        money.of_major(median(amount.major for amount in amounts), currency)
+        for currency, amounts in sorted(per_currency.items())
     )

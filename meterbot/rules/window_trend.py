@@ -10,7 +10,7 @@ _SPACING = timedelta(minutes=15)
 _WEEKLY_SPACING = timedelta(hours=8)
 _MOST = 4
 _FEWEST = 3
-_SAME_RESET = timedelta(minutes=5)
+SAME_RESET = timedelta(minutes=5)
 """The service's times of one reset differ a little from reading to reading."""
 
 Trail = Mapping[str, tuple[WindowPoint, ...]]
@@ -37,7 +37,7 @@ def _goes_on(last: WindowPoint, point: WindowPoint) -> bool:
         return False
     if last.resets_at is None or point.resets_at is None:
         return True
-    return abs(point.resets_at - last.resets_at) <= _SAME_RESET
+    return abs(point.resets_at - last.resets_at) <= SAME_RESET
 
 
 def _spacing(name: str) -> timedelta:

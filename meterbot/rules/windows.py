@@ -1,7 +1,7 @@
 """Rules about rolling windows that are full."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from meterbot.core.models import Event, EventKind, Severity, Window
 from meterbot.core.text import window_label
@@ -9,9 +9,7 @@ from meterbot.rules.blocked import block_in
 from meterbot.rules.clean_reading import CleanReading
 from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.memory import CounterMemory, FullWindow
-
-_SAME_RESET = timedelta(minutes=5)
-"""The service's times of one reset differ a little from reading to reading."""
+from meterbot.rules.window_trend import SAME_RESET
 
 
 def watch_windows(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
@@ -24,7 +22,7 @@ def watch_windows(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
         last = full.get(window.name)
         if not window.full:
             if last is not None and window.utilization is not None:
-                passed = last.resets_at is None or last.resets_at <= reading.at + _SAME_RESET
+                passed = last.resets_at is None or last.resets_at <= reading.at + SAME_RESET
                 if passed and last.key is not None:
                     events.append(_reset(reading, window, last.key))
                 full[window.name] = replace(last, cleared=True, key=None if passed else last.key)
@@ -50,9 +48,9 @@ def _same_episode(last: FullWindow, window: Window, at: datetime) -> bool:
     if last.resets_at is None or window.resets_at is None or last.seen_at is None:
         return not last.cleared
     if last.cleared:
-        return abs(window.resets_at - last.resets_at) <= _SAME_RESET
+        return abs(window.resets_at - last.resets_at) <= SAME_RESET
     passed = last.seen_at < last.resets_at <= at
-    return not (passed and window.resets_at > last.resets_at + _SAME_RESET)
+    return not (passed and window.resets_at > last.resets_at + SAME_RESET)
 
 
 def _full(reading: CleanReading, window: Window, *, initial: bool) -> Event:

@@ -65,7 +65,7 @@ class ClaudeAiSource:
         self._account_drift: tuple[str, ...] = ()
         self._first_read_at: datetime | None = None
         known = list(known)
-        self._read_before = {one.counter for one in known if one.known.anything_read}
+        self._read_before = {one.counter for one in known if one.known.windows_at or one.known.extra_usage_at}
         self._unreadable: set[str] = set()
         self._balance_asked_at: dict[str, datetime] = {}
         self._usage_is_total = {one.counter.org for one in known if one.known.snapshot.usage_is_total}

@@ -32,7 +32,7 @@ from meterbot.ingest.ingest import UNSTORABLE, Ingest, forget_account
 from meterbot.ingest.periodic_checks import PeriodicChecks
 from meterbot.ingest.pushes import PushReceiver, digest, new_token
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from meterbot.sources.pushed import snapshots_of
 from meterbot.store import (
     PushToken,

@@ -24,7 +24,7 @@ from meterbot.core.models import ExtraUsage, Health, Seat, Snapshot
 from meterbot.core.money import Money
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from meterbot.store.database import open_store
 from tests.e2e import process
 from tests.e2e.team import NAMES, SECRETS, SESSION_KEYS, Team, team

@@ -35,7 +35,7 @@ from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.join_codes import make_code, trade_code
 from meterbot.ingest.pushes import PushReceiver, digest
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from meterbot.sources.pushed import snapshots_of
 from meterbot.store import (
     PushToken,

@@ -8,6 +8,7 @@ import pytest
 
 from meterbot.commands.report_json import snapshot_json, spend_json
 from meterbot.commands.reports import team_report
+from meterbot.core.health import remedy
 from meterbot.core.models import (
     ExtraUsage,
     Health,
@@ -17,7 +18,6 @@ from meterbot.core.models import (
     Subscription,
 )
 from meterbot.core.org_spend import OrgLimits, PersonLimit
-from meterbot.rules import remedy
 from tests.teams import (
     NOW,
     Reading,

@@ -36,7 +36,7 @@ from meterbot.delivery.routing import RoutingSettings
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import RuleSettings, Threshold
+from meterbot.rules.settings import RuleSettings, Threshold
 from meterbot.store import Batch, Store, alert_actions, batches, deliveries, forgetting, workers
 from meterbot.store.database import open_store
 from tests.chat.slack.rig import chat_of

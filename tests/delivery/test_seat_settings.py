@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from meterbot.delivery import seat_settings
 from meterbot.delivery.routing import Quiet
 from meterbot.delivery.seat_settings import SeatSettings, levels_in, quiet_in, quiet_said
-from meterbot.rules import RuleSettings, Threshold
 from meterbot.rules.memory import seat_settings_name
+from meterbot.rules.settings import RuleSettings, Threshold
 from tests.teams import money
 
 BERLIN = ZoneInfo("Europe/Berlin")

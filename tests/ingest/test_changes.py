@@ -6,11 +6,10 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot import rules
 from meterbot.core.models import Health, Seat, SourceState
 from meterbot.ingest.changes import Changes, may_change
-from meterbot.rules import RuleSettings, SourceMemory
-from meterbot.rules.memory import source_memory_name
+from meterbot.rules.memory import SourceMemory, dump, source_memory_name
+from meterbot.rules.settings import RuleSettings
 from meterbot.store import Store, source_states
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
@@ -23,7 +22,7 @@ def test_what_waiting_cannot_change_would_not_have_been_changed(
     health: Health, since: datetime | None, last_ok_at: datetime | None
 ) -> None:
     state = SourceState("ana", health, since, last_ok_at=last_ok_at)
-    remembered = {source_memory_name("ana"): rules.dump(SourceMemory(identities=("one",), identity_at=NOW))}
+    remembered = {source_memory_name("ana"): dump(SourceMemory(identities=("one",), identity_at=NOW))}
     fold = Changes(RuleSettings(source_grace=timedelta(0)), sources={"ana": state}, memories=remembered)
     fold.check_age(ANA, NOW)
     left = fold.batch(())

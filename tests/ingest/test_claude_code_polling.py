@@ -17,7 +17,7 @@ from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.claude_login import Login
 from meterbot.sources.http_client import HttpClient

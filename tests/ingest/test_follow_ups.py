@@ -15,7 +15,7 @@ from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.periodic_checks import PeriodicChecks
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from meterbot.store import Store, alert_actions, event_log, workers
 from tests.e2e.wall import Wall
 from tests.ingest.test_ingest import NOW, later, seat, snapshot

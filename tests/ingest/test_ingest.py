@@ -43,7 +43,8 @@ from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.periodic_checks import PeriodicChecks
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import Budget, RuleSettings, fact_money
+from meterbot.rules.fact_json import fact_money
+from meterbot.rules.settings import Budget, RuleSettings
 from meterbot.store import (
     Store,
     counter_states,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from meterbot.commands.readings import current_report
 from meterbot.core.models import Balance, Counter, Event, Seat, Snapshot
 from meterbot.core.money import Money
-from meterbot.rules import RuleSettings, parse_threshold
+from meterbot.rules.settings import RuleSettings, parse_threshold
 from meterbot.store import Store, counter_states, event_log, history
 from meterbot.store.database import open_store
 from tests.ingest.test_ingest import NOW, Door, seat, snapshot

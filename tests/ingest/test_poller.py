@@ -28,7 +28,7 @@ from meterbot.ingest import poller as module
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from meterbot.store import ALIVE_SECONDS, Store, counter_states, source_states, workers
 from meterbot.store.database import open_store
 from meterbot.store.errors import is_outage

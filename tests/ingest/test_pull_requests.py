@@ -27,7 +27,6 @@ from meterbot.ingest.pull_requests import (
     month_so_far,
 )
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import RuleSettings
 from meterbot.rules.pull_requests import (
     GIVEN_UP,
     LONGEST_WAIT,
@@ -36,6 +35,7 @@ from meterbot.rules.pull_requests import (
     Merged,
     PullRequest,
 )
+from meterbot.rules.settings import RuleSettings
 from meterbot.sources.github import GitHub
 from meterbot.sources.http_client import HttpClient
 from meterbot.store import Store, delivery_claims, delivery_outcomes, event_log, forgetting, pull_requests

@@ -30,9 +30,9 @@ from meterbot.ingest.replay import (
     replay,
     replayed,
 )
-from meterbot.rules import Budget, RuleSettings, parse_threshold
 from meterbot.rules.hours import hour_of, hours_of
 from meterbot.rules.memory import seat_settings_name
+from meterbot.rules.settings import Budget, RuleSettings, parse_threshold
 
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

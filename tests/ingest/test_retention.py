@@ -11,7 +11,7 @@ from meterbot.core.models import Counter, Event, Seat
 from meterbot.ingest.ingest import ClockBehindError, Ingest
 from meterbot.ingest.recording import Recorder
 from meterbot.ingest.retention import PAUSE, Retention
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from meterbot.store import Batch, Store, deliveries, delivery_claims, delivery_outcomes, event_log, history
 from meterbot.store.delivery_claims import Claim
 from tests.rules.builders import extra, snapshot

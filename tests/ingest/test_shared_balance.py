@@ -29,7 +29,7 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money
 from meterbot.ingest.changes import Changes
-from meterbot.rules import RuleSettings, parse_threshold
+from meterbot.rules.settings import RuleSettings, parse_threshold
 from meterbot.store import CounterState, Store, forgetting, rule_memories
 from meterbot.store.database import open_store
 from tests.ingest.test_ingest import Door, store

@@ -17,16 +17,11 @@ from meterbot.core.models import (
     Window,
 )
 from meterbot.core.money import Money
-from meterbot.rules import (
-    CounterMemory,
-    RisenCounter,
-    RuleSettings,
-    dump,
-    load,
-    watch_counter,
-    watch_pace,
-)
+from meterbot.rules.counter_rules import watch_counter
 from meterbot.rules.hours import hours_of
+from meterbot.rules.memory import CounterMemory, dump, load
+from meterbot.rules.pace import RisenCounter, watch_pace
+from meterbot.rules.settings import RuleSettings
 
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

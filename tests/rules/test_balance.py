@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from meterbot.core.models import Balance, Event, EventKind, ReasonClass, Severity
 from meterbot.core.money import Money
-from meterbot.rules import RuleSettings, parse_threshold
 from meterbot.rules.endings import EDITS_ONLY
+from meterbot.rules.settings import RuleSettings, parse_threshold
 from tests.rules.builders import MINUTE, Watch, extra, kinds, only, snapshot, usd, window
 
 LEVELS = RuleSettings(balance_levels=(parse_threshold("$20"), parse_threshold("$5")))

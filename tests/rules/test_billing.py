@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import Event, EventKind, Severity, Subscription
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from tests.rules.builders import (
     MINUTE,
     NOON,

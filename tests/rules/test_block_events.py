@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from meterbot.core.models import EventKind, ReasonClass, Snapshot
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from tests.rules.builders import (
     HOUR,
     NOON,

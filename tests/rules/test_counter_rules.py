@@ -9,18 +9,13 @@ from itertools import pairwise
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from meterbot.core.models import EventKind, ExtraUsage, Health, LastKnown, Snapshot
+from meterbot.core.models import Event, EventKind, ExtraUsage, Health, LastKnown, Snapshot
 from meterbot.core.money import Money
-from meterbot.rules import (
-    CounterMemory,
-    RuleSettings,
-    Threshold,
-    dump,
-    load,
-    parse_threshold,
-    watch_counter,
-)
+from meterbot.rules.counter_rules import mark_duplicates, watch_counter
 from meterbot.rules.increases import spend_between
+from meterbot.rules.memory import CounterMemory, dump, load
+from meterbot.rules.settings import RuleSettings, Threshold, parse_threshold
+from tests.delivery.alerts.events import event
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -298,3 +293,28 @@ def test_a_stale_snapshot_tells_nothing_and_is_known_where_nothing_else_is() -> 
     assert watch.see(snapshot(metered=extra("49"), health=Health.STALE)) == []
     assert isinstance(watch.known, LastKnown)
     assert watch.known.snapshot.extra_usage == extra("49")
+
+
+CHANGED = event(EventKind.METERING_CHANGED)
+
+
+def posted(*events: Event) -> list[EventKind]:
+    return [each.kind for each in mark_duplicates(events) if each.muted_by is None]
+
+
+def test_spend_that_starts_because_a_window_is_full_is_one_post() -> None:
+    assert posted(event(EventKind.SPEND_STARTED), event(EventKind.WINDOW_FULL)) == [EventKind.SPEND_STARTED]
+    assert posted(event(EventKind.WINDOW_FULL)) == [EventKind.WINDOW_FULL]
+
+
+def test_a_changed_cap_is_reported_by_the_block_its_end_or_the_level_that_it_crossed() -> None:
+    for kind in (EventKind.SEAT_BLOCKED, EventKind.SEAT_UNBLOCKED, EventKind.THRESHOLD_CROSSED):
+        reporter, muted = mark_duplicates([event(kind), CHANGED])
+        assert reporter.facts["changes"] == CHANGED.facts["changes"]
+        assert muted.muted_by == reporter.key
+
+
+def test_a_level_that_is_not_posted_itself_reports_nothing() -> None:
+    silent = replace(event(EventKind.THRESHOLD_CROSSED), muted_by="seat_blocked:1")
+    assert posted(silent, CHANGED) == [EventKind.METERING_CHANGED]
+    assert posted(CHANGED) == [EventKind.METERING_CHANGED]

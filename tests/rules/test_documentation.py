@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from meterbot import rules
 from meterbot.commands.digest import DigestReader, Schedule, digest_event
-from meterbot.core.deliveries import Destination
+from meterbot.core.deliveries import Destination, DestinationTrouble
 from meterbot.core.models import (
     Balance,
     Counter,
@@ -18,16 +18,12 @@ from meterbot.core.models import (
     SessionEnd,
     SourceState,
 )
-from meterbot.rules import (
-    Budget,
-    DestinationMemory,
-    DestinationProblem,
-    RuleSettings,
-    SourceMemory,
-    TeamMemory,
-    TeamShare,
-)
+from meterbot.rules.destinations import watch_destinations
+from meterbot.rules.memory import DestinationMemory, SourceMemory, TeamMemory
 from meterbot.rules.pull_requests import Merged, PullRequest, merged_event
+from meterbot.rules.settings import Budget, RuleSettings
+from meterbot.rules.source_rules import watch_identity, watch_session, watch_source
+from meterbot.rules.thresholds import TeamShare, watch_team
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -70,13 +66,13 @@ def one_of_each() -> list[Event]:
     for minute, health in [(0, Health.REFUSED), (40, Health.REFUSED), (41, Health.OK)]:
         state = SourceState("ana", health, NOON)
         now = NOON + timedelta(minutes=minute)
-        memory, new = rules.watch_source(memory, state, Seat("ana", "push"), watch.settings, now)
+        memory, new = watch_source(memory, state, Seat("ana", "push"), watch.settings, now)
         events += new
     for account in ("a", "b"):
         other = snapshot(NOON + MINUTE, account_uuid=account)
-        memory, new = rules.watch_identity(memory, other, watch.settings, NOON)
+        memory, new = watch_identity(memory, other, watch.settings, NOON)
         events += new
-    memory, new = rules.watch_session(
+    memory, new = watch_session(
         memory, SessionEnd(NOON + timedelta(days=2)), Seat("ana", "claude_ai"), watch.settings, NOON
     )
     events += new
@@ -84,13 +80,13 @@ def one_of_each() -> list[Event]:
     events.append(merged_event(pull, NOON, shown=True))
     reader = DigestReader(Destination("slack", "C1"), Schedule())
     events.append(digest_event(reader, NOON.date(), NOON))
-    problems = [DestinationProblem("slack", "C1", "not_in_channel", NOON, refused=True)]
-    down, fell = rules.watch_destinations(DestinationMemory(), problems, watch.settings, NOON + HOUR)
-    events += [*fell, *rules.watch_destinations(down, [], watch.settings, NOON + HOUR)[1]]
+    troubled = {Destination("slack", "C1"): DestinationTrouble("not_in_channel", NOON, refused=True)}
+    down, fell = watch_destinations(DestinationMemory(), troubled, watch.settings, NOON + HOUR)
+    events += [*fell, *watch_destinations(down, {}, watch.settings, NOON + HOUR)[1]]
     events += paced(watch.settings)
     budgets = RuleSettings(budgets=(Budget(usd("1")),))
     reading = TeamShare(Counter("acc", "org"), usd("1"), "2026-04", complete=True)
-    return [*events, *rules.watch_team(TeamMemory(), [reading], budgets, NOON)[1]]
+    return [*events, *watch_team(TeamMemory(), [reading], budgets, NOON)[1]]
 
 
 def paced(settings: RuleSettings) -> list[Event]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.money import Money
-from meterbot.rules import fact_money, money_fact
+from meterbot.rules.fact_json import fact_money, money_fact
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False), st.sampled_from(["USD", "JPY"]), st.integers(0, 4))

@@ -11,25 +11,15 @@ from hypothesis import strategies as st
 
 from meterbot.core.models import Event, EventKind, ExtraUsage, Sample
 from meterbot.core.money import Money
-from meterbot.rules import (
-    AccountMonth,
-    CounterMemory,
-    RuleSettings,
-    SourceMemory,
-    dump,
-    fact_money,
-    load,
-    money_fact,
-    month_report,
-    record_late,
-    stranger,
-    watch_counter,
-    watch_identity,
-)
+from meterbot.core.plans import PlanFees
+from meterbot.rules.counter_rules import watch_counter
+from meterbot.rules.fact_json import fact_money, money_fact
 from meterbot.rules.hours import hours_of
 from meterbot.rules.increases import spend_between
-from meterbot.rules.memory import LateReadings
-from meterbot.rules.plan_fees import PlanFees
+from meterbot.rules.memory import CounterMemory, LateReadings, SourceMemory, dump, load
+from meterbot.rules.month_report import AccountMonth, month_report
+from meterbot.rules.settings import RuleSettings
+from meterbot.rules.source_rules import stranger, watch_identity
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -46,9 +36,8 @@ SETTINGS = RuleSettings()
 
 def test_a_late_reading_is_known_and_a_point_of_the_history_but_no_news() -> None:
     first = watch_counter(CounterMemory(), None, snapshot(NOON, metered=extra("0")), SETTINGS, NOON)
-    late = record_late(
-        first.memory, first.known, snapshot(NOON + HOUR, metered=extra("49")), SETTINGS, NOON + 9 * HOUR
-    )
+    shot = snapshot(NOON + HOUR, metered=extra("49"))
+    late = watch_counter(first.memory, first.known, shot, SETTINGS, NOON + 9 * HOUR, late=True)
     assert late.events == ()
     assert late.changed
     assert late.known is not None
@@ -67,7 +56,8 @@ def test_a_late_reading_is_known_and_a_point_of_the_history_but_no_news() -> Non
 
 def test_a_late_reading_that_is_older_than_what_is_known_changes_nothing() -> None:
     first = watch_counter(CounterMemory(), None, snapshot(NOON), SETTINGS, NOON)
-    late = record_late(first.memory, first.known, snapshot(NOON - HOUR), SETTINGS, NOON + 9 * HOUR)
+    shot = snapshot(NOON - HOUR)
+    late = watch_counter(first.memory, first.known, shot, SETTINGS, NOON + 9 * HOUR, late=True)
     assert (late.changed, late.memory, late.known) == (False, first.memory, first.known)
 
 
@@ -92,8 +82,8 @@ def test_late_or_not_the_history_counts_each_amount_once(
         month = f"{at:%Y-%m}"
         spent += max(0, used - peak.get(month, 0))
         peak[month] = max(used, peak.get(month, 0))
-        take = record_late if late else watch_counter
-        seen = take(memory, known, snapshot(at, metered=extra(str(used), "500")), SETTINGS, at)
+        shot = snapshot(at, metered=extra(str(used), "500"))
+        seen = watch_counter(memory, known, shot, SETTINGS, at, late=late)
         memory, known = seen.memory, seen.known
         samples += [seen.sample] if seen.sample else []
     assert spend_between(samples, samples[0].at, at) == {"USD": usd(str(spent))}
@@ -104,7 +94,8 @@ def test_a_month_closes_at_its_last_amount_although_that_arrived_late(late: list
     first = watch_counter(CounterMemory(), None, snapshot(NOON, metered=extra("40")), SETTINGS, NOON)
     memory, known, now = first.memory, first.known, MAY + 9 * HOUR
     for at, used in zip(late, ("45", "1"), strict=False):
-        verdict = record_late(memory, known, snapshot(at, metered=extra(used)), SETTINGS, now)
+        shot = snapshot(at, metered=extra(used))
+        verdict = watch_counter(memory, known, shot, SETTINGS, now, late=True)
         memory, known = load(CounterMemory, dump(verdict.memory)), verdict.known
     fresh = watch_counter(memory, known, snapshot(now, metered=extra("2")), SETTINGS, now)
     (closed,) = [event for event in fresh.events if event.kind is EventKind.PERIOD_CLOSED]
@@ -123,8 +114,7 @@ def run(
     samples: list[Sample] = []
     events: list[Event] = []
     for at, metered, late in readings:
-        take = record_late if late else watch_counter
-        update = take(memory, known, snapshot(at, metered=metered), SETTINGS, at)
+        update = watch_counter(memory, known, snapshot(at, metered=metered), SETTINGS, at, late=late)
         memory, known = load(CounterMemory, dump(update.memory)), update.known
         samples += [update.sample] if update.sample else []
         events += update.events
@@ -241,7 +231,7 @@ def test_what_arrives_late_neither_fires_nor_rearms(late: list[int], fresh: int)
     memory, known = first.memory, first.known
     for place, used in enumerate(late):
         shot = snapshot(NOON + (place + 1) * MINUTE, metered=extra(str(used)))
-        verdict = record_late(memory, known, shot, SETTINGS, NOON + 9 * HOUR)
+        verdict = watch_counter(memory, known, shot, SETTINGS, NOON + 9 * HOUR, late=True)
         memory, known = verdict.memory, verdict.known
     now = NOON + 9 * HOUR
     shot = snapshot(now, metered=extra(str(fresh)))

@@ -10,8 +10,7 @@ from meterbot.core.models import Event, EventKind, Seat
 from meterbot.delivery.alerts import alert
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import topic_of
-from meterbot.rules import RuleSettings
-from meterbot.rules.settings import parse_threshold
+from meterbot.rules.settings import RuleSettings, parse_threshold
 from tests.sources.administered import administering
 from tests.wire.played import Ingested
 

@@ -1,6 +1,6 @@
 import pytest
 
-from meterbot.rules import CounterMemory, SourceMemory, TeamMemory, dump, load
+from meterbot.rules.memory import CounterMemory, SourceMemory, TeamMemory, dump, load
 
 
 @pytest.mark.parametrize("kind", [CounterMemory, SourceMemory, TeamMemory])

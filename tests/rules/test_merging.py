@@ -6,7 +6,7 @@ import pytest
 
 from meterbot.core.models import Health, LastKnown, ReasonClass, Snapshot
 from meterbot.core.money import Money
-from meterbot.rules import merge, missing_amount_as_drift
+from meterbot.rules.merging import merge, missing_amount_as_drift
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -107,7 +107,6 @@ def test_a_missing_amount_is_drift_while_money_was_spent_in_the_same_month(
     if not read or expected[1]:
         known = after(first, found)
         assert (known.snapshot.extra_usage, known.extra_usage_at) == (first.extra_usage, NOON)
-        assert not known.amounts_are_current
 
 
 def test_an_amount_that_is_kept_is_of_the_field_it_was_read_from() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from meterbot.core.models import Event, EventKind, ExtraUsage, ReasonClass
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from tests.rules.builders import (
     MINUTE,
     NOON,

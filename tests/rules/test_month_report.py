@@ -7,16 +7,11 @@ from hypothesis import strategies as st
 
 from meterbot.core.models import Counter, Event
 from meterbot.core.money import Money
-from meterbot.rules import (
-    AccountMonth,
-    CounterMemory,
-    fact_money,
-    is_settled,
-    month_report,
-    month_to_report,
-)
+from meterbot.core.plans import PlanFees
+from meterbot.rules.fact_json import fact_money
 from meterbot.rules.hours import Hour
-from meterbot.rules.plan_fees import PlanFees
+from meterbot.rules.memory import CounterMemory
+from meterbot.rules.month_report import AccountMonth, is_settled, month_report, month_to_report
 from tests.rules.builders import HOUR, eur, usd
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)

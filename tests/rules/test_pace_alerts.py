@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import EventKind, Health
-from meterbot.rules import RuleSettings, fact_money
+from meterbot.rules.fact_json import fact_money
+from meterbot.rules.settings import RuleSettings
 from tests.rules.builders import (
     HOUR,
     MINUTE,

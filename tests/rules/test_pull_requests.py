@@ -20,7 +20,6 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money
 from meterbot.rules.increases import increases, spend_between
-from meterbot.rules.pull_request_month import month_of_pulls
 from meterbot.rules.pull_requests import (
     Bill,
     Commit,
@@ -31,6 +30,7 @@ from meterbot.rules.pull_requests import (
     attribute,
     bills,
     commits_of,
+    month_of_pulls,
     seats_of,
 )
 
@@ -207,7 +207,9 @@ def test_what_all_cost_and_what_falls_to_none_is_exactly_what_was_spent(
         at += gap * MINUTE
         samples.append(Sample(at, ANA, usd(str(used)), None, blocked=False))
     windows = {
-        number: WorkWindow(samples[0].at + begin * MINUTE, samples[0].at + (begin + length) * MINUTE)
+        ("o/r", number, "m"): WorkWindow(
+            samples[0].at + begin * MINUTE, samples[0].at + (begin + length) * MINUTE
+        )
         for number, (begin, length) in enumerate(spans)
     }
     found = attribute(increases(samples), windows)
@@ -218,10 +220,10 @@ def test_what_all_cost_and_what_falls_to_none_is_exactly_what_was_spent(
         (amount.minor for amount in spent.values()), Decimal(0)
     )
     assert all(part.minor >= 0 for part in every_part)
-    for number, window in windows.items():
-        alone = spend_between(samples, window.start, window.end) if not found.partners[number] else None
+    for key, window in windows.items():
+        alone = spend_between(samples, window.start, window.end) if not found.partners[key] else None
         if alone is not None:
-            assert money.totals(found.shares[number]).get("USD", usd(0)).minor == alone["USD"].minor
+            assert money.totals(found.shares[key]).get("USD", usd(0)).minor == alone["USD"].minor
 
 
 @given(steps, spans, st.randoms(use_true_random=False))

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import Event, EventKind, Seat, SessionEnd
-from meterbot.rules import RuleSettings, SourceMemory, dump, load
-from meterbot.rules.session import ends_soon, watch_session
+from meterbot.rules.memory import SourceMemory, dump, load
+from meterbot.rules.settings import RuleSettings
+from meterbot.rules.source_rules import ends_soon, watch_session
 
 SEAT = Seat("ana", "claude_ai", owner={"slack": "UANA"})
 END = datetime(2026, 5, 10, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import EventKind
-from meterbot.rules import record_late
+from meterbot.rules.counter_rules import watch_counter
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -71,7 +71,7 @@ def test_a_late_reading_from_the_future_ends_no_period_and_repeats_no_alert(ahea
     for used, minutes in (("45", 0), ("1", 1)):
         at = NOON + ahead + minutes * MINUTE
         shot = snapshot(at, metered=extra(used))
-        late = record_late(watch.memory, watch.known, shot, watch.settings, at + HOUR)
+        late = watch_counter(watch.memory, watch.known, shot, watch.settings, at + HOUR, late=True)
         watch.memory, watch.known = late.memory, late.known
     after = watch.at(NOON + MINUTE).uses("41")
     assert {event.key for event in after} <= {event.key for event in before}

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from meterbot.core.money import Money, of_major
-from meterbot.rules import Threshold, parse_threshold
+from meterbot.rules.settings import Threshold, parse_threshold
 from tests.rules.builders import eur, usd
 
 

@@ -5,18 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meterbot.core.health import remedy
 from meterbot.core.models import Event, EventKind, Health, Seat, SourceState
-from meterbot.rules import (
-    RuleSettings,
-    SourceMemory,
-    dump,
-    load,
-    merge,
-    money_fact,
-    remedy,
-    watch_identity,
-    watch_source,
-)
+from meterbot.rules.fact_json import money_fact
+from meterbot.rules.memory import SourceMemory, dump, load
+from meterbot.rules.merging import merge
+from meterbot.rules.settings import RuleSettings
+from meterbot.rules.source_rules import watch_identity, watch_source
 from tests.rules.builders import MINUTE, NOON, extra, kinds, snapshot
 
 SEAT = Seat("ana", "claude_ai")

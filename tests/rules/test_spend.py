@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import Event, EventKind, ReasonClass, Severity
-from meterbot.rules import RuleSettings, fact_money, parse_threshold
+from meterbot.rules.fact_json import fact_money
 from meterbot.rules.increases import increases, spend_between
+from meterbot.rules.settings import RuleSettings, parse_threshold
 from tests.rules.builders import (
     HOUR,
     MINUTE,

@@ -6,19 +6,10 @@ from hypothesis import strategies as st
 
 from meterbot.core.models import Counter, Event
 from meterbot.core.money import Money
-from meterbot.rules import (
-    Budget,
-    CounterMemory,
-    RuleSettings,
-    TeamMemory,
-    TeamShare,
-    dump,
-    fact_money,
-    load,
-    parse_threshold,
-    team_share,
-    watch_team,
-)
+from meterbot.rules.fact_json import fact_money
+from meterbot.rules.memory import CounterMemory, TeamMemory, dump, load
+from meterbot.rules.settings import Budget, RuleSettings, parse_threshold
+from meterbot.rules.thresholds import TeamShare, team_share, watch_team
 from tests.rules.builders import HOUR, NOON, eur, usd
 
 SETTINGS = RuleSettings(budgets=(Budget(usd("100")),))

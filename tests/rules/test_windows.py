@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from meterbot.core.models import EventKind, ExtraUsage
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from tests.rules.builders import (
     HOUR,
     MINUTE,

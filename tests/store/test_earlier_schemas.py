@@ -11,9 +11,8 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, func, inspect, make_url, select, text
 
-from meterbot import rules
 from meterbot.core.models import EventKind
-from meterbot.rules import CounterMemory
+from meterbot.rules import memory as rule_memory
 from meterbot.store import (
     Batch,
     counter_states,
@@ -178,9 +177,8 @@ async def test_what_the_rules_remember_of_an_earlier_database_keeps_its_meaning(
 ) -> None:
     await load(database_url, revision)
     store = await open_store(database_url)
-    memories = [
-        rules.load(CounterMemory, row.memory) for row in await store.read(counter_states.read_readers)
-    ]
+    readers = await store.read(counter_states.read_readers)
+    memories = [rule_memory.load(rule_memory.CounterMemory, reader.memory) for reader in readers]
     assert ("50%",) in {memory.alerted_levels for memory in memories}
     assert any(memory.levels_reset_at for memory in memories)
     assert any(memory.charge_alerted for memory in memories)

@@ -19,8 +19,8 @@ from meterbot.core.models import Balance, Counter, EventKind, ExtraUsage, Health
 from meterbot.core.money import Money
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import RuleSettings, parse_threshold
 from meterbot.rules.seat_facts import SeatFacts
+from meterbot.rules.settings import RuleSettings, parse_threshold
 from meterbot.store import Batch, CounterState, Latest, counter_states, event_log, source_states, tables
 from meterbot.store.database import open_store, upgrade
 from meterbot.store.engine import for_writing, make_engine

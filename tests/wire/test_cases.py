@@ -16,8 +16,8 @@ import pytest
 from meterbot.commands.reports import team_report
 from meterbot.core.messages import Message
 from meterbot.core.money import plain
-from meterbot.rules import RuleSettings
 from meterbot.rules.blocked import block_of
+from meterbot.rules.settings import RuleSettings
 from meterbot.store import Latest
 from tests.wire.played import (
     CASES,

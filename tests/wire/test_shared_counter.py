@@ -8,7 +8,7 @@ import pytest
 
 from meterbot.core.models import Counter, Event, Seat, Snapshot
 from meterbot.core.money import plain
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from meterbot.sources.pushed import snapshots_of
 from tests.sources.served import ACCOUNT, ORG
 from tests.wire.played import NOON, Ingested, bodies, reading

@@ -7,8 +7,7 @@ from meterbot.core.findings import Check, Status
 from meterbot.core.money import show
 from meterbot.delivery import seat_settings
 from meterbot.delivery.seat_settings import levels_said
-from meterbot.rules import Threshold
-from meterbot.rules.settings import UNCAPPED_STEP
+from meterbot.rules.settings import UNCAPPED_STEP, Threshold
 
 
 def levels(config: Config, memories: Mapping[str, str]) -> Iterator[Check]:

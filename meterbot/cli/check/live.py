@@ -12,12 +12,12 @@ from meterbot.app.config import Config
 from meterbot.cli import seat_reads
 from meterbot.core.errors import StartError
 from meterbot.core.findings import Check, Status
+from meterbot.core.health import remedy
 from meterbot.core.models import Health, Seat, Snapshot, SourceState
 from meterbot.core.plans import plan_mismatch
 from meterbot.core.text import listed
 from meterbot.delivery.routing import OWNER
 from meterbot.ingest.pushes import PUSH
-from meterbot.rules import remedy
 from meterbot.store import Glance
 from meterbot.store.database import glance
 

@@ -15,8 +15,7 @@ from meterbot.core.money import Money, plain
 from meterbot.core.text import amounts_text, count, local_day, moment, one_line, percent_text, stamp, stretch
 from meterbot.delivery.alerts.pull_requests import amount_of, names, sentences
 from meterbot.ingest.pull_requests import month_so_far
-from meterbot.rules.pull_request_month import PullRequestMonth
-from meterbot.rules.pull_requests import Bill, PullRequest
+from meterbot.rules.pull_requests import Bill, PullRequest, PullRequestMonth
 from meterbot.store import pull_requests as records
 
 _MOST_LINES = 25

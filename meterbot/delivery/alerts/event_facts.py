@@ -20,7 +20,8 @@ from meterbot.core.text import (
 )
 from meterbot.core.text import bar as percent_bar
 from meterbot.delivery.alerts.remedies import Situation, remedy
-from meterbot.rules import fact_money, parse_threshold
+from meterbot.rules.fact_json import fact_money
+from meterbot.rules.settings import parse_threshold
 
 _NAME = 60
 _WITH_LEVELS = frozenset({EventKind.THRESHOLD_CROSSED, EventKind.BUDGET_CROSSED})

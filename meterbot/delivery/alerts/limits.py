@@ -6,7 +6,7 @@ from meterbot.core.money import percent, show
 from meterbot.core.text import local_day, one_line, percent_text, window_label
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, windows
 from meterbot.delivery.alerts.remedies import Situation
-from meterbot.rules import fact_money
+from meterbot.rules.fact_json import fact_money
 
 _REASONS = {
     "cap": (Situation.CAP_REACHED, "The extra usage cap is reached."),

@@ -7,7 +7,7 @@ from meterbot.core.inline import instant as when
 from meterbot.core.money import Money
 from meterbot.core.text import amounts_text, listed, one_line, stretch
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, instant
-from meterbot.rules import fact_money
+from meterbot.rules.fact_json import fact_money
 from meterbot.rules.pull_requests import Bill
 
 _A_WEEK = timedelta(days=6)

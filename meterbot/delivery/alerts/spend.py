@@ -7,7 +7,7 @@ from meterbot.core.messages import Field
 from meterbot.core.money import show, totals
 from meterbot.core.text import amounts_text, count, day_text, one_line
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, month_of, window_levels, windows
-from meterbot.rules import fact_money
+from meterbot.rules.fact_json import fact_money
 
 _MOST_ROWS = 20
 _CHECK = "Check what ran: some models and features are billed from the first prompt."

@@ -13,7 +13,7 @@ from meterbot.core.text import age, one_line
 from meterbot.delivery import alerts
 from meterbot.delivery.alerts.event_facts import instant
 from meterbot.delivery.alerts.kinds import KIND_WORDS
-from meterbot.rules import fact_money
+from meterbot.rules.fact_json import fact_money
 
 _REASON = 280
 _UTC = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00| UTC)")

@@ -19,7 +19,7 @@ from meterbot.commands.team_report import TeamReport
 from meterbot.core.messages import Action, Chart, ChartKind, Field, Message, Section, Series
 from meterbot.core.operators import Operators, Rows
 from meterbot.delivery.redaction import Redaction
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from meterbot.store import Batch, Latest, Store, batches
 from tests.chat.slack.rig import Rig, rig
 from tests.simulator.slack_faults import refused

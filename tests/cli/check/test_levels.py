@@ -7,8 +7,8 @@ import pytest
 from meterbot.cli.check import run_checks
 from meterbot.delivery import seat_settings
 from meterbot.delivery.seat_settings import SeatSettings
-from meterbot.rules import parse_threshold
 from meterbot.rules.memory import seat_settings_name
+from meterbot.rules.settings import parse_threshold
 from tests.app.config.writing import ANA, ENVIRON
 
 

@@ -23,7 +23,7 @@ from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.pushes import PushReceiver
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import RuleSettings
+from meterbot.rules.settings import RuleSettings
 from meterbot.sources.pushed import snapshots_of
 from meterbot.store import Store, counter_states, event_log, source_states
 from meterbot.store.database import open_store

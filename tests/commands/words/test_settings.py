@@ -17,7 +17,7 @@ from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.recording import Recorder
-from meterbot.rules import RuleSettings, Threshold
+from meterbot.rules.settings import RuleSettings, Threshold
 from meterbot.store import Store, deliveries, forgetting
 from tests.teams import money
 

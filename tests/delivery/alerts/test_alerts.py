@@ -9,8 +9,7 @@ from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.delivery.alerts import alert, resolution_line, resolved
-from meterbot.rules import money_fact
-from meterbot.rules.fact_json import instant
+from meterbot.rules.fact_json import instant, money_fact
 from tests.delivery.alerts.events import (
     BERLIN,
     FACTS,

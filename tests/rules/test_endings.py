@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from meterbot.core.models import Counter, Event, EventKind, Severity
-from meterbot.rules import CounterMemory, SourceMemory, TeamMemory, can_be_forgotten
-from meterbot.rules.memory import OpenBlock
+from meterbot.rules.endings import can_be_forgotten
+from meterbot.rules.memory import CounterMemory, OpenBlock, SourceMemory, TeamMemory
 
 JULY = CounterMemory(period="2026-07")
 NOW = datetime(2026, 7, 20, 12, tzinfo=UTC)

@@ -3,8 +3,8 @@ from decimal import Decimal
 import pytest
 
 from meterbot.core.money import Money, show
-from meterbot.rules.levels import levels_for
 from meterbot.rules.settings import DEFAULT_THRESHOLDS
+from meterbot.rules.thresholds import levels_for
 
 
 @pytest.mark.parametrize(
