@@ -21,7 +21,7 @@ from meterbot.core.counters import ProcessCounters
 from meterbot.core.errors import StartError
 from meterbot.core.lease import Lease
 from meterbot.core.log import get_logger
-from meterbot.core.models import SourceState
+from meterbot.core.models import Health, SourceState
 from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
@@ -209,13 +209,13 @@ class Bot:
     async def end_round(self) -> None:
         """Logs what was read since the last time, if anything was."""
         ended = self.counters.end_round()
-        if ended.reads:
+        if ended:
             log.info(
                 "seats were read",
-                reads=ended.reads,
-                failed=ended.failed,
-                seconds=round(ended.seconds, 2),
-                slowest=round(ended.slowest, 2),
+                reads=len(ended),
+                failed=sum(health is not Health.OK for health, _ in ended),
+                seconds=round(sum(seconds for _, seconds in ended), 2),
+                slowest=round(max(seconds for _, seconds in ended), 2),
             )
 
     async def report_health(self) -> None:

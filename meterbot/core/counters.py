@@ -1,21 +1,8 @@
 """Counters of this process, for Prometheus."""
 
-from dataclasses import dataclass
-
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from meterbot.core.models import Health
-
-
-@dataclass(frozen=True, slots=True)
-class ReadRound:
-    """The readings since the last log line: how many, how many failed, their total duration, and the
-    slowest."""
-
-    reads: int = 0
-    failed: int = 0
-    seconds: float = 0.0
-    slowest: float = 0.0
 
 
 class ProcessCounters:
@@ -50,18 +37,12 @@ class ProcessCounters:
         )
         for kind in ("message", "reading", "pull_request"):
             self._failed.labels(kind)
-        self._round = ReadRound()
+        self._round: list[tuple[Health, float]] = []
 
     def read(self, source: str, result: Health, seconds: float) -> None:
         self._reads.labels(source, result.value).inc()
         self._seconds.labels(source).observe(seconds)
-        so_far = self._round
-        self._round = ReadRound(
-            so_far.reads + 1,
-            so_far.failed + (result is not Health.OK),
-            so_far.seconds + seconds,
-            max(so_far.slowest, seconds),
-        )
+        self._round.append((result, seconds))
 
     def delivery(self, chat: str, outcome: str) -> None:
         self._deliveries.labels(chat, outcome).inc()
@@ -70,6 +51,7 @@ class ProcessCounters:
         """Counts an item that was given up so that the others continue."""
         self._failed.labels(kind).inc()
 
-    def end_round(self) -> ReadRound:
-        ended, self._round = self._round, ReadRound()
+    def end_round(self) -> list[tuple[Health, float]]:
+        """The health that each read since the last call found, and its duration in seconds."""
+        ended, self._round = self._round, []
         return ended

@@ -1,6 +1,6 @@
 from prometheus_client import generate_latest
 
-from meterbot.core.counters import ProcessCounters, ReadRound
+from meterbot.core.counters import ProcessCounters
 from meterbot.core.models import Health
 
 
@@ -8,8 +8,8 @@ def test_a_round_is_what_was_read_since_the_last() -> None:
     counters = ProcessCounters()
     counters.read("claude_ai", Health.OK, 0.5)
     counters.read("claude_ai", Health.CHALLENGED, 2.0)
-    assert counters.end_round() == ReadRound(reads=2, failed=1, seconds=2.5, slowest=2.0)
-    assert counters.end_round() == ReadRound()
+    assert counters.end_round() == [(Health.OK, 0.5), (Health.CHALLENGED, 2.0)]
+    assert counters.end_round() == []
 
 
 def test_what_is_counted_has_few_labels() -> None:
