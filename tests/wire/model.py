@@ -3,9 +3,10 @@
 One counter, in plain numbers: the result of a series of readings, and the events that follow. Amounts are minor units.
 """
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 AMOUNTS = (25_00, 50_00, 100_00)
 EVERY_FURTHER = 100_00
@@ -13,6 +14,7 @@ LOW_BALANCE = Decimal(10_00)
 CAP = {"self_selected_spend_limit_reached", "org_level_disabled_until", "out_of_credits"}
 SWITCHED_OFF = {"org_level_disabled", "member_zero_credit_limit"}
 RESET_MAY_LAG = timedelta(hours=6)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCKS_DIFFER = timedelta(minutes=5)
 
 
@@ -21,7 +23,7 @@ class Facts:
     """One reading. `used` None: not readable. `cap` 0 or more, "none", or None for unknown. `windows`: how full each
     is. `late`: it arrived too long after it was made to bring alerts. `percents` and `off` are what is configured then:
     the levels of a cap, and the kinds of events that nobody wants. `resets` are the windows' next resets, `until` where
-    the counter may start again besides, `sender_time` is when it was read by the sender's clock."""
+    the counter may start again besides, `sender_time` is when it was read by the sender's clock, `now` the arrival."""
 
     at: datetime
     used: Decimal | None
@@ -36,6 +38,7 @@ class Facts:
     resets: dict[str, datetime | None]
     until: datetime | None
     sender_time: datetime
+    now: datetime
 
     @property
     def blocked(self) -> bool:
@@ -63,9 +66,22 @@ class Full:
         return self.at < self.resets <= now and moved > CLOCKS_DIFFER
 
 
+@dataclass(frozen=True)
+class Risk:
+    """A cap that will be reached, as one of up to `up_to` will be; last seen `at`."""
+
+    period: str = ""
+    cap: Decimal = Decimal(0)
+    up_to: Decimal = Decimal(0)
+    at: datetime = LONG_AGO
+
+    def was_seen(self, within: timedelta, period: str, now: datetime) -> bool:
+        return self.period == period and now - self.at < within
+
+
 @dataclass
 class Model:
-    """`scale`: a level's hundredths in minor units of the wire."""
+    """`scale`: a level's hundredths in minor units of the wire. `history`: readings, each with all spend up to it."""
 
     scale: Decimal
     at: datetime | None = None
@@ -90,6 +106,10 @@ class Model:
     spent: Decimal = Decimal(0)
     below: list[Decimal] = field(default_factory=list)
     unposted: list[tuple[str, object]] = field(default_factory=list)
+    in_time: Decimal | None = None
+    cap: Decimal | str | None = None
+    risk: Risk = Risk()
+    history: list[tuple[datetime, Decimal, Decimal]] = field(default_factory=list)
 
     def read(self, new: Facts) -> list[tuple[str, object]]:
         """The events that are posted: kind, and level, amount or window."""
@@ -117,8 +137,12 @@ class Model:
         events += [] if muting else crossed
         events += self._balance(new, muting=muting)
         self._spend(new)
+        self._cap(new)
+        rose = new.used is not None and self.in_time is not None and new.used > self.in_time
         if new.used is not None:
-            self.used, self.used_at = new.used, new.at
+            self.used = self.in_time = new.used
+            self.used_at = new.at
+            events += self._forecast(new, new.used) if rose else []
         self.at, self.until = new.at, new.until
         return [event for event in events if event[0] not in new.off]
 
@@ -142,6 +166,7 @@ class Model:
         if new.used is not None:
             self.spent += max(new.used - self.peak, Decimal(0)) if self.counted else 0
             self.peak, self.counted = max(self.peak, new.used), True
+            self.history.append((new.at, new.used, self.spent))
 
     def _period(self, new: Facts, used: Decimal) -> list[tuple[str, object]]:
         month = f"{new.at:%Y-%m}"
@@ -165,6 +190,7 @@ class Model:
             max(month, f"{new.at + CLOCKS_DIFFER:%Y-%m}" if fell else month),
         )
         if unread and not fell:
+            self.risk = replace(self.risk, period=self.period)
             return []
         self.peak, self.started, self.accused, self.alerted = Decimal(0), False, False, set()
         return [("period_closed", final)] if final > 0 and not unread else []
@@ -259,3 +285,61 @@ class Model:
         self.below = below
         of_the_cap = new.blocked and new.reason != "out_of_credits"
         return [("balance_low", below[0])] if news and (of_the_cap or not muting) else []
+
+    def _cap(self, new: Facts) -> None:
+        """A cap that is raised by enough, or removed, ends the risk."""
+        old, self.cap = self.cap, self.cap if new.cap is None else new.cap
+        if isinstance(old, Decimal) and (not isinstance(self.cap, Decimal) or self.cap > old):
+            within = isinstance(self.cap, Decimal) and self.cap <= self.risk.up_to
+            if not within or not self.risk.was_seen(timedelta(days=7), self.period, new.now):
+                self.risk = Risk()
+
+    def _forecast(self, new: Facts, used: Decimal) -> list[tuple[str, object]]:
+        """At the pace of a day the cap is reached in this month: within two days, or the whole month agrees."""
+        cap, now = self.cap, new.now
+        if not isinstance(cap, Decimal) or used >= cap or self.block or "cap_forecast" in new.off:
+            return []
+        if self.risk.cap == cap and self.risk.was_seen(timedelta(hours=1), self.period, now):
+            return []
+        pace, likely = self._pace(now), self._likely(used, now)
+        hours = Fraction(cap - used) / pace if pace else None
+        if hours is None or hours >= _hours(_end_of(self.month) - now) or (hours > 48 and likely < cap):
+            return []
+        known = self.risk.was_seen(timedelta(days=7), self.period, now)
+        self.risk = Risk(self.period, cap, max(used + round(pace * 96), likely), now)
+        eta = now + timedelta(minutes=int(hours * 60 + Fraction(1, 2)))
+        return [] if known else [("cap_forecast", eta)]
+
+    def _pace(self, now: datetime) -> Fraction:
+        """An hour's spend in the last day: of three readings or more, over eight hours or more. A counter that stood
+        still until the first of them counts from the beginning of that day."""
+        begin = now - timedelta(days=1)
+        inside = [one for one in self.history if one[0] > begin]
+        if len(inside) < 3:
+            return Fraction(0)
+        first, last, before = inside[0], inside[-1], self.history[: -len(inside)]
+        if before and before[-1][1] == first[1]:
+            first = (begin, *before[-1][1:])
+        length = last[0] - first[0]
+        return Fraction(last[2] - first[2]) / _hours(length) if length >= timedelta(hours=8) else Fraction(0)
+
+    def _likely(self, used: Decimal, now: datetime) -> Decimal:
+        """The whole month at the mean of three whole days or more. No series is long enough to tell weekends apart."""
+        midnight, first = now.replace(hour=0, minute=0), self.history[0][0].replace(minute=0)
+        days = (midnight - first) // timedelta(days=1)
+        if days < 3:
+            return used
+        borders = midnight - timedelta(days=days), midnight
+        start, end = (
+            max((one[2] for one in self.history if one[0] < at), default=Decimal(0)) for at in borders
+        )
+        rest = Fraction(end - start) / days * _hours(_end_of(f"{now:%Y-%m}") - now) / 24
+        return used + int(rest + Fraction(1, 2))
+
+
+def _end_of(month: str) -> datetime:
+    return (datetime.fromisoformat(f"{month}-01T00:00:00+00:00") + timedelta(days=32)).replace(day=1)
+
+
+def _hours(length: timedelta) -> Fraction:
+    return Fraction(length // timedelta(minutes=1), 60)

@@ -15,8 +15,9 @@ from meterbot.core.money import Money
 from meterbot.delivery.alerts import alert
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.ingest.changes import Changes
-from meterbot.rules import RuleSettings
+from meterbot.rules.hours import hour_of, hours_of
 from meterbot.rules.increases import spend_between
+from meterbot.rules.settings import RuleSettings
 from meterbot.sources.pushed import snapshots_of
 from meterbot.store import Latest
 from tests.simulator.server import Reply
@@ -164,6 +165,9 @@ class Ingested:
         )
         self.changes.apply(seat or self.seat, [snapshot], now)
         self.samples += self.changes.samples
+        for counter in self.changes.risen:
+            hours = hours_of(self.samples, hour_of(self.samples[0].at))
+            self.changes.watch_pace(counter, self.samples, hours, now)
         return self.changes.events
 
     def counter(self) -> Counter:

@@ -5,8 +5,9 @@ alone, `spend` beside it, and a team's total beside the member's own row; no cap
 reason, flag and cap; full windows; borders of a month; dips; readings that come out of order, are dated a little or far
 into the future, or arrive hours late within a month; the last document or the first one, sent again later, also if it
 is dated ahead; prepaid credits; levels and kinds that are configured otherwise in between; reset moments of a window,
-and `disabled_until`. Checked for each reading: whether it is new, the amount, whether it blocks, and the events that
-are posted; at the end, what was spent. Not covered: forecasts; several seats of one counter (test_shared_counter.py).
+and `disabled_until`; a cap that is forecast to be reached. Checked for each reading: whether it is new, the amount,
+whether it blocks, and the events that are posted; at the end, what was spent. Not covered: several seats of one counter
+(test_shared_counter.py).
 
 HYPOTHESIS_PROFILE=search looks for new examples.
 """
@@ -20,10 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import Event, EventKind, Seat, Snapshot
-from meterbot.rules import RuleSettings, Threshold
 from meterbot.rules.blocked import block_of
 from meterbot.rules.increases import increases
-from meterbot.rules.settings import DEFAULT_THRESHOLDS
+from meterbot.rules.settings import DEFAULT_THRESHOLDS, RuleSettings, Threshold
 from meterbot.sources import UnusablePushError
 from meterbot.sources.pushed import snapshots_of
 from tests.properties import examples
@@ -35,7 +35,7 @@ AMOUNT_LEVELS = tuple(level for level in DEFAULT_THRESHOLDS if level.default)
 PERCENTS = [(50, 80, 95), (50, 80, 95), (50, 80, 95), (50, 90), (80,), ()]
 KINDS = {
     "period_closed", "spend_started", "charged_within_plan", "window_full", "seat_blocked", "seat_unblocked",
-    "threshold_crossed", "balance_low",
+    "threshold_crossed", "balance_low", "cap_forecast",
 }  # fmt: skip
 OFF = [frozenset[str]()] * 6 + [frozenset({kind}) for kind in sorted(KINDS)]
 SILENT = timedelta(hours=3)
@@ -154,7 +154,7 @@ def facts(given_: dict[str, Any], one: dict[str, Any], arrival: datetime) -> Fac
     configured = (one["percents"], one["off"])
     ends = {"five_hour": _ahead(one, "resets")}, _ahead(one, "until") if given_["places"] == "row" else None
     read = (at, number, known, one["reason"], one["reached"], windows, left, late)
-    return Facts(*read, *configured, *ends, sender_time)
+    return Facts(*read, *configured, *ends, sender_time, arrival)
 
 
 def configured(one: dict[str, Any]) -> RuleSettings:
@@ -175,8 +175,14 @@ def listed(events: list[Event]) -> list[tuple[str, object]]:
             what = Decimal(event.facts["final"]["minor"])  # type: ignore[index]
         elif event.kind in {EventKind.THRESHOLD_CROSSED, EventKind.BALANCE_LOW} and event.level is not None:
             what = _level(event.level)
+        elif event.kind is EventKind.CAP_FORECAST:
+            what = _to_the_minute(datetime.fromisoformat(str(event.facts["cap_eta"])))
         found.append((event.kind.value, what))
     return found
+
+
+def _to_the_minute(at: datetime) -> datetime:
+    return (at + timedelta(seconds=30)).replace(second=0, microsecond=0)
 
 
 def _level(level: str) -> Decimal | int:
