@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from difflib import get_close_matches
@@ -117,26 +117,33 @@ class CommandContext:
     def owned(self, platform: str, user: str) -> list[str]:
         return sorted(seat.name for seat in self.seats.values() if seat.owner.get(platform) == user)
 
-    def named(self, text: str, platform: str) -> list[str]:
-        """Seats by name, by a unique beginning of it, or by a mention of their owner."""
-        if person := mention(text):
-            return self.owned(platform, person[0])
-        if text in self.seats:
-            return [text]
-        starting = [name for name in self.seats if text and name.startswith(text)]
-        return starting if len(starting) == 1 else []
-
-    def no_such_seat(self, text: str) -> Message:
-        """The answer to an unknown seat's name, with the names that exist."""
+    def seats_asked_for(self, text: str, request: Request) -> list[str] | Message:
+        """The seats that a person names, of those they may see; else the answer. Where some are hidden from them, a
+        hidden seat is answered like one that does not exist, and no name is listed."""
+        question = request.question
+        seen = self.seen(question)
+        if found := self.named(text, question.platform, seen):
+            return found
         if text.startswith("@"):
             return notice("Which seat?", "This chat did not say whose name that is. Name the seat instead.")
-        near = get_close_matches(text, self.seats, n=1)
+        if len(seen) < len(self.seats) or (request.public and self.redaction.rows != "named"):
+            return NOT_SHOWN
+        near = get_close_matches(text, seen, n=1)
         guess = f"Did you mean “{near[0]}”? " if near else ""
-        return self.which_seat(f"No seat is called “{one_line(text, 40)}”.", guess)
+        names = f"The seats: {listed(sorted(seen), _MOST_NAMES)}." if seen else "No seats are configured."
+        return notice(f"No seat is called “{one_line(text, 40)}”." if text else "Which seat?", guess + names)
 
-    def which_seat(self, title: str = "Which seat?", guess: str = "") -> Message:
-        names = listed(sorted(self.seats), _MOST_NAMES)
-        return notice(title, f"{guess}The seats: {names}." if names else "No seats are configured.")
+    def seen(self, question: Question) -> list[str]:
+        """The seats that the person who asks may see by name, in an answer that only they see."""
+        who = (question.platform, question.user, question.groups)
+        return [name for name, seat in self.seats.items() if self.redaction.person_may_see(name, seat, *who)]
+
+    def named(self, text: str, platform: str, seats: Collection[str]) -> list[str]:
+        """Of these seats those of a mentioned person, or the one with this name or with a unique beginning of it."""
+        if person := mention(text):
+            return [name for name in self.owned(platform, person[0]) if name in seats]
+        starting = [name for name in seats if text and name.startswith(text)]
+        return [text] if text in starting else starting * (len(starting) == 1)
 
     def none_of_yours(self, question: Question) -> Message:
         how = f'owner = {{ {question.platform} = "{question.user}" }}'

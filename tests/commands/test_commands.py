@@ -21,7 +21,7 @@ from meterbot.chat.command_words import WORDS
 from meterbot.chat.console import Console
 from meterbot.chat.text_forms import without_natives
 from meterbot.commands.commands import FORMS, FUNCTIONS, Commands
-from meterbot.commands.context import CommandContext
+from meterbot.commands.context import NOT_SHOWN, CommandContext
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import DeliveryKind, DeliveryState, Destination, DestinationTrouble, NewDelivery
 from meterbot.core.inline import plain
@@ -196,6 +196,50 @@ async def test_the_seat_of_somebody_else_is_refused_politely(store: Store, rows:
     answer = await ask(commands(store, rows), "seat bo")
     assert answer.message.title == "Not shown"
     assert "50.00" not in body(answer.message)
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous"])
+@pytest.mark.parametrize("asked", ["seat {}", "history {}", "history 7d {}", "seat {} share"])
+async def test_a_hidden_seat_is_answered_like_one_that_does_not_exist(
+    store: Store, rows: Rows, asked: str
+) -> None:
+    answerer = commands(store, rows)
+    for name in ("bo", "b", "bp", "nobody", "an", "<@UBO>", "<@UNOBODY>"):
+        answer = await ask(answerer, asked.format(name), user="UZED")
+        assert (answer.message.title, answer.message.fallback) == (NOT_SHOWN.title, NOT_SHOWN.fallback)
+    assert (await ask(answerer, "seat", user="UZED")).message == NOT_SHOWN
+    bare = [(await ask(answerer, name, user="UZED")).message.text for name in ("zzz", "bo")]
+    assert not [text for text in bare if "seat bo" in text]
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous"])
+async def test_a_hidden_seat_does_not_change_what_a_beginning_means(store: Store, rows: Rows) -> None:
+    anna = {**SEATS, "ana-home": replace(SEATS["ana-home"], owner={"slack": "UBO"})}
+    assert named(await ask(commands(store, rows, seats=anna), "seat an")) == "ana"
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous"])
+async def test_an_operator_is_told_the_names_but_not_where_the_channel_reads_them(
+    store: Store, rows: Rows
+) -> None:
+    answerer = commands(store, rows)
+    assert "The seats: ana, ana-home, bo and cy." in (await ask(answerer, "seat x", "UBOSS")).message.text
+    assert (await ask(answerer, "seat x share", "UBOSS")).message == NOT_SHOWN
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous"])
+async def test_status_names_only_the_seats_that_one_may_know(store: Store, rows: Rows) -> None:
+    """Those that are not read are for everyone."""
+    waiting = NewDelivery("d" * 20, "e1", "slack", "@UANA", DeliveryKind.POST, Message("ana", "ana"))
+    happened = Event("e1", EventKind.SPEND_STARTED, NOW, Severity.INFO, "because", "ana")
+    await store.run(lambda c: batches.write(c, Batch(events=[happened], deliveries=[waiting])))
+    answerer = commands(store, rows)
+    answerer.context.remarks = lambda: ("Renewed session keys of ana are not kept.",)
+    theirs, leads = [(await ask(answerer, "status", user)).message for user in ("UZED", "UBOSS")]
+    assert ([row[0] for row in theirs.tables[0].rows], theirs.tables[0].note) == (["bo", "cy"], "and 2 more")
+    assert "ana" not in body(theirs).lower()
+    assert len(leads.tables[0].rows) == 4
+    assert all(said in body(leads) for said in ("@UANA", "keys of ana"))
 
 
 @pytest.mark.parametrize("rows", ["self", "anonymous", "named"])

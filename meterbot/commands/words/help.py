@@ -38,7 +38,7 @@ def unknown(context: CommandContext, request: Request) -> Message:
 
 
 def _guess(context: CommandContext, request: Request) -> str | None:
-    if request.word in context.seats:
+    if request.word in context.seen(request.question):
         return f"seat {request.word}"
     near = get_close_matches(request.word, _BY_NAME, n=1)
     return _BY_NAME[near[0]].name if near else None

@@ -43,20 +43,21 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     name = " ".join(word for word in words if word not in SPANS)
     if len(spans) > 1 or re.fullmatch(r"(.* )?\d+d?", name):
         return Answer(notice("Which days?", _USAGE), request.public)
-    question = request.question
-    seats: list[str] = []
-    if name == "me":
-        seats = context.owned(question.platform, question.user)
-        if not seats:
-            return Answer(context.none_of_yours(question), request.public)
-    elif name:
-        seats = context.named(name, question.platform)
-        if not seats:
-            return Answer(context.no_such_seat(name), request.public)
+    seats = _seats(context, request, name)
+    if isinstance(seats, Message):
+        return Answer(seats, request.public)
     view = await context.view(request)
     if not all(map(view.may_see, seats)):
         return Answer(NOT_SHOWN, request.public)
     return await days(context, view, seats, spans[0])
+
+
+def _seats(context: CommandContext, request: Request, name: str) -> list[str] | Message:
+    """Whose history it is; nobody's name is the team's."""
+    question = request.question
+    if name == "me":
+        return context.owned(question.platform, question.user) or context.none_of_yours(question)
+    return context.seats_asked_for(name, request) if name else []
 
 
 async def days(context: CommandContext, view: View, seats: Sequence[str], number: int) -> Answer:

@@ -40,11 +40,9 @@ async def own_seats(context: CommandContext, request: Request, view: View) -> An
 
 async def named(context: CommandContext, request: Request) -> Answer:
     """`seat NAME`"""
-    text = " ".join(request.arguments)
-    names = context.named(text, request.question.platform)
-    if not names:
-        message = context.no_such_seat(text) if text else context.which_seat()
-        return Answer(message, request.public)
+    names = context.seats_asked_for(" ".join(request.arguments), request)
+    if isinstance(names, Message):
+        return Answer(names, request.public)
     view = await context.view(request)
     if not all(map(view.may_ask_for, names)):
         return Answer(NOT_SHOWN, request.public)

@@ -64,12 +64,17 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     joined, machines = await _machines(context, seats, now)
     may_invite = view.operator and context.invitations is not None
     remind = joined.reminded[:5] if may_invite else ()
+    places = await _destinations(context, now, last_tick)
+    remarks = context.remarks()
+    if len(seen) < len(view.report.rows):  # these name seats, and people who own one
+        places = [place for place in places if not place.queue.channel.startswith("@")]
+        remarks = ()
     message = status(
         view,
-        await _destinations(context, now, last_tick),
+        places,
         context.version,
         [
-            *context.remarks(),
+            *remarks,
             *machines,
             *joined.sentences(may_invite=may_invite),
             *plans,
@@ -167,7 +172,7 @@ def status(
         fallback=f"meterbot {version}: {' '.join(text)}",
         severity=Severity.WARNING if troubled else Severity.GOOD,
         text="\n".join(text),
-        tables=_sources(report, agents or {}),
+        tables=_sources(view, agents or {}),
         sections=(
             *_attention(report, tz),
             Section(
@@ -202,15 +207,17 @@ def _running(last_tick: datetime | None, now: datetime, *, down: bool) -> str:
     return "" if last_tick is None else f"Last tick {age(last_tick, now)}."
 
 
-def _sources(report: TeamReport, agents: Mapping[str, str]) -> tuple[Table, ...]:
-    """How old each seat's numbers are; seats that need attention come first."""
+def _sources(view: View, agents: Mapping[str, str]) -> tuple[Table, ...]:
+    """How old each seat's numbers are; seats that need attention come first, and are for everyone."""
+    report = view.report
     gone = {missing.seat: missing for missing in report.missing}
     newest: dict[str, tuple[str, datetime | None]] = {}
     for row in report.rows:
         _, before = newest.get(row.seat.name, ("", None))
         read = max((at for at in (before, row.read_at) if at is not None), default=None)
         newest[row.seat.name] = row.seat.source, read
-    names = sorted(newest, key=lambda name: (name not in gone, name))
+    seen = [name for name in newest if name in gone or view.may_see(name)]
+    names = sorted(seen, key=lambda name: (name not in gone, name))
     rows = []
     for name in names[:_MOST_SEATS]:
         source, read = newest[name]
@@ -226,7 +233,7 @@ def _sources(report: TeamReport, agents: Mapping[str, str]) -> tuple[Table, ...]
         Column("Source"),
         Column("Agent", before="agent "),
     )
-    more = len(names) - len(rows)
+    more = len(newest) - len(rows)
     return (compact_table("Sources", columns, rows, f"and {more} more" if more else ""),)
 
 
