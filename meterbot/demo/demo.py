@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 from meterbot.app.build import assembled
@@ -22,8 +21,7 @@ from meterbot.core.cipher import new_key
 from meterbot.core.clock import Clock, FastClock, ManualClock
 from meterbot.demo import month
 from meterbot.demo.month import Teammate
-from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount, SimulatedOrganization
-from meterbot.rules.pull_requests import Commits, Merged
+from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount
 
 SPEED = 10_000.0
 """The month in a little over four minutes, the first alert within seconds."""
@@ -35,7 +33,6 @@ _UNHURRIED = (
 )
 _HELLO = "A simulated team of five in April 2026, on the real bot. All names and amounts are made up."
 _HOW = "Meanwhile you can type /claude-spend, me, seat ana, forecast, history, pr or help; quit ends."
-_REPOSITORY = "example/app"
 _GOODBYE = "That was the month. Your own team's: see README.md."
 
 
@@ -45,12 +42,8 @@ async def play_once() -> None:
     print(f"{_HELLO}\n")
     # One read at a time and the same jitter, so that every run tells the same.
     same = random.Random(2026)  # noqa: S311 - jitter, not a secret
-    async with stage(clock, stop=lambda: None, interactive=False, concurrency=1, rng=same) as (
-        bot,
-        direct,
-    ):
+    async with stage(clock, stop=lambda: None, interactive=False, concurrency=1, rng=same) as bot:
         while clock.now() < month.END:
-            direct()
             await _merge_what_is_due(bot, clock.now() - _STEP, clock.now())
             await bot.run_once()
             await _ask_what_is_due(bot, clock.now(), clock.now() + _STEP)
@@ -64,9 +57,9 @@ async def play_live(speed: float) -> None:
     the month when nobody sits at the terminal."""
     clock, stop = FastClock(month.START, speed, held=True), asyncio.Event()
     print(f"{_HELLO}\n{_HOW}\n", flush=True)
-    async with stage(clock, stop=stop.set, interactive=True, poll_interval=_UNHURRIED) as (bot, direct):
+    async with stage(clock, stop=stop.set, interactive=True, poll_interval=_UNHURRIED) as bot:
         clock.begin()
-        directing = asyncio.create_task(_direct_until_end(bot, clock, direct, stop))
+        directing = asyncio.create_task(_direct_until_end(bot, clock, stop))
         try:
             await bot.run(stop, _TICK_SECONDS)
         finally:
@@ -74,11 +67,10 @@ async def play_live(speed: float) -> None:
             await asyncio.gather(directing, return_exceptions=True)
 
 
-async def _direct_until_end(bot: Bot, clock: Clock, direct: Callable[[], None], stop: asyncio.Event) -> None:
+async def _direct_until_end(bot: Bot, clock: Clock, stop: asyncio.Event) -> None:
     somebody_is_there = sys.stdin.isatty()
     now = month.START
     while now < month.END:
-        direct()
         await asyncio.sleep(_TICK_SECONDS)
         before, now = now, clock.now()
         await _merge_what_is_due(bot, before, now)
@@ -93,18 +85,9 @@ async def _direct_until_end(bot: Bot, clock: Clock, direct: Callable[[], None], 
 
 async def _merge_what_is_due(bot: Bot, since: datetime, until: datetime) -> None:
     """Reports to the bot what was merged in (since, until], as GitHub would."""
-    for pull in month.PULLS:
-        if since < pull.merged_at <= until:
-            name = f"demo-{pull.number}"
-            merged = Merged(
-                _REPOSITORY,
-                pull.number,
-                name,
-                pull.author,
-                opened_at=pull.first_commit,
-                merged_at=pull.merged_at,
-            )
-            await bot.pull_requests.add(merged, name, until, Commits(pull.first_commit, pull.last_commit))
+    for merged, commits in month.PULLS:
+        if since < merged.merged_at <= until:
+            await bot.pull_requests.add(merged, merged.merge, until, commits)
 
 
 async def _ask_what_is_due(bot: Bot, since: datetime, until: datetime) -> None:
@@ -132,36 +115,24 @@ async def stage(
     rng: random.Random | None = None,
     poll_interval: str = "2h",
     team: Sequence[Teammate] = month.TEAM,
-) -> AsyncIterator[tuple[Bot, Callable[[], None]]]:
-    """A bot for the team, and the function that brings the team's accounts to the present moment."""
+) -> AsyncIterator[Bot]:
+    """A bot for the team, which reads the accounts as they are at the clock's moment."""
+    people = {person.session_key: person for person in team}
+
+    def account_of(session_key: str) -> SimulatedAccount | None:
+        person = people.get(session_key)
+        return None if person is None else month.account_of(person, clock.now())
+
     with tempfile.TemporaryDirectory(prefix="meterbot-demo-") as folder:
-        accounts = {
-            person: SimulatedAccount(
-                session_key=person.session_key,
-                uuid=person.account,
-                email=f"{person.name}@example.com",
-                organizations=[SimulatedOrganization(person.org, name=f"{person.name}'s organization")],
-            )
-            for person in team
-        }
-        async with ClaudeAi(accounts.values()) as claude:
-
-            def direct() -> None:
-                now = clock.now()
-                for person, account in accounts.items():
-                    standing = month.standing(person, now)
-                    account.signed_in = standing.signed_in
-                    _set(account.organizations[0], person, standing)
-
+        async with ClaudeAi(account_of) as claude:
             environ = {person.key_variable: person.session_key for person in team}
             environ["METERBOT_SECRET_KEY"] = new_key()
             environ["METERBOT_CONFIG_TOML"] = _configuration(
                 claude.url, Path(folder, "demo.db"), poll_interval, team
             )
-            config = load(None, environ, Path(folder))
             terminal = (sys.stdin if interactive else None, sys.stdout)
             async with assembled(
-                config,
+                load(None, environ, Path(folder)),
                 clock,
                 on_quit=stop,
                 terminal=terminal,
@@ -169,23 +140,7 @@ async def stage(
                 rng=rng,
                 salt="",  # every demonstration has the same ids
             ) as bot:
-                yield bot, direct
-
-
-def _set(organization: SimulatedOrganization, person: Teammate, standing: month.MonthState) -> None:
-    organization.rate_limit_tier = person.tier
-    organization.capabilities = ["claude_pro" if person.plan == "pro" else "claude_max", "chat"]
-    organization.currency = person.currency
-    organization.used = Decimal(standing.used)
-    organization.cap = standing.cap
-    organization.enabled = standing.disabled_reason is None
-    organization.disabled_reason = standing.disabled_reason
-    organization.disabled_until = standing.disabled_until
-    organization.five_hour = standing.five_hour
-    organization.five_hour_resets = standing.five_hour_resets
-    organization.seven_day = standing.seven_day
-    organization.seven_day_resets = standing.seven_day_resets
-    organization.next_charge = standing.next_charge
+                yield bot
 
 
 def _configuration(claude_ai: str, database: Path, poll_interval: str, team: Sequence[Teammate]) -> str:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from meterbot.demo.simulated_claude_ai import SimulatedAccount, SimulatedOrganization
+from meterbot.rules.pull_requests import Commits, Merged
+
 
 def _april(day: int, hour: int = 0, minute: int = 0) -> datetime:
     return datetime(2026, 4, day, hour, minute, tzinfo=UTC)
@@ -29,24 +32,22 @@ QUESTIONS = (
 end of the month."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """A pull request of the team's: its first and its last commit, and when it was merged."""
-
-    number: int
-    author: str
-    first_commit: datetime
-    last_commit: datetime
-    merged_at: datetime
+def _pull(
+    number: int, author: str, first_commit: datetime, last_commit: datetime, merged_at: datetime
+) -> tuple[Merged, Commits]:
+    merged = Merged(
+        "example/app", number, f"demo-{number}", author, opened_at=first_commit, merged_at=merged_at
+    )
+    return merged, Commits(first_commit, last_commit)
 
 
 PULLS = (
-    Pull(41, "ana", _april(2, 10), _april(2, 18), _april(2, 19)),
-    Pull(42, "ana", _april(7, 9), _april(8, 18), _april(8, 19)),
-    Pull(43, "ana", _april(8, 9), _april(8, 20), _april(9, 9)),
-    Pull(44, "cleo", _april(11, 10), _april(11, 18), _april(12, 10)),
-    Pull(45, "eve", _april(23, 9), _april(24, 18), _april(24, 19)),
-    Pull(46, "bo", _april(28, 9), _april(29, 18), _april(29, 19)),
+    _pull(41, "ana", _april(2, 10), _april(2, 18), _april(2, 19)),
+    _pull(42, "ana", _april(7, 9), _april(8, 18), _april(8, 19)),
+    _pull(43, "ana", _april(8, 9), _april(8, 20), _april(9, 9)),
+    _pull(44, "cleo", _april(11, 10), _april(11, 18), _april(12, 10)),
+    _pull(45, "eve", _april(23, 9), _april(24, 18), _april(24, 19)),
+    _pull(46, "bo", _april(28, 9), _april(29, 18), _april(29, 19)),
 )
 """Two of Ana's overlap, Cleo's is of a weekend on which her plan was enough, Bo's is billed in euros."""
 
@@ -106,22 +107,6 @@ class Teammate:
         return f"sk-ant-sid01-demo-{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class MonthState:
-    """What claude.ai says of a person at one moment. Money in cents; utilization 0-100."""
-
-    used: int
-    cap: int | None
-    five_hour: Decimal
-    five_hour_resets: datetime
-    seven_day: Decimal
-    seven_day_resets: datetime
-    signed_in: bool
-    disabled_reason: str | None
-    disabled_until: datetime | None
-    next_charge: date
-
-
 def _workdays(first: int, last: int, cents: int, hour: int, hours: int = 3) -> tuple[Burst, ...]:
     """The same burst on every Monday to Friday of a stretch of April."""
     days = (_april(day, hour) for day in range(first, last + 1))
@@ -164,21 +149,34 @@ TEAM = (
 )  # fmt: skip
 
 
-def standing(person: Teammate, at: datetime) -> MonthState:
+def account_of(person: Teammate, at: datetime) -> SimulatedAccount:
+    """The person's account as claude.ai has it at this moment."""
     cap = next(cap for since, cap in reversed(person.caps) if since <= at or since == START)
     spent = 0 if at >= _ROLLOVER else sum(burst.spent(at) for burst in person.bursts)
     reason = _disabled_reason(person, spent, cap, at)
-    return MonthState(
-        used=spent if cap is None else min(spent, cap),
-        cap=cap,
+    organization = SimulatedOrganization(
+        person.org,
+        name=f"{person.name}'s organization",
+        capabilities=["claude_pro" if person.plan == "pro" else "claude_max", "chat"],
+        rate_limit_tier=person.tier,
         five_hour=_five_hour(person, at),
         five_hour_resets=_next_multiple(at, hours=5),
         seven_day=_seven_day(at),
         seven_day_resets=_next_monday(at),
-        signed_in=not _within(person.signed_out, at),
+        enabled=reason is None,
+        used=Decimal(spent if cap is None else min(spent, cap)),
+        cap=cap,
+        currency=person.currency,
         disabled_reason=reason,
         disabled_until=_ROLLOVER if reason == "self_selected_spend_limit_reached" else None,
         next_charge=_next_charge(person, at),
+    )
+    return SimulatedAccount(
+        person.session_key,
+        person.account,
+        f"{person.name}@example.com",
+        [organization],
+        signed_in=not _within(person.signed_out, at),
     )
 
 

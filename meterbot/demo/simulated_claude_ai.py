@@ -1,7 +1,7 @@
 """A claude.ai on loopback: the answers a seat's reader gets, from numbers that the demo sets."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -9,15 +9,13 @@ from typing import Any, Self
 
 from aiohttp import web
 
-_ORGANIZATION = re.compile(
-    "/api/organizations/([^/]+)/(usage|overage_spend_limit|subscription_details|prepaid/credits)"
-)
 _PARTS = {
     "usage": "usage",
     "overage_spend_limit": "overage",
     "subscription_details": "subscription",
     "prepaid/credits": "credits",
 }
+_ORGANIZATION = re.compile(f"/api/organizations/([^/]+)/({'|'.join(_PARTS)})")
 
 
 @dataclass(slots=True)
@@ -145,10 +143,11 @@ class SimulatedAccount:
 
 
 class ClaudeAi:
-    """The server. It listens on `url` while its context is entered."""
+    """The server. It listens on `url` while its context is entered; `account_of` is asked for the account of each
+    request's session key."""
 
-    def __init__(self, accounts: Iterable[SimulatedAccount]) -> None:
-        self._accounts = tuple(accounts)
+    def __init__(self, account_of: Callable[[str], SimulatedAccount | None]) -> None:
+        self._account_of = account_of
         self.url = ""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
@@ -165,8 +164,7 @@ class ClaudeAi:
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        key = request.cookies.get("sessionKey")
-        account = next((each for each in self._accounts if each.session_key == key), None)
+        account = self._account_of(request.cookies.get("sessionKey", ""))
         if account is None or not account.signed_in:
             expired = error_body("permission_error", "Invalid authorization", "account_session_invalid")
             return web.json_response(expired, status=403)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -82,9 +83,13 @@ def test_the_month_has_at_most_25_posts(played: Ended) -> None:
 def test_the_questions_fall_into_the_moments_they_are_about() -> None:
     people = {person.name: person for person in month.TEAM}
     dan, before, ana, _, end = (at for at, _ in month.QUESTIONS)
-    assert month.standing(people["ana"], before).disabled_reason is None
-    assert not month.standing(people["dan"], dan).signed_in
-    assert month.standing(people["ana"], ana).disabled_reason is not None
+
+    def reason(at: datetime) -> str | None:
+        return month.account_of(people["ana"], at).organizations[0].disabled_reason
+
+    assert reason(before) is None
+    assert not month.account_of(people["dan"], dan).signed_in
+    assert reason(ana) is not None
     assert month.START < dan < ana < end < month.END
 
 
