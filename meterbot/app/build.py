@@ -42,7 +42,7 @@ from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.digest_sender import DigestSender
 from meterbot.commands.invitations import Invitations
-from meterbot.commands.join import JoinCommand, JoinTerms
+from meterbot.commands.join import JoinTerms
 from meterbot.commands.readings import current_outlooks
 from meterbot.commands.team_report import SeatRow
 from meterbot.core.clock import Clock
@@ -221,7 +221,7 @@ def _connected(
         remarks=sessions.remarks,
         wake=delivery_worker.wake,
         receiver=receiver,
-        joining=JoinCommand(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
+        join_terms=_terms(config),
         invitations=invitations,
     )
     commands = Commands(context)

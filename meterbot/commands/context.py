@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.command_words import WORDS
 from meterbot.commands.invitations import Invitations
-from meterbot.commands.join import JoinCommand
+from meterbot.commands.join import JoinTerms
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import current_report
 from meterbot.commands.team_report import TeamReport
@@ -68,7 +68,7 @@ def parse(question: Question) -> Request:
 class CommandContext:
     """What answers are made from. `now` is the clock, `redaction` decides who may see whose numbers, `remarks` are
     notes about the set-up. `chats` are those running here, `destinations` all configured destinations. `receiver`,
-    `joining` and `invitations` are None where no seat can push."""
+    `join_terms` and `invitations` are None where no seat can push."""
 
     store: Store
     seats: Mapping[str, Seat]
@@ -82,7 +82,7 @@ class CommandContext:
     remarks: Callable[[], Sequence[str]] = tuple
     wake: Callable[[], None] = lambda: None
     receiver: PushReceiver | None = None
-    joining: JoinCommand | None = None
+    join_terms: JoinTerms | None = None
     invitations: Invitations | None = None
     actions: AlertActions = field(init=False)
     pastes: RateLimiter = field(init=False, default_factory=lambda: RateLimiter(burst=6, seconds=30))
@@ -93,6 +93,7 @@ class CommandContext:
 
     def __post_init__(self) -> None:
         self._one_report_at_a_time = asyncio.Lock()
+        self.one_join_at_a_time = asyncio.Lock()
         self.actions = AlertActions(
             self.store, self.seats, self.wake, now=self.now, tz=self.tz, redaction=self.redaction
         )

@@ -1,9 +1,10 @@
 """Spend per day: a series for each seat that the reader may see, one for the rest."""
 
 from bisect import bisect_left
+from calendar import monthrange
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
@@ -13,11 +14,12 @@ from meterbot.core.models import Counter, by_counter
 from meterbot.core.money import Money, totals
 from meterbot.rules.hours import Hour, block_spans
 from meterbot.rules.months import calendar_month
-from meterbot.rules.renewals import next_charge
 
 OTHERS = "others"
+ByCounter = Mapping[Counter, Sequence[Hour]]
 MOST_SEATS = 5
 """Seats with a series of their own; the rest is one more. A chart has six colours."""
+_MONTHLY = {None, "monthly", "month"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +32,12 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class DayRange:
-    """When a seat was blocked: its first and last day."""
-
-    label: str
-    start: datetime
-    end: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class DailySpend:
     """One currency's days (in the configured zone), most spent first.
 
     `so_far`: the month's sum at the end of each day, None where a counter is not known. `known`: the first day with a
-    reading. `cap`: the sum of the present caps, None unless every seat has one.
+    reading. `cap`: the sum of the present caps, None unless every seat has one. `blocked`: how long each seat that was
+    blocked was so. `left_out`: one seat is, because a sum of it alone would be its own number.
     """
 
     currency: str
@@ -52,12 +46,10 @@ class DailySpend:
     total: Money
     so_far: tuple[Decimal | None, ...]
     cap: Money | None
-    blocked: tuple[DayRange, ...]
+    blocked: Mapping[str, timedelta]
     renewals: tuple[tuple[str, date], ...]
     known: date
-    tz: tzinfo = UTC
     left_out: bool = False
-    """Whether one seat is left out, because a sum of it alone would be its own number."""
 
     @property
     def each(self) -> tuple[Decimal, ...]:
@@ -75,17 +67,19 @@ def stretch_of(at: datetime, tz: tzinfo) -> tuple[date, str]:
 
 def first_hour(days: int, now: datetime, tz: tzinfo) -> datetime:
     """When the first of so many days begins; today is the last."""
-    first = now.astimezone(tz).date() - timedelta(days=days - 1)
-    return datetime.combine(first, time(), tz).astimezone(UTC)
+    return _beginning(now.astimezone(tz).date() - timedelta(days=days - 1), tz)
+
+
+def _beginning(day: date, tz: tzinfo) -> datetime:
+    return datetime.combine(day, time(), tz).astimezone(UTC)
 
 
 def days_of(
     view: View, hours: Sequence[Hour], number: int, seats: Collection[str] = ()
 ) -> tuple[DailySpend, ...]:
     """One for each currency, the one with the most seats first. `seats`: only of these."""
-    now = view.report.as_of
-    today = now.astimezone(view.tz).date()
-    days = tuple(today - timedelta(days=number - 1 - place) for place in range(number))
+    today = view.report.as_of.astimezone(view.tz).date()
+    days = tuple(today - timedelta(days=back) for back in reversed(range(number)))
     rows = _rows(view, seats)
     by_currency: dict[str, list[Hour]] = defaultdict(list)
     for hour in hours:
@@ -94,9 +88,8 @@ def days_of(
     found = []
     for currency, own in by_currency.items():
         alone = _single_hidden(view, rows, own)
-        shown = [hour for hour in own if hour.counter != alone]
-        if shown:
-            found.append(replace(_days(view, rows, shown, currency, days), left_out=alone is not None))
+        if shown := [hour for hour in own if hour.counter != alone]:
+            found.append(_days(view, rows, shown, currency, days, left_out=alone is not None))
     # A seat that was last read before these days has no series.
     found = [one for one in found if one.series]
     return tuple(sorted(found, key=lambda one: (-len(one.series), one.currency)))
@@ -121,31 +114,37 @@ def _rows(view: View, seats: Collection[str]) -> dict[Counter, SeatRow]:
 
 
 def _days(
-    view: View, rows: dict[Counter, SeatRow], hours: Sequence[Hour], currency: str, days: tuple[date, ...]
+    view: View,
+    rows: dict[Counter, SeatRow],
+    hours: Sequence[Hour],
+    currency: str,
+    days: tuple[date, ...],
+    *,
+    left_out: bool,
 ) -> DailySpend:
+    own_hours = by_counter(hours)
     labels = {
         counter: row.seat.name if view.may_see(row.seat.name) else OTHERS for counter, row in rows.items()
     }
+    named = {one: row for one, row in rows.items() if labels[one] != OTHERS and one in own_hours}
     spent: dict[str, dict[date, list[Money]]] = defaultdict(lambda: defaultdict(list))
     own = [(hour, hour.at.astimezone(view.tz).date()) for hour in hours]
     for hour, day in own:
         if day >= days[0]:
             spent[labels[hour.counter]][day].append(hour.spent)
     series = _fitted([_series(label, by_day, days, currency) for label, by_day in spent.items()])
-    held = {hour.counter for hour in hours}
     known = min(day for _, day in own)
-    shown = {counter: row for counter, row in rows.items() if labels[counter] != OTHERS and counter in held}
     return DailySpend(
         currency=currency,
         days=days,
         series=tuple(series),
         total=_sum([one.total for one in series], currency),
-        so_far=_so_far(hours, days, view.report.as_of, view.tz),
-        cap=_cap(rows.values(), held, currency),
-        blocked=tuple(_blocked(shown, hours, view, days)),
-        renewals=tuple(_renewals(shown.values(), days, known)),
+        so_far=_so_far(own_hours, days, view.report.as_of, view.tz),
+        cap=_cap([rows[counter] for counter in own_hours], currency),
+        blocked=_blocked(named, own_hours, _beginning(days[0], view.tz), view.report.as_of),
+        renewals=tuple(_renewals(named.values(), max(days[0], known), days[-1])),
         known=known,
-        tz=view.tz,
+        left_out=left_out,
     )
 
 
@@ -172,12 +171,12 @@ def _fitted(series: list[Series]) -> list[Series]:
 
 
 def _so_far(
-    hours: Sequence[Hour], days: Sequence[date], now: datetime, tz: tzinfo
+    hours: ByCounter, days: Sequence[date], now: datetime, tz: tzinfo
 ) -> tuple[Decimal | None, ...]:
-    each = [(own, [hour.at for hour in own]) for own in by_counter(hours).values()]
+    each = [(own, [hour.at for hour in own]) for own in hours.values()]
     found: list[Decimal | None] = []
     for day in days:
-        end = min(datetime.combine(day + timedelta(days=1), time(), tz).astimezone(UTC), now)
+        end = min(_beginning(day + timedelta(days=1), tz), now)
         parts = [_at(own, ats, end) for own, ats in each]
         known = [part for part in parts if part is not None]
         found.append(sum(known, Decimal(0)) if known and len(known) == len(parts) else None)
@@ -194,43 +193,31 @@ def _at(hours: Sequence[Hour], ats: Sequence[datetime], end: datetime) -> Decima
     return last.used.major if (last.at.year, last.at.month) == (until.year, until.month) else Decimal(0)
 
 
-def _cap(rows: Iterable[SeatRow], counters: set[Counter], currency: str) -> Money | None:
-    caps = [row.facts.cap for row in rows if row.counter in counters]
+def _cap(rows: Sequence[SeatRow], currency: str) -> Money | None:
+    caps = [row.facts.cap for row in rows]
     known = [cap for cap in caps if cap is not None and cap.currency == currency]
-    return _sum(known, currency) if caps and len(known) == len(caps) else None
+    return _sum(known, currency) if len(known) == len(caps) else None
 
 
 def _blocked(
-    shown: dict[Counter, SeatRow], hours: Sequence[Hour], view: View, days: Sequence[date]
-) -> Iterable[DayRange]:
-    """From the first blocked hour to the first one that is not; a block without an end lasts until now."""
-    first = datetime.combine(days[0], time(), view.tz).astimezone(UTC)
-    each = by_counter(hours)
+    shown: Mapping[Counter, SeatRow], hours: ByCounter, start: datetime, end: datetime
+) -> dict[str, timedelta]:
+    """A block lasts from its first hour to the first one without it; a block without an end lasts until now."""
+    lengths: dict[str, timedelta] = {}
     for counter, row in shown.items():
-        for start, end in block_spans(each[counter], first, view.report.as_of):
-            yield DayRange(row.seat.name, start, end)
+        for begins, ends in block_spans(hours[counter], start, end):
+            lengths[row.seat.name] = lengths.get(row.seat.name, timedelta()) + ends - begins
+    return lengths
 
 
-def _renewals(rows: Iterable[SeatRow], days: Sequence[date], known: date) -> Iterable[tuple[str, date]]:
-    """Monthly charges on the known days, counted back from the next one."""
+def _renewals(rows: Iterable[SeatRow], first: date, last: date) -> Iterable[tuple[str, date]]:
+    """Monthly charges from the first to the last day, counted back from the next one."""
     for row in rows:
-        subscription = row.snapshot.subscription
-        following = None if subscription is None else next_charge(subscription)
-        if (
-            following is None
-            or subscription is None
-            or subscription.billing_interval not in {None, "monthly", "month"}
-        ):
+        charge, subscription = row.facts.next_charge, row.snapshot.subscription
+        if charge is None or subscription is None or subscription.billing_interval not in _MONTHLY:
             continue
         for back in range(5):
-            month = following.year * 12 + following.month - 1 - back
-            day = _day_in(month, following.day)
-            if max(days[0], known) <= day <= days[-1]:
+            year, month = divmod(charge.year * 12 + charge.month - 1 - back, 12)
+            day = date(year, month + 1, min(charge.day, monthrange(year, month + 1)[1]))
+            if first <= day <= last:
                 yield row.seat.name, day
-
-
-def _day_in(month: int, day: int) -> date:
-    """The day of the month, or its last."""
-    following = date((month + 1) // 12, (month + 1) % 12 + 1, 1)
-    last = following - timedelta(days=1)
-    return date(month // 12, month % 12 + 1, min(day, last.day))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from meterbot.commands.join import VERB
 from meterbot.core.messages import Message, button
 from meterbot.core.models import Seat
 from meterbot.core.seats import SeatDirectory
@@ -171,7 +170,7 @@ def _message(seat: Seat) -> Message:
         "Your team's meterbot shows what each Claude seat spends. Your own machine sends the numbers: one line does "
         "it, and no sign-in leaves your machine. The button shows the line, which then works for ten minutes."
     )
-    actions = button("Show my line", VERB, seat.name)
+    actions = button("Show my line", "join", seat.name)
     return Message(title, f"{title}. {text}", text=text, actions=actions)
 
 

@@ -14,7 +14,8 @@ from meterbot.chat import Answer, Question
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.invitations import Invitations
-from meterbot.commands.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER, JoinCommand, JoinTerms
+from meterbot.commands.join import JoinTerms
+from meterbot.commands.words.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER
 from meterbot.core.clock import ManualClock
 from meterbot.core.operators import Operators
 from meterbot.core.seats import SeatDirectory
@@ -48,25 +49,26 @@ def clock() -> ManualClock:
 
 def joining(
     store: Store, clock: ManualClock, walls: Sequence[Wall] = (), *, url: str | None = URL, **terms: object
-) -> JoinCommand:
+) -> CommandContext:
     interval = {name: replace(each, interval=900.0) for name, each in SEATS.items()}
-    return JoinCommand(interval, store, JoinTerms(url, DIGEST, "2.0", **terms), chats=walls, now=clock.now)  # type: ignore[arg-type]  # a factory passes what it is given
+    join_terms = JoinTerms(url, DIGEST, "2.0", **terms)  # type: ignore[arg-type]  # a factory passes what it is given
+    return CommandContext(store, interval, clock.now, UTC, "1", chats=walls, join_terms=join_terms)
 
 
-def approved_by_boss(store: Store, clock: ManualClock, *walls: Wall) -> JoinCommand:
+def approved_by_boss(store: Store, clock: ManualClock, *walls: Wall) -> CommandContext:
     return joining(store, clock, walls, approvers={"slack": frozenset({"UBOSS"})})
 
 
 async def join(
-    joining: JoinCommand, words: str = "join", user: str = "UANA", platform: str = "slack"
+    joining: CommandContext, words: str = "join", user: str = "UANA", platform: str = "slack"
 ) -> Answer:
-    answer = await joining.join(Question((), platform, user), tuple(words.split()))
+    answer = await Commands(joining).answer(Question(tuple(words.split()), platform, user))
     assert not answer.public
     return answer
 
 
-async def approve(joining: JoinCommand, question: Question = BOSS) -> Answer:
-    return await joining.approve(question, question.words)
+async def approve(joining: CommandContext, question: Question = BOSS) -> Answer:
+    return await Commands(joining).answer(question)
 
 
 def code_in(answer: Answer) -> str:
@@ -178,14 +180,18 @@ async def test_the_code_is_in_no_log(store: Store, clock: ManualClock) -> None:
 async def test_status_says_who_has_no_machine_and_whose_agent_is_old(
     store: Store, clock: ManualClock
 ) -> None:
-    door = joining(store, clock, configured=frozenset({"cy"}))
-    assert await door.connected() == {"cy"}
+    async def remarks() -> str:
+        message = (await join(door, "status")).message
+        return "\n".join(line for section in message.sections for line in section.lines)
+
+    door = joining(store, clock, configured=frozenset({"bo"}))
+    assert "No machine sends numbers yet for ana (from the configuration)." in await remarks()
     for name, version in (("ana", "1.0"), ("bo", "2.0")):
         token = PushToken(name, digest(name), NOW)
         await store.run(partial(push_tokens.write, token=token))
         await store.run(partial(seat_agents.write, seat=name, version=version))
-    assert await door.connected() == {"ana", "bo", "cy"}
-    assert await door.old_agents(["ana", "bo", "cy"]) == ["ana"]
+    assert "No machine" not in await remarks()
+    assert "An older agent sends for ana: run a new line" in await remarks()
 
 
 @pytest.mark.parametrize(
@@ -272,8 +278,7 @@ async def test_there_is_nothing_to_approve_where_nobody_asked(
 async def test_an_approval_is_for_who_asked_and_when(store: Store, clock: ManualClock) -> None:
     wall = Wall()
     both = replace(SEATS["ana"], owner={"slack": "UANA", "discord": "7"})
-    terms = JoinTerms(URL, DIGEST, "2.0", {"slack": frozenset({"UBOSS"})})
-    door = JoinCommand({"ana": both}, store, terms, chats=[wall], now=clock.now)
+    door = replace(approved_by_boss(store, clock, wall), seats={"ana": both})
     await join(door)
     await approve(door)
     assert "posted your request" in (await join(door, user="7", platform="discord")).message.text
@@ -300,16 +305,6 @@ async def test_a_request_is_posted_once_an_hour(store: Store, clock: ManualClock
     clock.advance(timedelta(minutes=1))
     await join(door)
     assert len({each.delivery for each in wall.standing}) == len(wall.standing) == 2
-
-
-async def test_a_request_that_an_earlier_version_used_up_can_be_made_again(
-    store: Store, clock: ManualClock
-) -> None:
-    """It stored null then."""
-    await store.run(lambda tx: notes.write(tx, notes.approval_of("ana"), "null"))
-    door = approved_by_boss(store, clock, Wall())
-    assert (await approve(door)).message.title == "Nothing to approve"
-    assert (await join(door)).message.title == "Waiting for approval"
 
 
 @pytest.mark.parametrize("trouble", [Trouble.NOT_SENT, Trouble.REFUSED])

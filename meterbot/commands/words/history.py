@@ -3,8 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
 
@@ -128,23 +127,17 @@ def _summary(days: DailySpend) -> str:
     return f"{show(days.total, grouped=True)} spent{since}: {listed(parts)}.{peak}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Bucket:
-    """Adjoining days that are shown as one: where they begin and end in `DailySpend.days`."""
-
-    first: int
-    last: int
-    label: str
+def _days_a_bucket(days: DailySpend) -> int:
+    """One of a week, two of a month, five of a quarter."""
+    return -(-len(days.days) // _MOST_BUCKETS)
 
 
-def _buckets(days: Sequence[date]) -> list[_Bucket]:
-    """At most 20: single days of a week, two of a month, five of a quarter. The last bucket ends today."""
-    size = -(-len(days) // _MOST_BUCKETS)
-    ends = range(len(days) - 1, -1, -size)
-    return [
-        _Bucket(first := max(0, end - size + 1), end, _label(days[first], days[end]))
-        for end in reversed(ends)
-    ]
+def _buckets(days: DailySpend) -> dict[str, slice]:
+    """Adjoining days that are shown as one, by their label: at most 20, of which the last ends today."""
+    size = _days_a_bucket(days)
+    ends = range(len(days.days), 0, -size)
+    places = [slice(max(0, end - size), end) for end in reversed(ends)]
+    return {_label(days.days[place][0], days.days[place][-1]): place for place in places}
 
 
 def _label(first: date, last: date) -> str:
@@ -156,60 +149,55 @@ def _label(first: date, last: date) -> str:
 
 
 def _per(days: DailySpend) -> str:
-    size = -(-len(days.days) // _MOST_BUCKETS)
+    size = _days_a_bucket(days)
     return "per day" if size == 1 else f"per {size} days"
+
+
+def _in_buckets(spent: Sequence[Decimal], days: DailySpend) -> list[Decimal]:
+    return [sum(spent[place], Decimal(0)) for place in _buckets(days).values()]
 
 
 def _table(days: DailySpend) -> Table:
     """A row for each bucket in which something was spent."""
-    seats = [
-        Column(name := one_line(one.label, _NAME), numeric=True, before=f"{name} ") for one in days.series
+    spent = [(one_line(one.label, _NAME), _in_buckets(one.spent, days)) for one in days.series]
+    if len(spent) > 1:
+        spent.append(("Total", _in_buckets(days.each, days)))
+    columns = [Column(name, numeric=True, before=f"{name} ") for name, _ in spent]
+    rows = [
+        (label, *(_amount(amount, days) if amount else "" for amount in amounts))
+        for label, *amounts in zip(_buckets(days), *(each for _, each in spent), strict=True)
+        if any(amounts)
     ]
-    total = [Column("Total", numeric=True, before="total ")] if len(days.series) > 1 else []
-    rows = []
-    for bucket in _buckets(days.days):
-        spent = [sum(one.spent[bucket.first : bucket.last + 1], Decimal(0)) for one in days.series]
-        if sum(spent) > 0:
-            cells = [_amount(amount, days) if amount else "" for amount in spent]
-            rows.append((bucket.label, *cells, *([_amount(sum(spent, Decimal(0)), days)] if total else [])))
     caption = f"Spent {_per(days)}, {days.currency}"
-    return Table(caption, (Column("Days"), *seats, *total), tuple(rows), "" if rows else "Nothing was spent.")
+    return Table(caption, (Column("Days"), *columns), tuple(rows), "" if rows else "Nothing was spent.")
 
 
 def _spend_chart(days: DailySpend) -> Chart:
-    buckets = _buckets(days.days)
-    series = tuple(
-        Series(
-            one_line(one.label, _NAME),
-            tuple(
-                rounded(sum(one.spent[each.first : each.last + 1], Decimal(0)), days.total.exponent)
-                for each in buckets
-            ),
-        )
-        for one in days.series
-    )
-    labels = tuple(each.label for each in buckets)
-    title = f"Spent {_per(days)}"
-    return Chart(title, ChartKind.BAR, labels, series, days.currency, _summary(days), in_table=True)
+    exponent, labels = days.total.exponent, tuple(_buckets(days))
+    series = []
+    for one in days.series:
+        values = (rounded(amount, exponent) for amount in _in_buckets(one.spent, days))
+        series.append(Series(one_line(one.label, _NAME), tuple(values)))
+    title, said = f"Spent {_per(days)}", _summary(days)
+    return Chart(title, ChartKind.BAR, labels, tuple(series), days.currency, said, in_table=True)
 
 
 def _month_charts(days: DailySpend) -> tuple[Chart, ...]:
     """The month's sum at the end of each bucket, beside the cap. A single known point would draw no line."""
-    buckets = _buckets(days.days)
-    ends = [days.so_far[each.last] for each in buckets]
+    places = [place.stop - 1 for place in _buckets(days).values()]
+    ends = [days.so_far[place] for place in places]
     so_far = tuple(None if end is None else rounded(end, days.total.exponent) for end in ends)
     if sum(value is not None for value in so_far) < 2:
         return ()
-    series = [Series("month so far", so_far)]
-    if days.cap is not None:
-        series.append(Series("cap", (days.cap.major,) * len(buckets)))
-    labels = tuple(f"{days.days[each.last]:%b} {days.days[each.last].day}" for each in buckets)
-    title = f"Month so far{' and cap' * (days.cap is not None)}"
+    series, title = [Series("month so far", so_far)], "Month so far"
     now = so_far[-1]
-    known = "The month's sum is not known." if now is None else f"{_amount(now, days)} this month"
-    cap = "" if days.cap is None or now is None else f", the cap is {show(days.cap, grouped=True)}"
-    summary = stopped(f"{known}{cap}")
-    return (Chart(title, ChartKind.LINE, labels, tuple(series), days.currency, summary),)
+    summary = "The month's sum is not known." if now is None else f"{_amount(now, days)} this month"
+    if days.cap is not None:
+        series.append(Series("cap", (days.cap.major,) * len(places)))
+        title += " and cap"
+        summary += "" if now is None else f", the cap is {show(days.cap, grouped=True)}"
+    labels = tuple(f"{days.days[place]:%b} {days.days[place].day}" for place in places)
+    return (Chart(title, ChartKind.LINE, labels, tuple(series), days.currency, stopped(summary)),)
 
 
 def _facts(days: DailySpend) -> list[str]:
@@ -217,7 +205,8 @@ def _facts(days: DailySpend) -> list[str]:
     if days.left_out:
         facts.append("One other seat is left out: a sum of one seat would be that seat's own number.")
     if days.blocked:
-        facts.append(f"Blocked: {_blocked_text(days)}.")
+        lengths = [f"{name} for about {span(length)}" for name, length in days.blocked.items()]
+        facts.append(f"Blocked: {listed(lengths)}.")
     if days.known > days.days[0]:
         facts.append(f"Nothing is known before {day_text(days.known)}.")
     return facts
@@ -225,13 +214,6 @@ def _facts(days: DailySpend) -> list[str]:
 
 def _amount(major: Decimal, days: DailySpend) -> str:
     return show(of_major(rounded(major, days.total.exponent), days.currency), grouped=True)
-
-
-def _blocked_text(days: DailySpend) -> str:
-    lengths: dict[str, timedelta] = {}
-    for stretch in days.blocked:
-        lengths[stretch.label] = lengths.get(stretch.label, timedelta()) + stretch.end - stretch.start
-    return listed([f"{name} for about {span(length)}" for name, length in lengths.items()])
 
 
 def _renewal_lines(renewals: Iterable[tuple[str, date]]) -> tuple[str, ...]:

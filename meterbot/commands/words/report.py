@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from meterbot.chat import Answer, Form
 from meterbot.commands.context import CommandContext, Request, unavailable
-from meterbot.commands.own_seats import chosen
+from meterbot.commands.words.join import pushed_seat
 from meterbot.commands.words.seat import seat_detail
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Seat, Severity
@@ -20,7 +20,7 @@ class _NotStoredError(Exception):
 
 def form(context: CommandContext, request: Request) -> Form | None:
     """What to paste into. None where it is not certain for which seat."""
-    seat = _seat(context, request)
+    seat = pushed_seat(context, request, request.arguments)
     if context.receiver is None or isinstance(seat, Message):
         return None
     return Form(
@@ -35,7 +35,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     """Stores what was pasted. If it is refused, nothing is stored, and the answer says why."""
     if context.receiver is None:
         return unavailable(request)
-    seat = _seat(context, request)
+    seat = pushed_seat(context, request, request.arguments)
     if isinstance(seat, Message):
         return Answer(seat)
     if request.question.text is None:
@@ -52,11 +52,6 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     view = await context.view(replace(request, public=False))
     detail = seat_detail(view, [seat.name], ("seat", seat.name))
     return Answer(replace(detail, text=said, fallback=f"{said} {detail.fallback}"))
-
-
-def _seat(context: CommandContext, request: Request) -> Seat | Message:
-    name, question = " ".join(request.arguments) or None, request.question
-    return chosen(context.seats, question.platform, question.user, request.word, name)
 
 
 async def _store(context: CommandContext, receiver: PushReceiver, seat: Seat, pasted: str) -> str:

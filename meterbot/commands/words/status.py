@@ -61,7 +61,8 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     seen = [row for row in view.report.rows if view.may_see(row.seat.name)]
     plans = [f"{trouble}: correct plan in the configuration." for trouble in plan_troubles(seen)]
     seats = list({row.seat.name: row.seat for row in seen}.values())
-    joined, machines = await _machines(context, seats, now)
+    agents = await context.store.read(seat_agents.read)
+    joined, machines = await _machines(context, seats, agents, now)
     may_invite = view.operator and context.invitations is not None
     remind = joined.reminded[:5] if may_invite else ()
     places = await _destinations(context, now, last_tick)
@@ -82,23 +83,24 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         ],
         await _workers(context, now),
         last_tick=last_tick,
-        agents=await context.store.read(seat_agents.read),
+        agents=agents,
         remind=remind,
     )
     return Answer(message, request.public)
 
 
 async def _machines(
-    context: CommandContext, seats: Sequence[Seat], now: datetime
+    context: CommandContext, seats: Sequence[Seat], agents: Mapping[str, str], now: datetime
 ) -> tuple[JoinStatus, list[str]]:
     """Which of the pushing seats have joined, and what there is to say about the agents of those that have."""
-    if context.joining is None:
-        tokens = await context.store.read(push_tokens.read)
-        return replace(
-            await join_status(context.store, seats, {each.seat for each in tokens}, now), unasked=()
-        ), []
-    joined = await join_status(context.store, seats, await context.joining.connected(), now)
-    old = await context.joining.old_agents(seat.name for seat in seats if seat.source == PUSH)
+    terms, tokens = context.join_terms, await context.store.read(push_tokens.read)
+    connected = {each.seat for each in tokens} | (terms.configured if terms else frozenset())
+    joined = await join_status(context.store, seats, connected, now)
+    if terms is None:
+        return replace(joined, unasked=()), []
+    newest = terms.agent_version
+    pushing = [seat.name for seat in seats if seat.source == PUSH]
+    old = [name for name in pushing if agents.get(name, newest) != newest]
     line = "run a new line from /claude-spend join to update it"
     return joined, [f"An older agent sends for {listed(old, 10)}: {line}."] if old else []
 

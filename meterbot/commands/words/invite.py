@@ -1,4 +1,4 @@
-"""`join`, `approve` and `invite`: how a person's own machine gets its token."""
+"""`invite`: asks people to connect their machines."""
 
 from collections.abc import Sequence
 
@@ -10,19 +10,7 @@ from meterbot.core.models import Seat
 from meterbot.core.text import one_line
 
 
-async def join(context: CommandContext, request: Request) -> Answer:
-    if context.joining is None:
-        return unavailable(request)
-    return await context.joining.join(request.question, request.words)
-
-
-async def approve(context: CommandContext, request: Request) -> Answer:
-    if context.joining is None:
-        return unavailable(request)
-    return await context.joining.approve(request.question, request.words)
-
-
-async def invite(context: CommandContext, request: Request) -> Answer:
+async def answer(context: CommandContext, request: Request) -> Answer:
     question = request.question
     operators = context.redaction.operators
     if context.invitations is None:
