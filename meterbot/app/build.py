@@ -43,7 +43,6 @@ from meterbot.commands.context import CommandContext
 from meterbot.commands.digest_sender import DigestSender
 from meterbot.commands.invitations import Invitations
 from meterbot.commands.join import JoinTerms
-from meterbot.commands.readings import current_outlooks
 from meterbot.commands.team_report import SeatRow
 from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
@@ -250,15 +249,7 @@ def _connected(
         shown=config.privacy.rows == "named",
         counters=counters,
     )
-    digests = DigestSender(
-        store,
-        lambda: config.digest_readers(destinations, seats.invited),
-        context.report,
-        lambda report: current_outlooks(store, report),
-        delivery_worker.wake,
-        tz=config.timezone,
-        routing=routing,
-    )
+    digests = DigestSender(context, routing, lambda: config.digest_readers(destinations, seats.invited))
     ping_url = secret_value(config.watch.ping_url)
     return Bot(
         clock,

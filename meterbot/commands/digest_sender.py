@@ -1,11 +1,12 @@
 """Queues the digests that are due, one for each reader and day."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
+from meterbot.commands.context import CommandContext
 from meterbot.commands.digest import (
     DigestReader,
     DigestState,
@@ -16,16 +17,15 @@ from meterbot.commands.digest import (
 )
 from meterbot.commands.outlooks import NOWHERE, Outlooks
 from meterbot.commands.privacy import View
+from meterbot.commands.readings import current_outlooks
 from meterbot.commands.team_report import TeamReport
 from meterbot.core.deliveries import DeliveryKind, NewDelivery, Priority
 from meterbot.core.json_values import json_of, value_of
 from meterbot.core.models import Sample
 from meterbot.delivery.planner import delivery_id
 from meterbot.delivery.routing import RoutingSettings, hold
-from meterbot.store import Batch, Connection, Store, batches, deliveries, history, locks, rule_memories
+from meterbot.store import Batch, Connection, batches, deliveries, history, locks, rule_memories
 
-Report = Callable[[datetime], Awaitable[TeamReport]]
-OutlooksOf = Callable[[TeamReport], Awaitable[Outlooks]]
 _NEWER = "a newer digest contains it"
 
 
@@ -40,52 +40,46 @@ class _Draft:
     outlooks: Outlooks = NOWHERE
 
 
-def _state(connection: Connection, reader: DigestReader) -> DigestState | None:
+def _stored_state(connection: Connection, reader: DigestReader) -> DigestState | None:
     stored = rule_memories.read_memories(connection, [reader.name]).get(reader.name)
     state: DigestState | None = None if stored is None else value_of(DigestState, stored)
     return state
 
 
+def _memory(reader: DigestReader, state: DigestState) -> dict[str, str]:
+    return {reader.name: json_of(DigestState, state)}
+
+
 @dataclass
 class DigestSender:
-    """`readers` tells who gets digests now, `report` makes the team's report, `outlooks` its forecasts; `wake` is
-    called after something was queued. Each reader's state is stored, so that a restart neither repeats nor forgets a
-    digest."""
+    """`readers` tells who gets digests now. Each reader's state is stored, so that a restart neither repeats nor
+    forgets a digest."""
 
-    store: Store
-    readers: Callable[[], Sequence[DigestReader]]
-    report: Report
-    outlooks: OutlooksOf
-    wake: Callable[[], None]
-    tz: tzinfo
+    context: CommandContext
     routing: RoutingSettings
-
-    def __post_init__(self) -> None:
-        self._states: dict[str, DigestState] = {}
+    readers: Callable[[], Sequence[DigestReader]]
+    _states: dict[str, DigestState] = field(init=False, default_factory=dict)
 
     async def queue_due(self, now: datetime) -> None:
         """Queues every digest that is due. A new reader's first digest compares with the state at their first check."""
         waiting = [each for each in self.readers() if self._is_waiting(each, now)]
         if not waiting:
             return
-        report = await self.report(now)
-        queued = False
+        report = await self.context.report(now)
+        queued, store = False, self.context.store
         for reader in waiting:
-            known = self._states.get(reader.name) or await self._stored_state(reader)
+            known = self._states.get(reader.name) or await store.read(partial(_stored_state, reader=reader))
             draft = await self._draft(reader, report, known, now)
-            state, new = await self.store.run(partial(self._queue, draft=draft, known=known, now=now))
+            state, new = await store.run(partial(self._queue, draft=draft, known=known, now=now))
             queued |= new
             if state is not None:
                 self._states[reader.name] = state
         if queued:
-            self.wake()
+            self.context.wake()
 
     def _is_waiting(self, reader: DigestReader, now: datetime) -> bool:
         state = self._states.get(reader.name)
         return state is None or due(reader.schedule, now, state) is not None
-
-    async def _stored_state(self, reader: DigestReader) -> DigestState | None:
-        return await self.store.read(lambda c: _state(c, reader))
 
     async def _draft(
         self, reader: DigestReader, report: TeamReport, known: DigestState | None, now: datetime
@@ -97,10 +91,21 @@ class DigestSender:
             return _Draft(reader, view, content)
         rows = [row for row in report.rows if not reader.seats or row.seat.name in reader.seats]
         counters = {row.counter for row in rows if row.counter is not None and not row.beside}
-        since = min(known.at, known.since or known.at)
-        samples = await self.store.read(lambda c: history.read(c, counters, since))
-        outlooks = await self.outlooks(replace(report, rows=tuple(rows)))
+        since, store = min(known.at, known.since or known.at), self.context.store
+        samples = await store.read(lambda c: history.read(c, counters, since))
+        outlooks = await current_outlooks(store, replace(report, rows=tuple(rows)))
         return _Draft(reader, view, content, samples, outlooks)
+
+    def _view(self, reader: DigestReader, report: TeamReport) -> View:
+        return View(
+            report,
+            self.context.tz,
+            self.routing.redaction.rows,
+            frozenset(reader.seats),
+            public=not reader.seats and not reader.operator,
+            operator=reader.operator,
+            salt=secrets.token_hex(16),
+        )
 
     def _queue(
         self, connection: Connection, draft: _Draft, known: DigestState | None, now: datetime
@@ -108,15 +113,17 @@ class DigestSender:
         """The reader's new state, and whether a digest was queued."""
         reader = draft.reader
         locks.names(connection, [reader.name])
-        before = _state(connection, reader)
-        if before is None:
-            return self._first_state(connection, draft, now), False
+        before = _stored_state(connection, reader)
         day = due(reader.schedule, now, before)
-        if day is None or before != known:
-            return before, False  # another worker was here
+        if before is None and day is not None and draft.content_hash is not None:
+            before = DigestState(day, now, draft.content_hash)
+            rule_memories.write_memories(connection, _memory(reader, before))
+            return before, False
+        if before is None or day is None or before != known:
+            return before, False  # another worker was here, or nothing is known yet
         if draft.content_hash is None or draft.content_hash == before.content_hash:
             state = replace(before, day=day)
-            rule_memories.write_memories(connection, {reader.name: json_of(DigestState, state)})
+            rule_memories.write_memories(connection, _memory(reader, state))
             return state, False
         since = before.at
         if before.digest is not None and before.since is not None:
@@ -124,11 +131,11 @@ class DigestSender:
             if deliveries.withdraw(connection, last.key, reader.destination, _NEWER):
                 since = before.since  # this one covers the time of the one that was not sent
         state = DigestState(day, now, draft.content_hash, digest=day, since=since)
-        batches.write(connection, self._batch(draft, state, now))
+        batches.write(connection, self._batch(draft, state, since, now))
         return state, True
 
-    def _batch(self, draft: _Draft, state: DigestState, now: datetime) -> Batch:
-        reader, since = draft.reader, state.since or state.at
+    def _batch(self, draft: _Draft, state: DigestState, since: datetime, now: datetime) -> Batch:
+        reader = draft.reader
         event = digest_event(reader, state.day, now)
         held = hold(event, replace(self.routing, quiet=None), (), now)
         delivery = NewDelivery(
@@ -142,26 +149,4 @@ class DigestSender:
             not_before=None if held is None else held.until,
             held=None if held is None else held.why,
         )
-        return Batch(
-            memories={reader.name: json_of(DigestState, state)}, events=(event,), deliveries=(delivery,)
-        )
-
-    def _first_state(self, connection: Connection, draft: _Draft, now: datetime) -> DigestState | None:
-        passed = due(draft.reader.schedule, now, None)
-        if draft.content_hash is None or passed is None:
-            return None
-        state = DigestState(passed, now, draft.content_hash)
-        rule_memories.write_memories(connection, {draft.reader.name: json_of(DigestState, state)})
-        return state
-
-    def _view(self, reader: DigestReader, report: TeamReport) -> View:
-        alone = bool(reader.seats) or reader.operator
-        return View(
-            report,
-            self.tz,
-            self.routing.redaction.rows,
-            frozenset(reader.seats),
-            public=not alone,
-            operator=reader.operator,
-            salt=secrets.token_hex(16),
-        )
+        return Batch(memories=_memory(reader, state), events=(event,), deliveries=(delivery,))

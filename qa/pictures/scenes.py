@@ -11,6 +11,7 @@ from meterbot.app.run import Bot
 from meterbot.chat import Answer, Question
 from meterbot.commands.digest import DigestReader, Schedule, message
 from meterbot.commands.privacy import View
+from meterbot.commands.readings import current_outlooks
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import Destination, PostContent
 from meterbot.core.messages import Message
@@ -81,8 +82,8 @@ async def played(size: int) -> tuple[dict[str, Answer], dict[str, Message]]:
 
 async def _digests(bot: Bot) -> dict[str, Message]:
     """The digests of a day and a week for a channel, and a person's own."""
-    report = await bot.digests.report(_END)
-    outlooks = await bot.digests.outlooks(report)
+    report = await bot.commands.context.report(_END)
+    outlooks = await current_outlooks(bot.store, report)
     counters = {row.counter for row in report.rows if row.counter is not None}
     channel, person = Destination("slack", "C0123456789"), Destination("slack", "@UANA")
     readers = {
@@ -96,7 +97,7 @@ async def _digests(bot: Bot) -> dict[str, Message]:
         own = frozenset(reader.seats)
         view = View(report, UTC, "named", own, public=not own)
         rows = tuple(row for row in report.rows if not own or row.seat.name in own)
-        ahead = outlooks if not own else await bot.digests.outlooks(replace(report, rows=rows))
+        ahead = outlooks if not own else await current_outlooks(bot.store, replace(report, rows=rows))
         samples = await bot.store.read(lambda connection: history.read(connection, counters, since))
         return message(reader, view, samples, since, ahead)
 

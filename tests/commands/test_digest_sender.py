@@ -2,17 +2,16 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from typing import Never
 
 import pytest
 
+from meterbot.commands.context import CommandContext
 from meterbot.commands.digest import DigestReader, Schedule
 from meterbot.commands.digest_sender import DigestSender
-from meterbot.commands.outlooks import Outlooks
-from meterbot.commands.readings import current_outlooks, current_report
-from meterbot.commands.team_report import TeamReport
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import Destination, Priority
-from meterbot.core.models import Sample
+from meterbot.core.models import Sample, Seat
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.routing import Quiet, RoutingSettings, Silence
 from meterbot.delivery.worker import DeliveryWorker
@@ -43,15 +42,8 @@ class Desk:
     def __init__(self, store: Store, *readers: DigestReader, routing: RoutingSettings | None = None) -> None:
         self.store, self.wall, self.woken = store, Wall("slack"), 0
         self.routing = routing or RoutingSettings()
-        self.digests = DigestSender(
-            store, lambda: readers, self._report, self._outlooks, self._wake, tz=UTC, routing=self.routing
-        )
-
-    async def _report(self, now: datetime) -> TeamReport:
-        return await current_report(self.store, SEATS.values(), now)
-
-    async def _outlooks(self, report: TeamReport) -> Outlooks:
-        return await current_outlooks(self.store, report)
+        context = CommandContext(store, SEATS, lambda: NINE, UTC, "1", wake=self._wake)
+        self.digests = DigestSender(context, self.routing, lambda: readers)
 
     def _wake(self) -> None:
         self.woken += 1
@@ -192,14 +184,16 @@ async def test_a_look_that_fails_is_made_again(store: Store, again: bool) -> Non
     await desk.look(NINE - DAY / 2)
     await desk.spend("5", NINE - timedelta(hours=1))
 
-    async def away(_: datetime) -> TeamReport:
-        raise ConnectionError
+    class Away(dict[str, Seat]):
+        def values(self) -> Never:  # type: ignore[override]  # as a report of which the database is away
+            raise ConnectionError
 
     if again:
-        desk.digests.report = away
+        context = desk.digests.context
+        desk.digests.context = replace(context, seats=Away())
         with pytest.raises(ConnectionError):
             await desk.digests.queue_due(NINE)
-        desk.digests.report = desk._report
+        desk.digests.context = context
     assert len(await desk.look(NINE + timedelta(minutes=1))) == 1
 
 

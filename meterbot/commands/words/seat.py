@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, tzinfo
 
 from meterbot.chat import Answer
@@ -11,7 +11,14 @@ from meterbot.commands.org_lines import people_lines
 from meterbot.commands.outlooks import NOWHERE, Outlooks
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import current_outlooks, two_months
-from meterbot.commands.rows import health_sentence, plan_price_text, row_note, row_value, spent_so_far
+from meterbot.commands.rows import (
+    Hourly,
+    health_sentence,
+    plan_price_text,
+    row_note,
+    row_value,
+    spent_so_far,
+)
 from meterbot.commands.seat_lines import seat_values
 from meterbot.commands.team_report import MissingSeat, SeatRow
 from meterbot.commands.words.forecast import seat_outlook_sentences
@@ -22,7 +29,6 @@ from meterbot.core.plans import plan_name
 from meterbot.core.text import day_text, listed, moment, one_line, sentence, span
 from meterbot.rules.blocked import Block
 from meterbot.rules.hours import Hour
-from meterbot.rules.renewals import next_charge
 
 _MOST_LINES = 25
 
@@ -71,47 +77,29 @@ def seat_detail(
     title = listed([one_line(name, 60) for name in names])
     if len(rows) == 1 and rows[0].used is not None:
         title = f"{title}: {row_value(rows[0], view)}"
-    blocked = any(row.block for row in rows)
-    gone = {missing.seat: missing for missing in report.missing}
-    any_missing = any(name in gone for name in names)
-    first = [f"{one_line(row.seat.name, 60)}: {_in_short(row, view)}" for row in rows]
+    gone, hourly = {missing.seat: missing for missing in report.missing}, by_counter(hours)
+    first, sections = [], []
+    for row in rows:
+        first.append(f"{one_line(row.seat.name, 60)}: {row_value(row, view)}, {row_note(row, view)}")
+        facts = [line for one in outlooks.seats if one.row is row for line in seat_outlook_sentences(one, view)]
+        facts += _facts(row, view, hourly, gone.get(row.seat.name))
+        lines = _lines(row, view, _heading(row, view) if len(rows) > 1 else None)
+        sections += [lines, *_people(row, view), Section(tuple(facts))]
+    severity = Severity.INFO if gone.keys().isdisjoint(names) else Severity.WARNING
     return Message(
         title=title,
         fallback="; ".join(first),
-        severity=Severity.CRITICAL if blocked else Severity.WARNING if any_missing else Severity.INFO,
-        sections=tuple(
-            part
-            for row in rows
-            for part in _seat_sections(
-                row, view, _Ahead(outlooks, hours), gone.get(row.seat.name), titled=len(rows) > 1
-            )
-        ),
+        severity=Severity.CRITICAL if any(row.block for row in rows) else severity,
+        sections=tuple(sections),
         actions=() if view.public else buttons(*words),
         footer=f"As of {moment(report.as_of, view.tz)}",
     )
 
 
-def _in_short(row: SeatRow, view: View) -> str:
-    return f"{row_value(row, view)}, {row_note(row, view)}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Ahead:
-    outlooks: Outlooks
-    hours: Sequence[Hour]
-
-    def sentences(self, row: SeatRow, view: View) -> list[str]:
-        """The forecast of one seat."""
-        found = [one for one in self.outlooks.seats if one.row is row]
-        return [line for one in found for line in seat_outlook_sentences(one, view)]
-
-
-def _charge(row: SeatRow, view: View, hours: Sequence[Hour]) -> list[str]:
+def _charge(row: SeatRow, view: View, hourly: Hourly) -> list[str]:
     """`Next charge Thu May 14: $200.00 (max_20x), and $17.20 spent so far this month; $12.10 by this day of March.`"""
-    subscription = row.snapshot.subscription
-    day = None if subscription is None else next_charge(subscription)
-    today = view.report.as_of.astimezone(view.tz).date()
-    spent = spent_so_far(row, by_counter(hours), view.report.as_of)
+    day, today = row.facts.next_charge, view.report.as_of.astimezone(view.tz).date()
+    spent = spent_so_far(row, hourly, view.report.as_of)
     price = "" if row.seat.plan_price is None else plan_price_text(row.seat)
     if day is None or day < today:
         fee = [f"Plan fee on top: {price}."] if price else []
@@ -120,23 +108,22 @@ def _charge(row: SeatRow, view: View, hours: Sequence[Hour]) -> list[str]:
     return [f"Next charge {day_text(day)}{': ' * bool(with_it)}{with_it}."]
 
 
-def _seat_sections(
-    row: SeatRow, view: View, ahead: _Ahead, gone: MissingSeat | None, *, titled: bool
-) -> list[Section]:
+def _heading(row: SeatRow, view: View) -> str:
+    name = one_line(row.seat.name, 60)
+    if row.seat.name not in view.report.split:
+        return name
+    where = row.snapshot.org_name or (row.counter.org if row.counter else "never read")
+    return f"{name}, {one_line(where, 60)}"
+
+
+def _lines(row: SeatRow, view: View, heading: str | None) -> Section:
     values = seat_values(row.snapshot, view.report.as_of, view.tz, row.details.windows_at)
     if row.pace is not None:
         per_hour, over = show(row.pace.per_hour, grouped=True), span(row.pace.over)
         values.append(("Rate", f"{per_hour} an hour over the last {over}"))
     if not row.metered and not row.beside:
         values.append(("Extra usage", row_value(row, view)))
-    heading = None
-    several = sum(other.seat.name == row.seat.name for other in view.report.rows) > 1
-    if titled:
-        where = row.snapshot.org_name or (row.counter.org if row.counter else "never read")
-        heading = one_line(row.seat.name, 60) + (f", {one_line(where, 60)}" if several else "")
-    facts = [*ahead.sentences(row, view), *_facts(row, view, ahead, gone)]
-    lines = Section(tuple(value for _, value in values), heading, labels=tuple(label for label, _ in values))
-    return [lines, *_people(row, view), Section(tuple(facts))]
+    return Section(tuple(value for _, value in values), heading, labels=tuple(label for label, _ in values))
 
 
 def _people(row: SeatRow, view: View) -> list[Section]:
@@ -147,7 +134,7 @@ def _people(row: SeatRow, view: View) -> list[Section]:
     return [Section(tuple(named), heading="People")] if named else []
 
 
-def _facts(row: SeatRow, view: View, ahead: _Ahead, gone: MissingSeat | None) -> list[str]:
+def _facts(row: SeatRow, view: View, hourly: Hourly, gone: MissingSeat | None) -> list[str]:
     facts = [f"Read from {row.seat.source}: {row_note(row, view)}."]
     facts += _sharing(row, view)
     if row.block is not None:
@@ -156,7 +143,7 @@ def _facts(row: SeatRow, view: View, ahead: _Ahead, gone: MissingSeat | None) ->
         facts.append(sentence(health_sentence(gone, view.tz)))
     if row.snapshot.tier is not None:
         facts.append(f"Plan: {plan_name(row.snapshot.tier)}.")
-    facts += _charge(row, view, ahead.hours)
+    facts += _charge(row, view, hourly)
     facts += _of_the_machine(row, view)
     return facts + [f"Note: {one_line(note)}" for note in _notes(row)]
 
@@ -180,22 +167,16 @@ def _of_the_machine(row: SeatRow, view: View) -> list[str]:
 
 def _sharing(row: SeatRow, view: View) -> list[str]:
     """Which other seats read the same counter, and what is known through them."""
-    others = [
-        other.seat.name
-        for other in view.report.rows
-        if other.counter == row.counter and row.counter is not None and other.seat.name != row.seat.name
-    ]
-    if not others or row.beside:
+    same = [other.seat.name for other in view.report.rows if other.counter == row.counter]
+    others = [name for name in same if name != row.seat.name]
+    if row.counter is None or row.beside or not others:
         return []
 
     def named(name: str) -> str:
         return one_line(name, 60) if view.may_see(name) else "another seat"
 
-    parts = [
-        f"{words} ({named(row.details.through[part])})"
-        for part, words in _PARTS.items()
-        if part in row.details.through
-    ]
+    through = row.details.through
+    parts = [f"{words} ({named(through[part])})" for part, words in _PARTS.items() if part in through]
     read = f", known through others: {listed(parts)}" if parts else ""
     return [f"One account with {listed(list(dict.fromkeys(map(named, others))))}: counted once{read}."]
 
