@@ -1,8 +1,8 @@
 """`status`: how meterbot itself is doing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from meterbot.chat import Answer, Connection
 from meterbot.commands.context import CommandContext, Request
@@ -14,7 +14,7 @@ from meterbot.core.deliveries import ChannelQueue, Destination, all_queues
 from meterbot.core.inline import instant
 from meterbot.core.json_values import value_of
 from meterbot.core.lease import GATEWAY
-from meterbot.core.messages import Action, Column, Message, Section, Table, button, buttons
+from meterbot.core.messages import Column, Message, Section, Table, button, buttons
 from meterbot.core.models import Seat, Severity
 from meterbot.core.text import age, count, listed, one_line
 from meterbot.ingest.pushes import PUSH
@@ -22,6 +22,7 @@ from meterbot.store import (
     CONNECTIONS,
     LAST_TICK,
     Store,
+    Worker,
     deliveries,
     notes,
     pull_requests,
@@ -30,61 +31,37 @@ from meterbot.store import (
     workers,
 )
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _MOST_SEATS = 30
 _MOST_LINES = 25
 _TICK_LATE = timedelta(minutes=5)
 """A running bot notes a tick every minute."""
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationStatus:
-    """A channel's queue, and how its chat is connected; `connection` is None where no running bot says so."""
-
-    queue: ChannelQueue
-    connection: Connection | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerStatus:
-    """One of several on the database, alive: its name, since when it runs, and whether it listens to Discord."""
-
-    name: str
-    since: datetime
-    listens: bool = False
-
-
 async def answer(context: CommandContext, request: Request) -> Answer:
-    view = await context.view(request)
+    view, store = await context.view(request), context.store
     now = view.report.as_of
-    ticked = await context.store.read(lambda c: notes.read(c, LAST_TICK))
+    ticked = await store.read(lambda c: notes.read(c, LAST_TICK))
     last_tick = None if ticked is None else datetime.fromisoformat(ticked)
     seen = [row for row in view.report.rows if view.may_see(row.seat.name)]
     plans = [f"{trouble}: correct plan in the configuration." for trouble in plan_troubles(seen)]
     seats = list({row.seat.name: row.seat for row in seen}.values())
-    agents = await context.store.read(seat_agents.read)
+    agents = await store.read(seat_agents.read)
     joined, machines = await _machines(context, seats, agents, now)
     may_invite = view.operator and context.invitations is not None
-    remind = joined.reminded[:5] if may_invite else ()
-    places = await _destinations(context, now, last_tick)
-    remarks = context.remarks()
+    queues, remarks = await _queues(context, now), context.remarks()
     if len(seen) < len(view.report.rows):  # these name seats, and people who own one
-        places = [place for place in places if not place.queue.channel.startswith("@")]
-        remarks = ()
+        queues, remarks = [queue for queue in queues if not queue.channel.startswith("@")], ()
     message = status(
         view,
-        places,
+        queues,
+        await _connections(context, now, last_tick),
         context.version,
-        [
-            *remarks,
-            *machines,
-            *joined.sentences(may_invite=may_invite),
-            *plans,
-            *await _failed(context.store),
-        ],
-        await _workers(context, now),
+        [*remarks, *machines, *joined.sentences(may_invite=may_invite), *plans, *await _failed(store)],
+        [] if store.sole else await store.read(lambda c: workers.read(c, now)),
         last_tick=last_tick,
         agents=agents,
-        remind=remind,
+        remind=joined.reminded[:5] if may_invite else (),
     )
     return Answer(message, request.public)
 
@@ -109,92 +86,79 @@ async def _failed(store: Store) -> list[str]:
     """What was given up, a line for each kind; `meterbot failed` names them."""
     messages, pulls = await store.read(deliveries.failed), await store.read(pull_requests.failed)
     given_up = {
-        f"{count(len(messages), 'message')} could not be posted": [one.reason for one in messages],
-        f"The cost of {count(len(pulls), 'pull request')} could not be calculated": [
-            one.reason for one in pulls
-        ],
+        f"{count(len(messages), 'message')} could not be posted": messages,
+        f"The cost of {count(len(pulls), 'pull request')} could not be calculated": pulls,
     }
     return [
-        f"{what} (last reason: {one_line(reasons[-1])}). Run meterbot failed."
-        for what, reasons in given_up.items()
-        if reasons
+        f"{what} (last reason: {one_line(failed[-1].reason)}). Run meterbot failed."
+        for what, failed in given_up.items()
+        if failed
     ]
 
 
-async def _workers(context: CommandContext, now: datetime) -> list[WorkerStatus]:
-    """The workers that share the database; none where only one can."""
-    alive = [] if context.store.sole else await context.store.read(lambda c: workers.read(c, now))
-    return [WorkerStatus(worker.name, worker.since, GATEWAY in worker.leases) for worker in alive]
+async def _queues(context: CommandContext, now: datetime) -> list[ChannelQueue]:
+    """Every queue, whether its chat runs here or not, and an empty one for each other destination."""
+    running = [Destination(chat.name, chat.destination) for chat in context.chats]
+    queues = await context.store.read(lambda c: deliveries.read_queues(c, now))
+    return all_queues(queues, context.destinations or running)
 
 
-async def _destinations(
+async def _connections(
     context: CommandContext, now: datetime, last_tick: datetime | None
-) -> list[DestinationStatus]:
-    """Every running chat and every queue, whether its chat runs here or not."""
+) -> dict[str, Connection]:
+    """How the chats are connected that run here, or else those of the bot that stored its last tick."""
     connections = {chat.name: chat.connection() for chat in context.chats}
     if not connections and last_tick is not None and now - last_tick <= _TICK_LATE:
         noted = await context.store.read(lambda c: notes.read(c, CONNECTIONS))
         connections = value_of(dict[str, Connection], noted or "{}")
-    destinations = context.destinations or [
-        Destination(chat.name, chat.destination) for chat in context.chats
-    ]
-    queues = all_queues(await context.store.read(lambda c: deliveries.read_queues(c, now)), destinations)
-    return [DestinationStatus(queue, connections.get(queue.chat)) for queue in queues]
+    return connections
 
 
 def status(
     view: View,
-    destinations: Sequence[DestinationStatus],
+    queues: Sequence[ChannelQueue],
+    connections: Mapping[str, Connection],
     version: str,
     remarks: Sequence[str] = (),
-    processes: Sequence[WorkerStatus] = (),
+    processes: Sequence[Worker] = (),
     *,
     last_tick: datetime | None = None,
     agents: Mapping[str, str] | None = None,
     remind: Sequence[str] = (),
 ) -> Message:
-    """What meterbot cannot read or post, and `remarks` about the set-up. `processes`: the workers on a shared database.
+    """What meterbot cannot read or post, and `remarks` about the set-up. `connections`: of the running chats, by name.
+    `processes`: the workers on a shared database.
     `last_tick`: when one of them last checked its seats. `agents`: the version of the agent on each seat's machine.
     `remind`: the seats whose owners the reader may remind to join."""
     report, tz, now = view.report, view.tz, view.report.as_of
     sources = len({row.seat.name for row in report.rows})
-    well = sources - len(report.missing)
-    known = [each.connection for each in destinations if each.connection is not None]
-    down = not known and not processes and (last_tick is None or now - last_tick > _TICK_LATE)
+    down = not connections and not processes and (last_tick is None or now - last_tick > _TICK_LATE)
     troubled = (
         down
         or bool(report.missing)
-        or any(not connection.up for connection in known)
-        or any(each.queue.trouble for each in destinations)
+        or any(not connection.up for connection in connections.values())
+        or any(queue.trouble for queue in queues)
     )
-    first = f"{well} of {count(sources, 'source')} ok. {_last_reading(report)}"
-    text = [f"{first} {_running(last_tick, now, down=down)}".strip()]
+    first = f"{sources - len(report.missing)} of {count(sources, 'source')} ok. {_last_reading(report)}"
+    text = f"{first} {_running(last_tick, now, down=down)}".strip()
+    places = [_destination_line(each, connections.get(each.chat), now, tz) for each in queues]
+    sections = (
+        Section(tuple(_attention(report, tz)), heading="Needs attention"),
+        Section(tuple(places) or ("none configured",), heading="Destinations"),
+        Section(tuple(_worker_line(each, tz) for each in processes), heading="Processes"),
+        Section(tuple(remarks), heading="Set-up"),
+    )
+    reminder = button("Remind to join", "invite", *remind) if remind else ()
     return Message(
         title="meterbot status",
-        fallback=f"meterbot {version}: {' '.join(text)}",
+        fallback=f"meterbot {version}: {text}",
         severity=Severity.WARNING if troubled else Severity.GOOD,
-        text="\n".join(text),
+        text=text,
         tables=_sources(view, agents or {}),
-        sections=(
-            *_attention(report, tz),
-            Section(
-                tuple(_destination_line(each, now, tz) for each in destinations) or ("none configured",),
-                heading="Destinations",
-            ),
-            *(
-                [Section(tuple(_worker_line(each, tz) for each in processes), heading="Processes")]
-                if processes
-                else []
-            ),
-            *([Section(tuple(remarks), heading="Set-up")] if remarks else []),
-        ),
-        actions=() if view.public else (*_reminder(remind), *buttons("status")),
+        sections=tuple(section for section in sections if section.lines),
+        actions=() if view.public else (*reminder, *buttons("status")),
         footer=f"meterbot {version}",
     )
-
-
-def _reminder(seats: Sequence[str]) -> tuple[Action, ...]:
-    return button("Remind to join", "invite", *seats) if seats else ()
 
 
 def _last_reading(report: TeamReport) -> str:
@@ -213,18 +177,13 @@ def _sources(view: View, agents: Mapping[str, str]) -> tuple[Table, ...]:
     """How old each seat's numbers are; seats that need attention come first, and are for everyone."""
     report = view.report
     gone = {missing.seat: missing for missing in report.missing}
-    newest: dict[str, tuple[str, datetime | None]] = {}
-    for row in report.rows:
-        _, before = newest.get(row.seat.name, ("", None))
-        read = max((at for at in (before, row.read_at) if at is not None), default=None)
-        newest[row.seat.name] = row.seat.source, read
+    newest = {row.seat.name: row for row in sorted(report.rows, key=lambda row: row.read_at or _NEVER)}
     seen = [name for name in newest if name in gone or view.may_see(name)]
-    names = sorted(seen, key=lambda name: (name not in gone, name))
     rows = []
-    for name in names[:_MOST_SEATS]:
-        source, read = newest[name]
+    for name in sorted(seen, key=lambda name: (name not in gone, name))[:_MOST_SEATS]:
+        read_at, source = newest[name].read_at, newest[name].seat.source
         state = health_text(gone[name].health) if name in gone else "ok"
-        when = "never" if read is None else age(read, report.as_of)
+        when = "never" if read_at is None else age(read_at, report.as_of)
         rows.append((one_line(name, NAME_COLUMNS), state, when, source, one_line(agents.get(name, ""), 12)))
     if not rows:
         return ()
@@ -239,23 +198,23 @@ def _sources(view: View, agents: Mapping[str, str]) -> tuple[Table, ...]:
     return (compact_table("Sources", columns, rows, f"and {more} more" if more else ""),)
 
 
-def _attention(report: TeamReport, tz: tzinfo) -> list[Section]:
+def _attention(report: TeamReport, tz: tzinfo) -> list[str]:
     lines = missing_lines(report.missing, tz)
-    if len(lines) > _MOST_LINES:
-        lines = [*lines[:_MOST_LINES], f"and {len(lines) - _MOST_LINES} more that need attention"]
-    return [Section(tuple(lines), heading="Needs attention")] if lines else []
+    more = len(lines) - _MOST_LINES
+    return [*lines[:_MOST_LINES], f"and {more} more that need attention"] if more > 0 else lines
 
 
-def _worker_line(worker: WorkerStatus, tz: tzinfo) -> str:
-    listens = "; listens to Discord" if worker.listens else ""
+def _worker_line(worker: Worker, tz: tzinfo) -> str:
+    listens = "; listens to Discord" if GATEWAY in worker.leases else ""
     return f"{one_line(worker.name, 60)}: running since {instant(worker.since, tz)}{listens}"
 
 
-def _destination_line(place: DestinationStatus, now: datetime, tz: tzinfo) -> str:
-    queue = place.queue
-    parts = [_connection_text(place.connection, tz)]
-    if place.connection is not None and place.connection.detail:
-        parts.append(one_line(place.connection.detail))
+def _destination_line(
+    queue: ChannelQueue, connection: Connection | None, now: datetime, tz: tzinfo
+) -> str:
+    parts = [_connection_text(connection, tz)]
+    if connection is not None and connection.detail:
+        parts.append(one_line(connection.detail))
     late = queue.waiting - queue.held
     if late:
         oldest = "" if queue.oldest is None else f", the oldest queued {age(queue.oldest, now)}"
