@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from meterbot.commands.outlooks import NOWHERE, Outlooks
 from meterbot.commands.privacy import View
+from meterbot.commands.rows import NAME_COLUMNS, who
 from meterbot.commands.team_report import SeatRow
 from meterbot.commands.words.forecast import month_ends
 from meterbot.commands.words.seat import seat_detail
@@ -25,14 +26,13 @@ from meterbot.core.models import (
     by_counter,
 )
 from meterbot.core.money import Money, totals
-from meterbot.core.text import amounts_text, count, day_text, listed, one_line
+from meterbot.core.text import amounts_text, day_text, one_line
 from meterbot.rules.increases import spend_between
 
 Every = Literal["day", "week"]
 
 _Amount = tuple[Money, ...] | None
 """Per currency; None where it is not known."""
-_NAME = 24
 _UNKNOWN = "not known"
 
 
@@ -134,7 +134,7 @@ def message(
     lately = {name: _amounts(amount) for name, amount in spent.items()}
     if reader.seats:
         whole = seat_detail(view, reader.seats, ("me",), outlooks)
-        each = [f"{one_line(name, _NAME)}: {amount}" for name, amount in lately.items()]
+        each = [f"{one_line(name, NAME_COLUMNS)}: {amount}" for name, amount in lately.items()]
         text = [begins, *(each if len(each) > 1 else [])]
     else:
         whole = replace(team(view), tables=seats_table(view, lately))
@@ -168,12 +168,9 @@ def _spent(
 
 def _left_out(view: View, spent: Mapping[str, _Amount]) -> list[str]:
     """A sentence about the seats whose spend is not in the sum, by name as far as the reader may see them."""
-    unknown = sorted(name for name, amount in spent.items() if amount is None)
-    if not unknown or len(unknown) == len(spent):
-        return []
-    named = [one_line(name, _NAME) for name in unknown if view.may_see(name)]
-    others = len(unknown) - len(named)
-    return [f"Not in this sum: {listed([*named, *([count(others, 'seat')] if others else [])], 10)}."]
+    unknown = [name for name, amount in spent.items() if amount is None]
+    mixed = 0 < len(unknown) < len(spent)
+    return [f"Not in this sum: {who(unknown, view)}."] if mixed else []
 
 
 def _spent_by(

@@ -28,9 +28,7 @@ def compact_table(
     caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], note: str = ""
 ) -> Table:
     """A table without the columns that would be empty in every row."""
-    kept = [
-        place for place in range(len(columns)) if not place or not rows or any(row[place] for row in rows)
-    ]
+    kept = [place for place in range(len(columns)) if not place or any(row[place] for row in rows)]
     return Table(
         caption,
         tuple(columns[place] for place in kept),
@@ -51,10 +49,8 @@ def row_value(row: SeatRow, view: View) -> str:
 def not_in_sums(rows: Iterable[SeatRow]) -> str:
     """Says how many seats' spend is unknown, so that no sum contains it; empty if there is none."""
     number = len({row.seat.name for row in rows if not row.known and not row.beside})
-    verb = "is" if number == 1 else "are"
-    return (
-        f"The spend of {count(number, 'seat')} {verb} not known and not in these numbers." if number else ""
-    )
+    is_ = "is" if number == 1 else "are"
+    return f"The spend of {count(number, 'seat')} {is_} not known and not in these numbers." if number else ""
 
 
 def row_note(row: SeatRow, view: View) -> str:
@@ -68,6 +64,14 @@ def row_note(row: SeatRow, view: View) -> str:
     if health is not Health.OK:
         note = f"{'' if row.outdated else 'last known '}{note} ({health_text(health)})"
     return ", ".join([note, *_same_account(row, view)])
+
+
+def who(names: Iterable[str], view: View, most: int = 10) -> str:
+    """`ana, bo and 2 seats`: by name as far as this reader may see the names."""
+    seats = sorted(names)
+    named = [one_line(name, NAME_COLUMNS) for name in seats if view.may_see(name)]
+    hidden = len(seats) - len(named)
+    return listed([*named, *([count(hidden, "seat")] if hidden else [])], most)
 
 
 def seat_name(row: SeatRow, view: View) -> str:
@@ -175,16 +179,14 @@ def charge_lines(charges: Sequence[tuple[date, SeatRow]], view: View) -> Iterato
 
 
 def _charged(rows: Sequence[SeatRow], view: View) -> str:
-    names = [one_line(row.seat.name, NAME_COLUMNS) for row in rows if view.may_see(row.seat.name)]
-    hidden = len(rows) - len(names)
-    who = listed([*names, *([count(hidden, "seat")] if hidden else [])], 5)
+    whose = who([row.seat.name for row in rows], view, 5)
     if len(rows) == 1:
         price = plan_price_text(rows[0].seat)
     else:
         prices = [row.seat.plan_price for row in rows if row.seat.plan_price is not None]
         least = "at least " if prices and len(prices) < len(rows) else ""
         price = f"{least}{amounts_text(totals(prices).values())}" if prices else ""
-    return f"{who}, {price}" if price else who
+    return f"{whose}, {price}" if price else whose
 
 
 def is_configured(row: SeatRow) -> bool:
@@ -201,23 +203,25 @@ def plan_price_text(seat: Seat) -> str:
     return " ".join(price + [f"({', '.join(notes)})"] * bool(notes))
 
 
-def hours_of(row: SeatRow, hourly: Hourly) -> Sequence[Hour]:
-    return () if row.counter is None else hourly.get(row.counter, ())
+def month_before(row: SeatRow, hourly: Hourly, now: datetime) -> Money | None:
+    """What the seat had spent by this day of the month before; None if not known."""
+    if row.counter is None or row.used is None:
+        return None
+    return by_this_day(hourly.get(row.counter, ()), row.used, now)
 
 
 def spent_so_far(row: SeatRow, hourly: Hourly, now: datetime) -> str:
     """`$17.20 spent so far this month; $12.10 by this day of March`, as much of it as is known."""
     if row.used is None or row.outdated:
         return ""
-    earlier = by_this_day(hours_of(row, hourly), row.used, now)
+    earlier = month_before(row, hourly, now)
     return beside_last_month(show(row.used, grouped=True), [] if earlier is None else [earlier], now)
 
 
 def beside_last_month(used: str, earlier: Iterable[Money], now: datetime) -> str:
     before = amounts_text(earlier)
-    return f"{used} spent so far this month" + (
-        f"; {before} by this day of {last_month(now):%B}" if before else ""
-    )
+    then = f"; {before} by this day of {last_month(now):%B}" if before else ""
+    return f"{used} spent so far this month{then}"
 
 
 def missing_lines(missing: Iterable[MissingSeat], tz: tzinfo, *, brief: bool = False) -> list[str]:

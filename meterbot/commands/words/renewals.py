@@ -13,19 +13,20 @@ from meterbot.commands.rows import (
     beside_last_month,
     charge_lines,
     compact_table,
-    hours_of,
     is_configured,
+    month_before,
     plan_price_text,
     seat_name,
     upcoming,
+    who,
 )
 from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.commands.words.team import unpriced_text
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import by_counter
 from meterbot.core.money import show, totals
-from meterbot.core.text import amounts_text, count, day_text, listed, one_line
-from meterbot.rules.hours import Hour, by_this_day, last_month
+from meterbot.core.text import amounts_text, day_text, one_line
+from meterbot.rules.hours import Hour, last_month
 
 MOST_ROWS = 50
 _MOST_LINES = 25
@@ -42,8 +43,7 @@ def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
     and of which seats nothing is known."""
     report, hourly = view.report, by_counter(hours)
     rows = [row for row in report.rows if view.sees_rows_of(row.seat.name)]
-    charges = upcoming(view)
-    endings = _endings(rows, view)
+    charges, endings = upcoming(view), _endings(rows, view)
     dated = {row.seat.name for _, row in charges} | {name for _, name in endings}
     accounts = {row.counter for _, row in charges}
     unknown = [
@@ -55,16 +55,16 @@ def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
     text += [f"Plan fees: {amounts_text(fees)}{unpriced_text(view)}"] if fees else []
     text += _team_so_far(report, hourly)
     ends = tuple(f"{one_line(name, 60)}: {day_text(on)}" for on, name in endings[:_MOST_LINES])
-    unknowns = tuple(_unknown_renewals(unknown, view))
+    sections = (
+        Section(ends, heading="Set to end"),
+        Section(tuple(_unknown_renewals(unknown, view)), heading="Not known"),
+    )
     return Message(
         title="Renewals",
         fallback=f"Renewals. {text[0]}",
         text="\n".join(text),
         tables=(_table(charges, view, hourly),) if charges else (),
-        sections=(
-            *([Section(ends, heading="Set to end")] if ends else []),
-            *([Section(unknowns, heading="Not known")] if unknowns else []),
-        ),
+        sections=tuple(section for section in sections if section.lines),
         actions=() if view.public else buttons("renewals"),
         footer="Plan fees are the configured prices, or else list prices",
     )
@@ -92,7 +92,7 @@ def _cells(day: date, row: SeatRow, view: View, hourly: Hourly) -> tuple[str, ..
     # Date and price tell who it is to those who know: beside an anonymous row they would give its amount away.
     if row.used is None or row.outdated or not view.may_see(row.seat.name):
         return name, when, price, "", ""
-    earlier = by_this_day(hours_of(row, hourly), row.used, view.report.as_of)
+    earlier = month_before(row, hourly, view.report.as_of)
     before = "" if earlier is None else show(earlier, grouped=True)
     return name, when, price, show(row.used, grouped=True), before
 
@@ -108,13 +108,13 @@ def _endings(rows: Sequence[SeatRow], view: View) -> list[tuple[date, str]]:
 
 def _team_so_far(report: TeamReport, hourly: Hourly) -> list[str]:
     """The sums. Where one seat's month before is unknown, so is the team's."""
-    counted = [(row, row.used) for row in report.rows if row.counted and row.used is not None]
+    counted = [row for row in report.rows if row.counted]
     if not counted:
         return []
-    earlier = [by_this_day(hours_of(row, hourly), used, report.as_of) for row, used in counted]
+    earlier = [month_before(row, hourly, report.as_of) for row in counted]
     known = [amount for amount in earlier if amount is not None]
     sums = totals(known).values() if len(known) == len(earlier) else ()
-    used = amounts_text(totals(used for _, used in counted).values())
+    used = amounts_text(totals(row.used for row in counted if row.used is not None).values())
     return [f"Extra usage: {beside_last_month(used, sums, report.as_of)}"]
 
 
@@ -123,13 +123,7 @@ def _unknown_renewals(rows: Sequence[SeatRow], view: View) -> list[str]:
     whose: dict[str, set[str]] = {}
     for row in rows:
         whose.setdefault(_why_unknown(row), set()).add(row.seat.name)
-    lines = []
-    for why, names in whose.items():
-        named = [one_line(name, 60) for name in sorted(names)]
-        seen = all(view.may_see(name) for name in names)
-        who = listed(named) if seen else count(len(names), "seat")
-        lines.append(f"Unknown for {who}: {why}.")
-    return lines
+    return [f"Unknown for {who(names, view)}: {why}." for why, names in whose.items()]
 
 
 def _why_unknown(row: SeatRow) -> str:

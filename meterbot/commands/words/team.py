@@ -1,7 +1,6 @@
 """The team view: what `/claude-spend` answers. Totals first, then who is blocked, the seats, who is missing, and
 what is charged next."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -23,11 +22,12 @@ from meterbot.commands.rows import (
     state_cell,
     upcoming,
     used_cell,
+    who,
 )
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
-from meterbot.core.money import show, totals
+from meterbot.core.money import Money, show, totals
 from meterbot.core.text import amounts_text, count, listed, moment, one_line, percent_text
 
 MOST_ROWS = 30
@@ -99,11 +99,8 @@ def _why_uncapped(total: Total) -> str:
 def unpriced_text(view: View) -> str:
     """` (without cleo: its price is not known)`, behind the plan fees; empty when every price is known."""
     names = view.report.unpriced
-    if not names:
-        return ""
-    seen = all(map(view.may_see, names))
-    who = listed([one_line(name, NAME_COLUMNS) for name in names], 3) if seen else count(len(names), "seat")
-    return f" (without {who}: {'its price is' if len(names) == 1 else 'their prices are'} not known)"
+    known = "its price is" if len(names) == 1 else "their prices are"
+    return f" (without {who(names, view, 3)}: {known} not known)" if names else ""
 
 
 def _total_lines(view: View) -> list[str]:
@@ -144,6 +141,7 @@ def _fallback(report: TeamReport, title: str, blocked: Sequence[SeatRow]) -> str
 
 _COLUMNS = (
     Column("Seat"),
+    Column("Since then", numeric=True, before="since then "),
     Column("Spent", numeric=True),
     Column("Cap", numeric=True, before="of "),
     Column("Used"),
@@ -165,6 +163,7 @@ def seats_table(view: View, lately: Mapping[str, str] | None = None) -> tuple[Ta
     rows = [
         (
             seat_name(row, view),
+            (lately or {}).get(row.seat.name, "") if row.counted and view.may_see(row.seat.name) else "",
             spent_cell(row),
             cap_cell(row),
             used_cell(row),
@@ -173,33 +172,23 @@ def seats_table(view: View, lately: Mapping[str, str] | None = None) -> tuple[Ta
         )
         for row in listed_rows
     ]
-    if lately is None:
-        return (compact_table("Seats", _COLUMNS, rows, note),)
-    since = [
-        lately.get(row.seat.name, "") if row.counted and view.may_see(row.seat.name) else ""
-        for row in listed_rows
-    ]
-    columns = (_COLUMNS[0], Column("Since then", numeric=True, before="since then "), *_COLUMNS[1:])
-    wider = [(row[0], amount, *row[1:]) for row, amount in zip(rows, since, strict=True)]
-    return (compact_table("Seats", columns, wider, note),)
+    return (compact_table("Seats", _COLUMNS, rows, note),)
 
 
 def rest_note(rest: Sequence[SeatRow], view: View, *, among: bool) -> str:
     """`and 280 more: $1,234.00 together (3 BLOCKED)`. A sum of one seat that this reader may not see is left out."""
     number = len({row.seat.name for row in rest})
     head = f"and {number} more" if among else count(number, "seat")
-    counted = [row for row in rest if row.counted and row.used is not None]
-    seats_with = Counter(row.used.currency for row in counted if row.used is not None)
-    telling = {
-        one.currency
-        for row in counted
-        if (one := row.used) and seats_with[one.currency] == 1 and not view.sees_rows_of(row.seat.name)
-    }
-    known = totals(row.used for row in counted if row.used is not None and row.used.currency not in telling)
-    if telling:
-        said = f"{amounts_text(known.values())} together, and one amount" if known else "amount"
+    spent: dict[str, list[tuple[str, Money]]] = {}
+    for row in rest:
+        if row.counted and row.used is not None:
+            spent.setdefault(row.used.currency, []).append((row.seat.name, row.used))
+    sums = [each for each in spent.values() if len(each) > 1 or view.sees_rows_of(each[0][0])]
+    known = amounts_text(totals(used for each in sums for _, used in each).values())
+    if len(sums) < len(spent):
+        said = f"{known} together, and one amount" if known else "amount"
         return f"{head}: {said} not shown, because a sum of one seat would be that seat's own number"
-    line = f"{head}: {amounts_text(known.values())} together" if known else f"{head}: no known spend"
+    line = f"{head}: {known} together" if known else f"{head}: no known spend"
     blocked = sum(row.blocked for row in rest)
     unknown = sum(not row.known for row in rest)
     asides = [f"{blocked} BLOCKED"] * bool(blocked) + [f"{unknown} unknown"] * bool(unknown)
@@ -210,7 +199,6 @@ def _api_organizations(view: View) -> list[Section]:
     beside = view.rows_shown(row for row in view.report.rows if row.beside)[:MOST_ROWS]
     if not beside:
         return []
-    heading = f"API {'organization' if len(beside) == 1 else 'organizations'} (not in the total)"
     lines = []
     for row in beside:
         state = state_cell(row, view)
@@ -218,7 +206,7 @@ def _api_organizations(view: View) -> list[Section]:
         spend = row.snapshot.org_spend
         if spend is not None and spend.estimates is not None:
             lines.append(f"Claude Code use: {estimate_value(spend.estimates)}")
-    return [Section(tuple(lines), heading=heading)]
+    return [Section(tuple(lines), heading="API organizations (not in the total)")]
 
 
 # --- the rest -----------------------------------------------------------------------------------------------------

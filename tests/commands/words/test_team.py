@@ -230,7 +230,7 @@ def test_api_spend_is_shown_beside_the_total() -> None:
     message = team(View(report))
     assert message.text.startswith("$17.20 spent of $50.00 (34%)")
     assert (
-        "API organization (not in the total):\napi: $148.45 this month (cost report)\n"
+        "API organizations (not in the total):\napi: $148.45 this month (cost report)\n"
         "Claude Code use: $10.77 by 1 person (list-price estimate, not charged to seats)\n"
     ) in as_text(message)
 
