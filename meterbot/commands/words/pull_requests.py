@@ -8,11 +8,11 @@ from functools import partial
 from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.privacy import View
+from meterbot.commands.report_json import amounts_json, json_object
 from meterbot.commands.rows import compact_table
-from meterbot.core import money
 from meterbot.core.messages import Column, Message, Section, Table, buttons, notice
-from meterbot.core.money import Money, plain
-from meterbot.core.text import amounts_text, count, local_day, moment, one_line, percent_text, stamp, stretch
+from meterbot.core.money import percent, show
+from meterbot.core.text import amounts_text, count, local_day, moment, one_line, percent_text, stretch
 from meterbot.delivery.alerts.pull_requests import amount_of, names, sentences
 from meterbot.ingest.pull_requests import month_so_far
 from meterbot.rules.pull_requests import Bill, PullRequest, PullRequestMonth
@@ -30,14 +30,13 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         names = [name for name in context.seats if _may_ask_for(view, [name])]
         found = await month_so_far(context.store, context.seats, names, view.report.as_of)
         return Answer(month(view, found), request.public)
-    number = _NUMBER.fullmatch(wanted)
-    if number is None:
+    asked = _NUMBER.fullmatch(wanted)
+    if asked is None:
         return Answer(notice("Which pull request?", "Add its number, as in “pr 812”."), request.public)
-    records_ = await context.store.read(partial(records.numbered, number=int(number["number"])))
-    stored = [one.pull for one in records_]
-    pulls = [pull for pull in stored if number["repo"] in {None, pull.merged.repo}]
+    stored = await context.store.read(partial(records.numbered, number=int(asked["number"])))
+    pulls = [one.pull for one in stored if asked["repo"] in {None, one.pull.merged.repo}]
     if not pulls:
-        title = f"PR #{number['number']} is not recorded"
+        title = f"PR #{asked['number']} is not recorded"
         text = "meterbot records merged pull requests that GitHub reports and whose author has a seat."
         return Answer(notice(title, text), request.public)
     shown = [pull for pull in pulls if _may_ask_for(view, pull.seats)]
@@ -53,13 +52,12 @@ def _may_ask_for(view: View, seats: Iterable[str]) -> bool:
 
 def pull_requests(view: View, pulls: Sequence[PullRequest], words: Sequence[str]) -> Message:
     """These in full, usually one; several repositories may have the same number."""
-    shown = [(pull, amount_of(pull.bill or _WAITING)) for pull in pulls]
+    title = f"PR #{pulls[0].merged.number}"
+    said = [f"{title}: {amount_of(pull.bill or _WAITING)} ({names(pull.seats)})" for pull in pulls]
     return Message(
-        title=f"PR #{pulls[0].merged.number}",
-        fallback="; ".join(
-            f"PR #{pull.merged.number}: {amount} ({names(pull.seats)})" for pull, amount in shown
-        ),
-        sections=tuple(section for pull, _ in shown for section in _sections(pull, view.tz)),
+        title=title,
+        fallback="; ".join(said),
+        sections=tuple(section for pull in pulls for section in _sections(pull, view.tz)),
         actions=() if view.public else buttons(*words),
         footer=f"As of {moment(view.report.as_of, view.tz)}",
     )
@@ -67,10 +65,8 @@ def pull_requests(view: View, pulls: Sequence[PullRequest], words: Sequence[str]
 
 def branch(name: str, pull: PullRequest, tz: tzinfo) -> Message:
     """A branch that was not merged, as if it were."""
-    title = f"Branch {one_line(name, 200)}"
-    amount = amount_of(pull.bill or _WAITING)
-    sections = _sections(pull, tz, merged=False)
-    return Message(title=title, fallback=f"{title}: {amount}", sections=tuple(sections))
+    title, sections = f"Branch {one_line(name, 200)}", _sections(pull, tz, merged=False)
+    return Message(title, f"{title}: {amount_of(pull.bill or _WAITING)}", sections=tuple(sections))
 
 
 def _sections(pull: PullRequest, tz: tzinfo, *, merged: bool = True) -> list[Section]:
@@ -81,8 +77,7 @@ def _sections(pull: PullRequest, tz: tzinfo, *, merged: bool = True) -> list[Sec
         ("Window", stretch(pull.window.start, pull.window.end, tz)),
     ]
     if merged:
-        rows.append(("Merged", moment(pull.merged.merged_at, tz)))
-        rows.append(("Repository", one_line(pull.merged.repo, 200)))
+        rows += [("Merged", moment(pull.merged.merged_at, tz)), ("Repository", one_line(pull.merged.repo, 200))]
     labels, lines = zip(*rows, strict=True)
     said = tuple(sentences(bill, pull.merged.repo, pull.no_commits, tz))
     return [Section(lines, labels=labels), *([Section(said)] if said else [])]
@@ -150,56 +145,48 @@ def _typical(found: PullRequestMonth) -> list[str]:
 def _unmerged(found: PullRequestMonth) -> list[str]:
     lines = []
     for spent, left in zip(found.spent, found.unmerged, strict=True):
-        share = money.percent(left, spent)
+        share = percent(left, spent)
         if share is not None:
-            lines.append(
-                f"{_grouped(left)} of {_grouped(spent)} ({percent_text(share)}) was spent outside merged pull requests."
-            )
+            amounts = f"{show(left, grouped=True)} of {show(spent, grouped=True)} ({percent_text(share)})"
+            lines.append(f"{amounts} was spent outside merged pull requests.")
     return lines
-
-
-def _grouped(amount: Money) -> str:
-    return money.show(amount, grouped=True)
 
 
 def pull_json(pull: PullRequest) -> dict[str, object]:
     """One pull request for other programs. Unknown is null."""
     merged = pull.merged
-    return {
+    values = {
         "repo": merged.repo,
         "number": merged.number,
         "merge": merged.merge,
         "author": merged.author,
-        "merged_at": stamp(merged.merged_at),
-        **cost_json(pull),
+        "merged_at": merged.merged_at,
     }
+    return {**json_object(values), **cost_json(pull)}
 
 
 def cost_json(pull: PullRequest) -> dict[str, object]:
     """The cost of a pull request or a branch."""
     bill = pull.bill or _WAITING
-    return {
-        "seats": list(pull.seats),
-        "start": stamp(pull.window.start),
-        "end": stamp(pull.window.end),
+    values = {
+        "seats": pull.seats,
+        "start": pull.window.start,
+        "end": pull.window.end,
         "dated_by": "commits" if pull.commits else "opening",
-        "amounts": None if bill.amounts is None else [_amount_json(amount) for amount in bill.amounts],
+        "amounts": None if bill.amounts is None else amounts_json(bill.amounts),
         "why": bill.why,
-        "shared_with": list(bill.shared),
-        "later": [_amount_json(amount) for amount in bill.later],
+        "shared_with": bill.shared,
+        "later": amounts_json(bill.later),
         "settled": bill.settled,
     }
+    return json_object(values)
 
 
 def month_json(found: PullRequestMonth) -> dict[str, object]:
     return {
         "month": found.month,
         "pull_requests": [pull_json(pull) for pull in found.pulls],
-        "medians": [_amount_json(amount) for amount in found.medians],
-        "spent": [_amount_json(amount) for amount in found.spent],
-        "unmerged": [_amount_json(amount) for amount in found.unmerged],
+        "medians": amounts_json(found.medians),
+        "spent": amounts_json(found.spent),
+        "unmerged": amounts_json(found.unmerged),
     }
-
-
-def _amount_json(amount: Money) -> dict[str, str]:
-    return {"currency": amount.currency, "amount": plain(amount)}
