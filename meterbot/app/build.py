@@ -40,7 +40,7 @@ from meterbot.app.web import HttpServer, Route, application
 from meterbot.chat import Chat
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
-from meterbot.commands.digest_sender import DigestSender
+from meterbot.commands.digest import DigestSender
 from meterbot.commands.invitations import Invitations
 from meterbot.commands.join import JoinTerms
 from meterbot.commands.team_report import SeatRow

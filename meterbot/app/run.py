@@ -14,7 +14,7 @@ from meterbot.app.jobs import PeriodicJobs
 from meterbot.app.watchdog import Watchdog
 from meterbot.chat import Chat
 from meterbot.commands.commands import Commands
-from meterbot.commands.digest_sender import DigestSender
+from meterbot.commands.digest import DigestSender
 from meterbot.commands.invitations import Invitations
 from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters

@@ -1,12 +1,12 @@
 """Invitations: a seat that waits for its person, and the direct message that asks them to connect their machine."""
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from meterbot.core.messages import Message, button
+from meterbot.commands.seat_admin import toml_block
+from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Seat
 from meterbot.core.seats import SeatDirectory
 from meterbot.core.text import listed, one_line
@@ -165,13 +165,13 @@ def _end_access(connection: Connection, seat: str) -> None:
 
 
 def _message(seat: Seat) -> Message:
-    title = f"Connect {seat.name} to meterbot"
     text = (
         "Your team's meterbot shows what each Claude seat spends. Your own machine sends the numbers: one line does "
         "it, and no sign-in leaves your machine. The button shows the line, which then works for ten minutes."
     )
-    actions = button("Show my line", "join", seat.name)
-    return Message(title, f"{title}. {text}", text=text, actions=actions)
+    return replace(
+        notice(f"Connect {seat.name} to meterbot", text), actions=button("Show my line", "join", seat.name)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +225,4 @@ async def join_status(
 
 
 def as_toml(seats: Iterable[InvitedSeat]) -> str:
-    return "\n".join(map(_toml, seats))
-
-
-def _toml(seat: InvitedSeat) -> str:
-    owner = ", ".join(f"{platform} = {json.dumps(who)}" for platform, who in seat.owner.items())
-    named = f'[[seats]]\nname = {json.dumps(seat.name)}\nsource = "push"\n'
-    return f"{named}owner = {{ {owner} }}\n" if owner else named
+    return "\n".join(toml_block(seat.name, seat.owner) for seat in seats)

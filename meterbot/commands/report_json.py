@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
-from meterbot.commands.org_lines import ESTIMATE
 from meterbot.commands.outlooks import Outlooks, TeamOutlook
-from meterbot.commands.seat_lines import amount_known, seat_lines
+from meterbot.commands.seat_lines import ESTIMATE, amount_known, seat_lines
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.core.models import ExtraUsage, Snapshot
 from meterbot.core.money import Money, percent, plain, rounded

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 
-from meterbot.commands.org_lines import spend_value
 from meterbot.commands.privacy import View
-from meterbot.commands.seat_lines import extra_usage_value
+from meterbot.commands.seat_lines import extra_usage_value, spend_value
 from meterbot.commands.team_report import MissingSeat, SeatRow
 from meterbot.core.inline import instant
 from meterbot.core.messages import Column, Table

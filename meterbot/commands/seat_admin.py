@@ -5,14 +5,19 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from meterbot.agent.main import LONGEST
+from meterbot.chat.text_forms import aligned_lines
+from meterbot.commands.report_json import json_object
 from meterbot.commands.reports import team_report
+from meterbot.commands.rows import health_text
 from meterbot.core.hosts import is_loopback
+from meterbot.core.messages import Column, Table
 from meterbot.core.models import Health, Seat
 from meterbot.core.seats import SeatDirectory
-from meterbot.core.text import count, listed, stamp
+from meterbot.core.text import count, listed
 from meterbot.ingest import pushes
 from meterbot.store import Forgotten, PushToken, Store, push_tokens, source_states
 
@@ -22,9 +27,10 @@ SHORTEST_PUSH, LONGEST_PUSH = 300, LONGEST
 
 @dataclass(frozen=True, slots=True)
 class SeatInfo:
-    """One seat, configured or only stored. `source` is None if it is not known any more."""
+    """One seat, configured or only stored. `source` is None if it is not known any more. `token_configured`: the
+    configuration also has the hash of a token."""
 
-    name: str
+    seat: str
     source: str | None
     configured: bool
     invited: bool
@@ -32,14 +38,10 @@ class SeatInfo:
     last_reading: datetime | None
     token_made_at: datetime | None
     token_configured: bool
-    """Whether the configuration also has the hash of a token."""
 
     def as_json(self) -> dict[str, object]:
         """Instants in UTC, unknown as null."""
-        instants = {"last_reading": self.last_reading, "token_made_at": self.token_made_at}
-        shown = {name: None if at is None else stamp(at) for name, at in instants.items()}
-        values = {**asdict(self), **shown, "health": self.health.value}
-        return {"seat": values.pop("name"), **values}
+        return json_object(asdict(self))
 
 
 async def make_token(store: Store, seat: str, now: datetime, *, replace: bool) -> str | None:
@@ -85,9 +87,12 @@ def only_here(url: str) -> str:
     )
 
 
-def toml_block(seat: str) -> str:
-    """What the configuration needs so that a seat may push."""
-    return f'[[seats]]\nname = {json.dumps(seat)}\nsource = "push"\n'
+def toml_block(seat: str, owner: Mapping[str, str] = MappingProxyType({})) -> str:
+    """What the configuration needs so that a seat may push. `owner`: platform → who."""
+    whose = ", ".join(f"{platform} = {json.dumps(who)}" for platform, who in owner.items())
+    lines = ["[[seats]]", f"name = {json.dumps(seat)}", 'source = "push"']
+    lines += [f"owner = {{ {whose} }}"] if owner else []
+    return "\n".join(lines) + "\n"
 
 
 async def overview(
@@ -108,7 +113,7 @@ async def overview(
         read[one.seat] = max(at, read.get(one.seat, at))
     return [
         SeatInfo(
-            name=seat.name,
+            seat=seat.name,
             source=seat.source or None,
             configured=seats.is_configured(seat.name),
             invited=seat.name in seats and not seats.is_configured(seat.name),
@@ -123,24 +128,14 @@ async def overview(
 
 def overview_text(infos: Sequence[SeatInfo], tz: tzinfo) -> str:
     """One line per seat, for a person where it is `tz`."""
-    rows = [
-        (
-            info.name,
-            (info.source or "?")
-            + ("" if info.configured else " (invited)" if info.invited else " (not configured)"),
-            info.health.value.replace("_", " "),
-            "never read"
-            if info.last_reading is None
-            else f"last reading {_minute_text(info.last_reading, tz)}",
-            _token_text(info, tz),
-        )
-        for info in infos
-    ]
-    wide = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
-    lines = (
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row[:4], wide, strict=True)), row[4]]) for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    rows = tuple(_cells(info, tz) for info in infos)
+    return "\n".join(aligned_lines(Table("", (Column(""),) * 5, rows))[1:])
+
+
+def _cells(info: SeatInfo, tz: tzinfo) -> tuple[str, ...]:
+    known = "" if info.configured else " (invited)" if info.invited else " (not configured)"
+    read = "never read" if info.last_reading is None else f"last reading {_minute_text(info.last_reading, tz)}"
+    return info.seat, f"{info.source or '?'}{known}", health_text(info.health), read, _token_text(info, tz)
 
 
 def _minute_text(at: datetime, tz: tzinfo) -> str:
@@ -151,7 +146,7 @@ def _token_text(info: SeatInfo, tz: tzinfo) -> str:
     made = [] if info.token_made_at is None else [f"token made {_minute_text(info.token_made_at, tz)}"]
     named = ["token in the configuration"] if info.token_configured else []
     if info.source == pushes.PUSH and not made + named:
-        return "not joined yet" if info.invited else f"no token yet: meterbot seat add {info.name}"
+        return "not joined yet" if info.invited else f"no token yet: meterbot seat add {info.seat}"
     return ", ".join(made + named)
 
 

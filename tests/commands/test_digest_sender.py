@@ -7,8 +7,7 @@ from typing import Never
 import pytest
 
 from meterbot.commands.context import CommandContext
-from meterbot.commands.digest import DigestReader, Schedule
-from meterbot.commands.digest_sender import DigestSender
+from meterbot.commands.digest import DigestReader, DigestSender, Schedule
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import Destination, Priority
 from meterbot.core.models import Sample, Seat

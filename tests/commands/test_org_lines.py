@@ -5,10 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from meterbot.commands.org_lines import people_lines, spend_value
 from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
-from meterbot.commands.seat_lines import seat_lines, snapshot_text
+from meterbot.commands.seat_lines import people_lines, seat_lines, snapshot_text, spend_value
 from meterbot.commands.words.seat import seat_detail
 from meterbot.core.money import Money
 from meterbot.core.operators import Rows

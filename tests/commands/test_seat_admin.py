@@ -124,9 +124,9 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Stor
     text = overview_text(infos, ZoneInfo("Europe/Berlin"))
     assert text.splitlines() == [
         "bo    push                never seen  never read                     token made 2026-04-30 12:00",
-        "ana   claude_ai           ok          last reading 2026-04-30 12:00",
+        "ana   claude_ai           ok          last reading 2026-04-30 12:00  –",
         "cy    push                never seen  never read                     token in the configuration",
-        "gone  ? (not configured)  refused     never read",
+        "gone  ? (not configured)  refused     never read                     –",
     ]
     for secret in (str(token), digest(str(token)), "0" * 64):
         assert secret not in text + repr(infos)
@@ -138,7 +138,7 @@ async def test_the_overview_needs_the_stored_facts_of_a_seat_alone(store: Store)
     unreadable = update(tables.latest).values(known="{", known_crc32=crc32(b"{"))
     await store.run(lambda c: c.execute(unreadable))
     infos = await overview(store, SeatDirectory(SEATS), {}, NOW)
-    assert [info.last_reading for info in infos if info.name == "ana"] == [NOW]
+    assert [info.last_reading for info in infos if info.seat == "ana"] == [NOW]
 
 
 async def test_a_push_seat_without_a_token_is_told_how_to_get_one(store: Store) -> None:

@@ -1,6 +1,5 @@
 """`join` and `approve`: the line with which a person's own machine sends their seat's numbers. Only they see it."""
 
-import json
 from base64 import b32encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -88,10 +87,10 @@ def _read_by_the_bot(names: Sequence[str]) -> Message:
 
 
 def _no_pushed_seat(question: Question) -> Message:
-    owner = f"owner = {{ {question.platform} = {json.dumps(question.user)} }}"
-    lines = (*toml_block("your-name").splitlines(), owner)
+    block = toml_block("your-name", {question.platform: question.user})
     text = "Ask the operator to add this to the configuration, with your name, and to restart meterbot:"
-    return replace(notice("You have no pushed seat", text), sections=(Section(lines, fixed=True),))
+    section = Section(tuple(block.splitlines()), fixed=True)
+    return replace(notice("You have no pushed seat", text), sections=(section,))
 
 
 async def _joined(

@@ -7,7 +7,6 @@ from datetime import date, tzinfo
 
 from meterbot.chat import Answer
 from meterbot.commands.context import NOT_SHOWN, CommandContext, Request
-from meterbot.commands.org_lines import people_lines
 from meterbot.commands.outlooks import NOWHERE, Outlooks
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import current_outlooks, two_months
@@ -19,7 +18,7 @@ from meterbot.commands.rows import (
     row_value,
     spent_so_far,
 )
-from meterbot.commands.seat_lines import seat_values
+from meterbot.commands.seat_lines import people_lines, seat_values
 from meterbot.commands.team_report import MissingSeat, SeatRow
 from meterbot.commands.words.forecast import seat_outlook_sentences
 from meterbot.core.messages import Message, Section, buttons

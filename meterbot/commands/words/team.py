@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from meterbot.chat import Answer
+from meterbot.commands.seat_lines import estimate_value
 from meterbot.commands.context import CommandContext, Request
-from meterbot.commands.org_lines import estimate_value
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import off_loop
 from meterbot.commands.rows import (
