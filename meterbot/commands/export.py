@@ -5,9 +5,9 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from meterbot.commands.report_json import json_object
 from meterbot.core.models import Counter, Sample
-from meterbot.core.money import Money, plain
-from meterbot.core.text import stamp
+from meterbot.core.money import Money
 
 COLUMNS = (
     "at", "seat", "organization", "currency", "exponent", "used_minor", "used", "cap_minor", "cap", "blocked"
@@ -33,18 +33,19 @@ def _row(sample: Sample, seat: str) -> dict[str, object]:
     unit = used or cap
     if cap is not None and unit is not None and cap.currency != unit.currency:
         cap = None
-    return {
-        "at": stamp(sample.at),
+    values = {
+        "at": sample.at,
         "seat": seat,
         "organization": sample.counter.org,
-        "currency": None if unit is None else unit.currency,
-        "exponent": None if unit is None else unit.exponent,
+        "currency": unit and unit.currency,
+        "exponent": unit and unit.exponent,
         "used_minor": _minor(used),
-        "used": None if used is None else plain(used),
+        "used": used,
         "cap_minor": _minor(cap),
-        "cap": None if cap is None else plain(cap),
+        "cap": cap,
         "blocked": sample.blocked,
     }
+    return json_object(values)
 
 
 def _minor(amount: Money | None) -> str | None:
@@ -58,19 +59,15 @@ def _minor(amount: Money | None) -> str | None:
 def as_csv(found: Iterable[Mapping[str, object]]) -> str:
     """With a header; null is empty. No cell begins like a formula, which a spreadsheet would run."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
+    writer.writeheader()
     for row in found:
-        writer.writerow([_cell(row[column]) for column in COLUMNS])
+        writer.writerow({name: _cell(value) for name, value in row.items()})
     return text.getvalue()
 
 
 def _cell(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return str(value).lower()
-        case _:
-            cell = str(value)
-            return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    if value is None:
+        return ""
+    cell = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from meterbot.chat import Answer, Form, Question
 from meterbot.commands.context import CommandContext, Request
@@ -62,9 +63,11 @@ async def answer(context: CommandContext, request: Request) -> Answer:
 
 
 async def _set(context: CommandContext, seat: Seat, setting: str, written: str) -> str:
-    thresholds = seat_settings.levels_in(written) if setting == _THRESHOLDS else None
-    quiet = seat_settings.quiet_in(written, context.tz) if setting == _QUIET else None
-    change = {"thresholds": thresholds} if setting == _THRESHOLDS else {"quiet": quiet}
+    change: dict[str, Any]
+    if setting == _THRESHOLDS:
+        change = {"thresholds": seat_settings.levels_in(written)}
+    else:
+        change = {"quiet": seat_settings.quiet_in(written, context.tz)}
     name = seat_settings_name(seat.name)
 
     def store(connection: Connection) -> SeatSettings:
@@ -74,10 +77,7 @@ async def _set(context: CommandContext, seat: Seat, setting: str, written: str) 
         rule_memories.write_memories(connection, {name: seat_settings.dump(changed)})
         return changed
 
-    changed = await context.store.run(store)
-    if setting == _QUIET:
-        return f"Quiet hours: {seat_settings.quiet_said(quiet)}."
-    return f"Thresholds: {_thresholds_text(context, changed)}."
+    return f"{_said(context, await context.store.run(store))[setting]}."
 
 
 async def _shown(context: CommandContext, names: Sequence[str], title: str) -> Message:
@@ -85,14 +85,8 @@ async def _shown(context: CommandContext, names: Sequence[str], title: str) -> M
         return notice("No settings", "No seat is yours, so there is nothing to set.")
     wanted = [seat_settings_name(name) for name in names]
     stored = await context.store.read(lambda c: rule_memories.read_memories(c, wanted))
-    sections = []
-    for name in names:
-        held = seat_settings.of(name, stored)
-        lines = (
-            f"Thresholds: {_thresholds_text(context, held)}",
-            f"Quiet hours for direct messages: {seat_settings.quiet_said(held.quiet)}",
-        )
-        sections.append(Section(lines, one_line(name, 60)))
+    held = {name: _said(context, seat_settings.of(name, stored)) for name in names}
+    sections = tuple(Section(tuple(said.values()), one_line(name, 60)) for name, said in held.items())
     several = len(names) > 1
     actions = [
         action
@@ -100,13 +94,16 @@ async def _shown(context: CommandContext, names: Sequence[str], title: str) -> M
         for label, setting in (("Thresholds…", _THRESHOLDS), ("Quiet hours…", _QUIET))
         for action in button(f"{name}: {label}" if several else label, "settings", setting, name)
     ]
-    return Message(title, title, sections=tuple(sections), actions=tuple(actions))
+    return Message(title, title, sections=sections, actions=tuple(actions))
 
 
-def _thresholds_text(context: CommandContext, held: SeatSettings) -> str:
-    if held.thresholds is None:
-        return f"{seat_settings.levels_said(context.thresholds)} (as configured)"
-    return seat_settings.levels_said(held.thresholds)
+def _said(context: CommandContext, held: SeatSettings) -> dict[str, str]:
+    levels = context.thresholds if held.thresholds is None else held.thresholds
+    source = " (as configured)" if held.thresholds is None else ""
+    return {
+        _THRESHOLDS: f"Thresholds: {seat_settings.levels_said(levels)}{source}",
+        _QUIET: f"Quiet hours for direct messages: {seat_settings.quiet_said(held.quiet)}",
+    }
 
 
 def _seat(context: CommandContext, question: Question, name: str) -> Seat | Message:
