@@ -21,10 +21,10 @@ from meterbot.commands.words import (
     team,
 )
 from meterbot.core.log import get_logger
-from meterbot.core.messages import notice
+from meterbot.core.messages import Message, notice
 from meterbot.core.models import Severity
 
-FUNCTIONS: Mapping[str, Callable[[CommandContext, Request], Awaitable[Answer]]] = {
+FUNCTIONS: Mapping[str, Callable[[CommandContext, Request], Awaitable[Answer | Message]]] = {
     "team": team.answer,
     "me": seat.mine,
     "seat": seat.named,
@@ -47,7 +47,8 @@ FUNCTIONS: Mapping[str, Callable[[CommandContext, Request], Awaitable[Answer]]] 
     "help": help.answer,
     "home": home.answer,
 }
-"""The one registry. Each word's help, aliases and completions are in `chat.command_words`."""
+"""The one registry. A message is public where the question asks for it. Each word's help, aliases and completions are
+in `chat.command_words`."""
 
 FORMS: Mapping[str, Callable[[CommandContext, Request], Form | None]] = {
     "settings": settings.form,
@@ -79,8 +80,9 @@ class Commands:
         try:
             if self.context.invitations is not None:
                 await self.context.invitations.refresh()
-            return await function(self.context, request)
+            said = await function(self.context, request)
         except Exception:
             log.exception("answering a question failed", platform=question.platform, command=request.word)
             text = "Something went wrong while I answered this. Please try again in a minute; the log has the reason."
             return Answer(notice("No answer", text, Severity.WARNING), invalid=question.text is not None)
+        return Answer(said, request.public) if isinstance(said, Message) else said

@@ -8,7 +8,7 @@ from meterbot.commands.privacy import View
 from meterbot.commands.seat_lines import extra_usage_value, spend_value
 from meterbot.commands.team_report import MissingSeat, SeatRow
 from meterbot.core.inline import instant
-from meterbot.core.messages import Column, Table
+from meterbot.core.messages import Column, Section, Table
 from meterbot.core.models import Counter, Health, Seat
 from meterbot.core.money import Money, percent, show, totals
 from meterbot.core.plans import plan_name
@@ -34,6 +34,11 @@ def compact_table(
         tuple(tuple(row[place] for place in kept) for row in rows),
         note,
     )
+
+
+def filled(*sections: Section) -> tuple[Section, ...]:
+    """Those that have lines."""
+    return tuple(section for section in sections if section.lines)
 
 
 def row_value(row: SeatRow, view: View) -> str:

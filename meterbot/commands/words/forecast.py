@@ -6,13 +6,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.daily import DailySpend, days_of
 from meterbot.commands.outlooks import Outlooks, SeatOutlook, TeamOutlook
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import outlooks_with_hours
-from meterbot.commands.rows import NAME_COLUMNS, compact_table, not_in_sums, seat_name, spent_cell
+from meterbot.commands.rows import NAME_COLUMNS, compact_table, filled, not_in_sums, seat_name, spent_cell
 from meterbot.commands.words.team import rest_note
 from meterbot.core.inline import instant
 from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Series, Table, buttons
@@ -27,10 +26,10 @@ _MOST_NEAR = 6
 _DAYS_A_LABEL = 2
 
 
-async def answer(context: CommandContext, request: Request) -> Answer:
+async def answer(context: CommandContext, request: Request) -> Message:
     view = await context.view(request)
     outlooks, hours = await outlooks_with_hours(context.store, view.report)
-    return Answer(await asyncio.to_thread(forecast_answer, view, outlooks, hours), request.public)
+    return await asyncio.to_thread(forecast_answer, view, outlooks, hours)
 
 
 def forecast_answer(view: View, outlooks: Outlooks, hours: Sequence[Hour] = ()) -> Message:
@@ -50,7 +49,7 @@ def forecast_answer(view: View, outlooks: Outlooks, hours: Sequence[Hour] = ()) 
         text="\n".join(lines),
         tables=_table(outlooks, shown, view),
         charts=_charts(outlooks, hours, view),
-        sections=(Section(tuple(notes), heading="Filling up"),) if notes else (),
+        sections=filled(Section(tuple(notes), heading="Filling up")),
         actions=() if view.public else buttons("forecast"),
         footer=f"The counters reset {ends}. Four months out of five end within the range. "
         f"A forecast needs {FEWEST_DAYS} whole days of readings.",

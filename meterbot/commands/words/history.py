@@ -7,12 +7,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
 
-from meterbot.chat import Answer
 from meterbot.commands.context import NOT_SHOWN, CommandContext, Request
 from meterbot.commands.daily import DailySpend, days_of, first_hour, stretch_of
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import hours_joined
-from meterbot.commands.rows import not_in_sums
+from meterbot.commands.rows import filled, not_in_sums
 from meterbot.core.messages import (
     Chart,
     ChartKind,
@@ -35,19 +34,19 @@ _MOST_BUCKETS, _MOST_NAMES, _MOST_RENEWALS = 20, 5, 8
 _NAME = 20
 
 
-async def answer(context: CommandContext, request: Request) -> Answer:
+async def answer(context: CommandContext, request: Request) -> Message:
     """`history [7d|30d|90d] [seat|me]`, in either order; `30` is 30 days."""
     words = [f"{word}d" if f"{word}d" in SPANS else word for word in request.arguments]
     spans = [SPANS[word] for word in words if word in SPANS] or [SPANS["30d"]]
     name = " ".join(word for word in words if word not in SPANS)
     if len(spans) > 1 or re.fullmatch(r"(.* )?\d+d?", name):
-        return Answer(notice("Which days?", _USAGE), request.public)
+        return notice("Which days?", _USAGE)
     seats = _seats(context, request, name)
     if isinstance(seats, Message):
-        return Answer(seats, request.public)
+        return seats
     view = await context.view(request)
     if not all(map(view.may_see, seats)):
-        return Answer(NOT_SHOWN, request.public)
+        return NOT_SHOWN
     return await days(context, view, seats, spans[0])
 
 
@@ -59,14 +58,14 @@ def _seats(context: CommandContext, request: Request, name: str) -> list[str] | 
     return context.seats_asked_for(name, request) if name else []
 
 
-async def days(context: CommandContext, view: View, seats: Sequence[str], number: int) -> Answer:
+async def days(context: CommandContext, view: View, seats: Sequence[str], number: int) -> Message:
     """The last days of these seats, or of the team."""
     since = first_hour(number, view.report.as_of, context.tz)
     rows = [row for row in view.report.rows if (not seats or row.seat.name in seats) and not row.beside]
     counters = {row.counter for row in rows if row.counter is not None}
     hours = await _hours(context, frozenset(counters), since)
     found = await asyncio.to_thread(days_of, view, hours, number, seats)
-    return Answer(history_answer(view, found, number, seats), view.public)
+    return history_answer(view, found, number, seats)
 
 
 async def _hours(context: CommandContext, counters: frozenset[Counter], since: datetime) -> list[Hour]:
@@ -92,16 +91,14 @@ def history_answer(view: View, found: Sequence[DailySpend], number: int, seats: 
     rows = [row for row in view.report.rows if not seats or row.seat.name in seats]
     facts_of_days = [fact for days in found for fact in _facts(days)]
     facts = tuple(dict.fromkeys(filter(None, [*facts_of_days, not_in_sums(rows)])))
-    renewals = Section(
-        _renewal_lines({one: None for days in found for one in days.renewals}), "Plan renewals"
-    )
+    renewals = _renewal_lines(dict.fromkeys(one for days in found for one in days.renewals))
     return Message(
         title=f"{title}: {total}",
         fallback=f"{title}: {' '.join(_summary(days) for days in found)}",
         text="\n".join(_summary(days) for days in found),
         tables=tuple(_table(days) for days in found),
         charts=(_spend_chart(found[0]), *_month_charts(found[0])),
-        sections=tuple(section for section in (Section(facts), renewals) if section.lines),
+        sections=filled(Section(facts), Section(renewals, "Plan renewals")),
         actions=actions,
         footer=f"Days in {view.tz}. As of {moment(view.report.as_of, view.tz)}",
     )

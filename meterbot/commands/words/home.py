@@ -19,18 +19,16 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     tab = request.arguments[0] if request.arguments else default
     if tab not in tabs:
         tab = _MINE
-    own = sorted(view.own) if tab == _MINE else []
-    if tab == _MINE:
-        alone = replace(request, arguments=())
-        answers = [
-            await seat.own_seats(context, alone, view),
-            await settings.answer(context, alone),
-            await context.actions.muted(alone.question, alone.words),
-        ]
-        messages = tuple(one.message for one in answers)
+    if tab == _TEAM:
+        messages = [await off_loop(len(context.seats), team, view)]
     else:
-        messages = (await off_loop(len(context.seats), team, view),)
-    if own or tab == _TEAM:
-        days = await history.days(context, view, own, 30)
-        messages = (messages[0], days.message, *messages[1:])
-    return Answer(messages[0], page=HomePage(messages, tab, tabs))
+        alone = replace(request, arguments=())
+        messages = [
+            await seat.own_seats(context, alone, view),
+            (await settings.answer(context, alone)).message,
+            (await context.actions.muted(alone.question, alone.words)).message,
+        ]
+    if view.own or tab == _TEAM:
+        own = sorted(view.own) if tab == _MINE else []
+        messages.insert(1, await history.days(context, view, own, 30))
+    return Answer(messages[0], page=HomePage(tuple(messages), tab, tabs))

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date, tzinfo
 from functools import partial
 
-from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.privacy import View
 from meterbot.commands.report_json import amounts_json, json_object
@@ -23,27 +22,26 @@ _NUMBER = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)?#?(?P<number>\d{1,10})", re.ASC
 _WAITING = Bill(None, why="meterbot is still asking GitHub for its commits")
 
 
-async def answer(context: CommandContext, request: Request) -> Answer:
+async def answer(context: CommandContext, request: Request) -> Message:
     """`pr` or `pr NUMBER`, also `pr owner/repo#NUMBER`."""
     view, wanted = await context.view(request), " ".join(request.arguments)
     if not wanted:
         names = [name for name in context.seats if _may_ask_for(view, [name])]
         found = await month_so_far(context.store, context.seats, names, view.report.as_of)
-        return Answer(month(view, found), request.public)
+        return month(view, found)
     asked = _NUMBER.fullmatch(wanted)
     if asked is None:
-        return Answer(notice("Which pull request?", "Add its number, as in “pr 812”."), request.public)
+        return notice("Which pull request?", "Add its number, as in “pr 812”.")
     stored = await context.store.read(partial(records.numbered, number=int(asked["number"])))
     pulls = [one.pull for one in stored if asked["repo"] in {None, one.pull.merged.repo}]
     if not pulls:
         title = f"PR #{asked['number']} is not recorded"
         text = "meterbot records merged pull requests that GitHub reports and whose author has a seat."
-        return Answer(notice(title, text), request.public)
+        return notice(title, text)
     shown = [pull for pull in pulls if _may_ask_for(view, pull.seats)]
     if not shown:
-        hidden = notice("Not shown", "Only its author may see here what a pull request cost.")
-        return Answer(hidden, request.public)
-    return Answer(pull_requests(view, shown, request.words), request.public)
+        return notice("Not shown", "Only its author may see here what a pull request cost.")
+    return pull_requests(view, shown, request.words)
 
 
 def _may_ask_for(view: View, seats: Iterable[str]) -> bool:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from datetime import date
 
-from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import two_months
@@ -13,6 +12,7 @@ from meterbot.commands.rows import (
     beside_last_month,
     charge_lines,
     compact_table,
+    filled,
     is_configured,
     month_before,
     plan_price_text,
@@ -32,10 +32,10 @@ MOST_ROWS = 50
 _MOST_LINES = 25
 
 
-async def answer(context: CommandContext, request: Request) -> Answer:
+async def answer(context: CommandContext, request: Request) -> Message:
     view = await context.view(request)
     hours = await two_months(context.store, view.report.rows, view.report.as_of)
-    return Answer(await asyncio.to_thread(renewals, view, hours), request.public)
+    return await asyncio.to_thread(renewals, view, hours)
 
 
 def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
@@ -55,16 +55,13 @@ def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
     text += [f"Plan fees: {amounts_text(fees)}{unpriced_text(view)}"] if fees else []
     text += _team_so_far(report, hourly)
     ends = tuple(f"{one_line(name, 60)}: {day_text(on)}" for on, name in endings[:_MOST_LINES])
-    sections = (
-        Section(ends, heading="Set to end"),
-        Section(tuple(_unknown_renewals(unknown, view)), heading="Not known"),
-    )
+    unknowns = tuple(_unknown_renewals(unknown, view))
     return Message(
         title="Renewals",
         fallback=f"Renewals. {text[0]}",
         text="\n".join(text),
         tables=(_table(charges, view, hourly),) if charges else (),
-        sections=tuple(section for section in sections if section.lines),
+        sections=filled(Section(ends, heading="Set to end"), Section(unknowns, heading="Not known")),
         actions=() if view.public else buttons("renewals"),
         footer="Plan fees are the configured prices, or else list prices",
     )

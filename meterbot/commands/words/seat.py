@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, tzinfo
 
-from meterbot.chat import Answer
 from meterbot.commands.context import NOT_SHOWN, CommandContext, Request
 from meterbot.commands.outlooks import NOWHERE, Outlooks
 from meterbot.commands.privacy import View
@@ -32,34 +31,33 @@ from meterbot.rules.hours import Hour
 _MOST_LINES = 25
 
 
-async def mine(context: CommandContext, request: Request) -> Answer:
+async def mine(context: CommandContext, request: Request) -> Message:
     """`me`"""
     return await own_seats(context, request, await context.view(request))
 
 
-async def own_seats(context: CommandContext, request: Request, view: View) -> Answer:
+async def own_seats(context: CommandContext, request: Request, view: View) -> Message:
     if not view.own:
-        return Answer(context.none_of_yours(request.question), request.public)
+        return context.none_of_yours(request.question)
     return await _detail(context, view, sorted(view.own), ("me",))
 
 
-async def named(context: CommandContext, request: Request) -> Answer:
+async def named(context: CommandContext, request: Request) -> Message:
     """`seat NAME`"""
     names = context.seats_asked_for(" ".join(request.arguments), request)
     if isinstance(names, Message):
-        return Answer(names, request.public)
+        return names
     view = await context.view(request)
     if not all(map(view.may_ask_for, names)):
-        return Answer(NOT_SHOWN, request.public)
+        return NOT_SHOWN
     return await _detail(context, view, names, request.words)
 
 
-async def _detail(context: CommandContext, view: View, names: Sequence[str], words: Sequence[str]) -> Answer:
+async def _detail(context: CommandContext, view: View, names: Sequence[str], words: Sequence[str]) -> Message:
     rows = tuple(row for row in view.report.rows if row.seat.name in names)
     outlooks = await current_outlooks(context.store, replace(view.report, rows=rows))
     hours = await two_months(context.store, rows, view.report.as_of)
-    message = await asyncio.to_thread(seat_detail, view, names, words, outlooks, hours)
-    return Answer(message, view.public)
+    return await asyncio.to_thread(seat_detail, view, names, words, outlooks, hours)
 
 
 def seat_detail(

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from meterbot.chat import Answer, Connection
+from meterbot.chat import Connection
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.invitations import JoinStatus, join_status
 from meterbot.commands.privacy import View
-from meterbot.commands.rows import NAME_COLUMNS, compact_table, health_text, missing_lines
+from meterbot.commands.rows import NAME_COLUMNS, compact_table, filled, health_text, missing_lines
 from meterbot.commands.team_report import TeamReport, plan_troubles
 from meterbot.core.deliveries import ChannelQueue, Destination, all_queues
 from meterbot.core.inline import instant
@@ -38,7 +38,7 @@ _TICK_LATE = timedelta(minutes=5)
 """A running bot notes a tick every minute."""
 
 
-async def answer(context: CommandContext, request: Request) -> Answer:
+async def answer(context: CommandContext, request: Request) -> Message:
     view, store = await context.view(request), context.store
     now = view.report.as_of
     ticked = await store.read(lambda c: notes.read(c, LAST_TICK))
@@ -52,7 +52,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     queues, remarks = await _queues(context, now), context.remarks()
     if len(seen) < len(view.report.rows):  # these name seats, and people who own one
         queues, remarks = [queue for queue in queues if not queue.channel.startswith("@")], ()
-    message = status(
+    return status(
         view,
         queues,
         await _connections(context, now, last_tick),
@@ -63,7 +63,6 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         agents=agents,
         remind=joined.reminded[:5] if may_invite else (),
     )
-    return Answer(message, request.public)
 
 
 async def _machines(
@@ -142,7 +141,7 @@ def status(
     first = f"{sources - len(report.missing)} of {count(sources, 'source')} ok. {_last_reading(report)}"
     text = f"{first} {_running(last_tick, now, down=down)}".strip()
     places = [_destination_line(each, connections.get(each.chat), now, tz) for each in queues]
-    sections = (
+    sections = filled(
         Section(tuple(_attention(report, tz)), heading="Needs attention"),
         Section(tuple(places) or ("none configured",), heading="Destinations"),
         Section(tuple(_worker_line(each, tz) for each in processes), heading="Processes"),
@@ -155,7 +154,7 @@ def status(
         severity=Severity.WARNING if troubled else Severity.GOOD,
         text=text,
         tables=_sources(view, agents or {}),
-        sections=tuple(section for section in sections if section.lines),
+        sections=sections,
         actions=() if view.public else (*reminder, *buttons("status")),
         footer=f"meterbot {version}",
     )

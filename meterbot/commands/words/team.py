@@ -4,17 +4,16 @@ what is charged next."""
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from meterbot.chat import Answer
 from meterbot.commands.seat_lines import estimate_value
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import off_loop
 from meterbot.commands.rows import (
-    NAME_COLUMNS,
     cap_cell,
     charge_lines,
     compact_table,
     credits_cell,
+    filled,
     missing_lines,
     row_value,
     seat_name,
@@ -28,7 +27,7 @@ from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
 from meterbot.core.money import Money, show, totals
-from meterbot.core.text import amounts_text, count, listed, moment, one_line, percent_text
+from meterbot.core.text import amounts_text, count, moment, percent_text
 
 MOST_ROWS = 30
 """Seats listed one by one; the others are summed, so that the list still adds up to the total."""
@@ -37,9 +36,8 @@ _MOST_CHARGES = 3
 _MOST_BLOCKED = 3
 
 
-async def answer(context: CommandContext, request: Request) -> Answer:
-    view = await context.view(request)
-    return Answer(await off_loop(len(context.seats), team, view), request.public)
+async def answer(context: CommandContext, request: Request) -> Message:
+    return await off_loop(len(context.seats), team, await context.view(request))
 
 
 def team(view: View) -> Message:
@@ -55,7 +53,7 @@ def team(view: View) -> Message:
         severity=severity,
         text="\n".join([*_blocked_lines(blocked, view), *_total_lines(view)]),
         tables=seats_table(view),
-        sections=(*_api_organizations(view), *_missing(view), *_next_charges(view), *_duplicates(view)),
+        sections=filled(_api_organizations(view), _missing(view), _next_charges(view), _duplicates(view)),
         actions=() if view.public else buttons("team"),
         footer=f"Extra usage of this month (UTC), as of {moment(report.as_of, view.tz)}",
     )
@@ -195,43 +193,35 @@ def rest_note(rest: Sequence[SeatRow], view: View, *, among: bool) -> str:
     return line + (f" ({', '.join(asides)})" if asides else "")
 
 
-def _api_organizations(view: View) -> list[Section]:
-    beside = view.rows_shown(row for row in view.report.rows if row.beside)[:MOST_ROWS]
-    if not beside:
-        return []
+def _api_organizations(view: View) -> Section:
     lines = []
-    for row in beside:
+    for row in view.rows_shown(row for row in view.report.rows if row.beside)[:MOST_ROWS]:
         state = state_cell(row, view)
         lines.append(f"{seat_name(row, view)}: {row_value(row, view)}" + (f", {state}" if state else ""))
         spend = row.snapshot.org_spend
         if spend is not None and spend.estimates is not None:
             lines.append(f"Claude Code use: {estimate_value(spend.estimates)}")
-    return [Section(tuple(lines), heading="API organizations (not in the total)")]
+    return Section(tuple(lines), heading="API organizations (not in the total)")
 
 
 # --- the rest -----------------------------------------------------------------------------------------------------
 
 
-def _missing(view: View) -> list[Section]:
+def _missing(view: View) -> Section:
     lines = missing_lines(view.report.missing, view.tz, brief=True)
     if len(lines) > _MOST_MISSING:
         lines = [*lines[:_MOST_MISSING], "For the others, type /claude-spend status."]
-    return [Section(tuple(lines), heading=f"Not read ({len(view.report.missing)})")] if lines else []
+    return Section(tuple(lines), heading=f"Not read ({len(view.report.missing)})")
 
 
-def _next_charges(view: View) -> list[Section]:
+def _next_charges(view: View) -> Section:
     lines = list(islice(charge_lines(upcoming(view), view), _MOST_CHARGES + 1))
     if len(lines) > _MOST_CHARGES:
         lines = [*lines[:_MOST_CHARGES], "Later charges: /claude-spend renewals"]
-    return [Section(tuple(lines), heading="Next charges")] if lines else []
+    return Section(tuple(lines), heading="Next charges")
 
 
-def _duplicates(view: View) -> list[Section]:
-    groups = [group for group in view.report.duplicates if all(view.may_see(name) for name in group)]
-    if not groups:
-        return []
-    lines = [
-        f"{listed([one_line(name, NAME_COLUMNS) for name in group])} are one account: counted once"
-        for group in groups[:5]
-    ]
-    return [Section(tuple(lines), heading="Configured twice")]
+def _duplicates(view: View) -> Section:
+    groups = [group for group in view.report.duplicates if all(map(view.may_see, group))]
+    lines = [f"{who(group, view)} are one account: counted once" for group in groups[:5]]
+    return Section(tuple(lines), heading="Configured twice")
