@@ -28,7 +28,10 @@ class Series:
 
     label: str
     spent: tuple[Decimal, ...]
-    total: Money
+
+    @property
+    def total(self) -> Decimal:
+        return sum(self.spent, Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,7 @@ class DailySpend:
     @property
     def each(self) -> tuple[Decimal, ...]:
         """The sum of each day."""
-        return tuple(
-            sum(parts, Decimal(0)) for parts in zip(*(one.spent for one in self.series), strict=True)
-        )
+        return _each_day(self.series)
 
 
 def stretch_of(at: datetime, tz: tzinfo) -> tuple[date, str]:
@@ -127,18 +128,18 @@ def _days(
         counter: row.seat.name if view.may_see(row.seat.name) else OTHERS for counter, row in rows.items()
     }
     named = {one: row for one, row in rows.items() if labels[one] != OTHERS and one in own_hours}
-    spent: dict[str, dict[date, list[Money]]] = defaultdict(lambda: defaultdict(list))
     own = [(hour, hour.at.astimezone(view.tz).date()) for hour in hours]
-    for hour, day in own:
-        if day >= days[0]:
-            spent[labels[hour.counter]][day].append(hour.spent)
-    series = _fitted([_series(label, by_day, days, currency) for label, by_day in spent.items()])
+    inside = [(hour, (day - days[0]).days) for hour, day in own if days[0] <= day <= days[-1]]
+    spent: dict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * len(days))
+    for hour, place in inside:
+        spent[labels[hour.counter]][place] += hour.spent.major
+    series = _fitted([Series(label, tuple(each)) for label, each in spent.items()])
     known = min(day for _, day in own)
     return DailySpend(
         currency=currency,
         days=days,
         series=tuple(series),
-        total=_sum([one.total for one in series], currency),
+        total=_sum([hour.spent for hour, _ in inside], currency),
         so_far=_so_far(own_hours, days, view.report.as_of, view.tz),
         cap=_cap([rows[counter] for counter in own_hours], currency),
         blocked=_blocked(named, own_hours, _beginning(days[0], view.tz), view.report.as_of),
@@ -152,22 +153,17 @@ def _sum(amounts: Iterable[Money], currency: str) -> Money:
     return totals([Money(Decimal(0), currency, 0), *amounts])[currency]
 
 
-def _series(label: str, by_day: dict[date, list[Money]], days: Sequence[date], currency: str) -> Series:
-    each = [_sum(by_day.get(day, ()), currency) for day in days]
-    return Series(label, tuple(amount.major for amount in each), _sum(each, currency))
+def _each_day(series: Iterable[Series]) -> tuple[Decimal, ...]:
+    return tuple(sum(parts, Decimal(0)) for parts in zip(*(one.spent for one in series), strict=True))
 
 
-def _fitted(series: list[Series]) -> list[Series]:
+def _fitted(series: Sequence[Series]) -> list[Series]:
     """Most spent first, the rest summed at the end."""
     named = sorted(
-        (one for one in series if one.label != OTHERS), key=lambda one: (-one.total.major, one.label)
+        (one for one in series if one.label != OTHERS), key=lambda one: (-one.total, one.label)
     )
     rest = [one for one in series if one.label == OTHERS] + named[MOST_SEATS:]
-    if not rest:
-        return named
-    each = tuple(sum(parts, Decimal(0)) for parts in zip(*(one.spent for one in rest), strict=True))
-    total = _sum([one.total for one in rest], rest[0].total.currency)
-    return [*named[:MOST_SEATS], Series(OTHERS, each, total)]
+    return named[:MOST_SEATS] + ([Series(OTHERS, _each_day(rest))] if rest else [])
 
 
 def _so_far(

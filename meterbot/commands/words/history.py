@@ -117,7 +117,7 @@ def _title(view: View, number: int, seats: Sequence[str], found: Sequence[DailyS
 
 def _summary(days: DailySpend) -> str:
     """`$7.50 spent: ana $5.00 and bo $2.50. Most on Wed Apr 29: $5.00.`"""
-    parts = [f"{one_line(one.label, _NAME)} {show(one.total, grouped=True)}" for one in days.series]
+    parts = [f"{one_line(one.label, _NAME)} {_amount(one.total, days)}" for one in days.series]
     most, day = max(zip(days.each, days.days, strict=True), key=lambda pair: pair[0])
     peak = f" Most on {day_text(day)}: {_amount(most, days)}." if most > 0 else ""
     since = f" since {day_text(days.known)}" if days.known > days.days[0] else ""
