@@ -139,7 +139,6 @@ def _total(total: Total, ahead: TeamOutlook | None) -> dict[str, object]:
 def _extra_usage(extra: ExtraUsage | None, block: Block | None) -> dict[str, object] | None:
     if extra is None or not is_metered(extra, blocked=block is not None):
         return None
-    share = None if extra.used is None or extra.cap is None else percent(extra.used, extra.cap)
     currency = extra.currency or next((m.currency for m in (extra.used, extra.cap) if m is not None), None)
     balance = extra.balance
     return {
@@ -148,7 +147,7 @@ def _extra_usage(extra: ExtraUsage | None, block: Block | None) -> dict[str, obj
         "cap": extra.cap,
         "cap_known": extra.cap_known,
         "currency": currency,
-        "percent": _two_places(share),
+        "percent": _two_places(percent(extra.used, extra.cap)),
         "blocked": block is not None,
         "blocked_reason": block and block.reason,
         "blocked_until": block and block.until,
@@ -195,7 +194,6 @@ def _costs(part: OrgCosts | OrgEstimates) -> dict[str, object]:
 
 
 def _limit(person: PersonLimit, *, emails: bool) -> dict[str, object]:
-    share = None if person.used is None or person.limit is None else percent(person.used, person.limit)
     known = person.used or person.limit
     return {
         "user_id": person.user,
@@ -205,7 +203,7 @@ def _limit(person: PersonLimit, *, emails: bool) -> dict[str, object]:
         "limit": person.limit,
         "unlimited": person.limit is None,
         "currency": known and known.currency,
-        "percent": _two_places(share),
+        "percent": _two_places(percent(person.used, person.limit)),
     }
 
 

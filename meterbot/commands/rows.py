@@ -115,7 +115,7 @@ def used_cell(row: SeatRow) -> str:
     extra = row.snapshot.extra_usage
     if row.metered and extra is not None and extra.cap is None and extra.cap_known:
         return "no cap"
-    share = None if row.used is None or extra is None or extra.cap is None else percent(row.used, extra.cap)
+    share = percent(row.used, extra and extra.cap)
     return "" if share is None else bar(share)
 
 

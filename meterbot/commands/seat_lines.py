@@ -106,7 +106,7 @@ def amount_known(snapshot: Snapshot) -> bool:
 def _amounts(extra: ExtraUsage) -> str:
     used = "unknown" if extra.used is None else show(extra.used)
     if extra.cap is not None:
-        share = None if extra.used is None else percent(extra.used, extra.cap)
+        share = percent(extra.used, extra.cap)
         return f"{used} / {show(extra.cap)}" + ("" if share is None else f" ({percent_text(share)})")
     word = used if extra.used is None else f"{used} used"
     return f"{word} ({'no cap' if extra.cap_known else 'cap unknown'})"
@@ -188,17 +188,12 @@ def people_lines(spend: OrgSpend) -> list[str]:
 
 
 def _limits_value(limits: OrgLimits) -> str:
-    reached = sum(_reached(person) for person in limits.people)
+    shares = [percent(person.used, person.limit) for person in limits.people]
+    reached = sum(share is not None and share >= 100 for share in shares)  # a limit of 0 never is
     unlimited = sum(person.limit is None for person in limits.people)
-    parts = [_people(len(limits.people)), *([f"{reached} at the limit"] if reached else [])]
-    parts += [f"{unlimited} unlimited"] if unlimited else []
+    parts = [_people(len(limits.people)), *[f"{reached} at the limit"] * bool(reached)]
+    parts += [f"{unlimited} unlimited"] * bool(unlimited)
     return ", ".join(parts if limits.complete else [f"at least {parts[0]}", *parts[1:]])
-
-
-def _reached(person: PersonLimit) -> bool:
-    """A limit of 0 means "included usage only" and is never reached."""
-    share = None if person.used is None or person.limit is None else percent(person.used, person.limit)
-    return share is not None and share >= 100
 
 
 def _limit_value(person: PersonLimit) -> str:
@@ -206,7 +201,7 @@ def _limit_value(person: PersonLimit) -> str:
     old = ", the last known" if person.used_old else ""
     if person.limit is None:
         return f"{used} used (unlimited{old})"
-    share = None if person.used is None else percent(person.used, person.limit)
+    share = percent(person.used, person.limit)
     limit = show(person.limit, grouped=True)
     return f"{used} / {limit}{'' if share is None else f' ({percent_text(share)}{old})'}"
 

@@ -127,9 +127,10 @@ def split(amount: Money, ways: int) -> list[Money]:
     return [Money(Decimal(unit).scaleb(-places, _EXACT), amount.currency, amount.exponent) for unit in units]
 
 
-def percent(used: Money, cap: Money) -> Decimal | None:
-    """used / cap × 100, not rounded and not limited to 100. None without a positive cap or with two currencies."""
-    if cap.minor <= 0 or used.currency != cap.currency:
+def percent(used: Money | None, cap: Money | None) -> Decimal | None:
+    """used / cap × 100, not rounded and not limited to 100. None where one is not known, without a positive cap, and
+    with two currencies."""
+    if used is None or cap is None or cap.minor <= 0 or used.currency != cap.currency:
         return None
     return _EXACT.divide(_EXACT.multiply(used.major, Decimal(100)), cap.major)
 
