@@ -89,9 +89,13 @@ def seat_name(row: SeatRow, view: View) -> str:
     return f"{name} ({one_line(row.snapshot.org_name or row.counter.org, 12)})"
 
 
+def amount_cell(amount: Money | None) -> str:
+    return "" if amount is None else show(amount, grouped=True)
+
+
 def spent_cell(row: SeatRow) -> str:
     if row.used is not None:
-        return show(row.used, grouped=True)
+        return amount_cell(row.used)
     return "unknown" if row.metered or not row.known else ""
 
 
@@ -99,15 +103,13 @@ def cap_cell(row: SeatRow) -> str:
     extra = row.snapshot.extra_usage
     if extra is None or not row.metered:
         return ""
-    if extra.cap is not None:
-        return show(extra.cap, grouped=True)
-    return "" if extra.cap_known else "unknown"
+    return amount_cell(extra.cap) if extra.cap is not None or extra.cap_known else "unknown"
 
 
 def credits_cell(row: SeatRow) -> str:
     """The prepaid credits that are left, where they are known."""
-    balance = None if row.snapshot.extra_usage is None else row.snapshot.extra_usage.balance
-    return "" if balance is None else show(balance.amount, grouped=True)
+    extra = row.snapshot.extra_usage
+    return amount_cell(extra and extra.balance and extra.balance.amount)
 
 
 def used_cell(row: SeatRow) -> str:

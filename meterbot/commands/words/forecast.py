@@ -11,7 +11,15 @@ from meterbot.commands.daily import DailySpend, days_of
 from meterbot.commands.outlooks import Outlooks, SeatOutlook, TeamOutlook
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import outlooks_with_hours
-from meterbot.commands.rows import NAME_COLUMNS, compact_table, filled, not_in_sums, seat_name, spent_cell
+from meterbot.commands.rows import (
+    NAME_COLUMNS,
+    amount_cell,
+    compact_table,
+    filled,
+    not_in_sums,
+    seat_name,
+    spent_cell,
+)
 from meterbot.commands.words.team import rest_note
 from meterbot.core.inline import instant
 from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Series, Table, buttons
@@ -59,12 +67,9 @@ def forecast_answer(view: View, outlooks: Outlooks, hours: Sequence[Hour] = ()) 
 def _team_line(team: TeamOutlook) -> str:
     """`$121.40 spent so far, $0.80/h now. The month ends between $140.00 and $195.00.`"""
     pace = "" if team.per_hour is None else f", {_money(team.per_hour)}/h now"
-    end = (
-        "Too little is known to say how the month ends."
-        if team.forecast is None
-        else _end(team, team.forecast)
-    )
-    return f"{_money(team.used)} spent so far{pace}. {sentence(end)}"
+    unknown = "Too little is known to say how the month ends."
+    end = unknown if team.forecast is None else sentence(_end(team, team.forecast))
+    return f"{_money(team.used)} spent so far{pace}. {end}"
 
 
 def month_ends(outlooks: Outlooks) -> list[str]:
@@ -106,26 +111,23 @@ def _table(outlooks: Outlooks, shown: Sequence[SeatOutlook], view: View) -> tupl
         Column("Per hour", numeric=True, after="/h"),
     )
     rows = [
-        (seat_name(one.row, view), spent_cell(one.row), _end_cell(one), _cap_cell(one), _pace_cell(one))
+        (
+            seat_name(one.row, view),
+            spent_cell(one.row),
+            _end_cell(one.forecast),
+            amount_cell(one.cap_below),
+            amount_cell(one.pace and one.pace.per_hour),
+        )
         for one in counted
     ]
     return (compact_table("Seats", columns, rows, note),)
 
 
-def _end_cell(one: SeatOutlook) -> str:
-    if one.forecast is None:
+def _end_cell(forecast: Forecast | None) -> str:
+    if forecast is None:
         return ""
-    low, high = _money(one.forecast.low), _money(one.forecast.high)
+    low, high = _money(forecast.low), _money(forecast.high)
     return f"about {low}" if low == high else f"{low} to {high}"
-
-
-def _cap_cell(one: SeatOutlook) -> str:
-    """The cap, where it may end the spending before the month ends."""
-    return "" if one.cap_below is None else _money(one.cap_below)
-
-
-def _pace_cell(one: SeatOutlook) -> str:
-    return "" if one.pace is None else _money(one.pace.per_hour)
 
 
 def seat_outlook_sentences(one: SeatOutlook, view: View) -> list[str]:
@@ -145,11 +147,10 @@ def _near(one: SeatOutlook, view: View) -> list[tuple[datetime, str]]:
 
 
 def _filling(one: SeatOutlook, view: View) -> list[tuple[datetime, str]]:
-    cap_at = (
-        [] if one.cap_at is None else [(one.cap_at, "at the pace of the last 24 hours, it reaches its cap")]
-    )
     full = [(at, f"the {_window(window)} will be full") for window, at in one.full]
-    return [(at, f"{what} {_around(at, view)}") for at, what in [*cap_at, *full]]
+    if one.cap_at is not None:
+        full.insert(0, (one.cap_at, "at the pace of the last 24 hours, it reaches its cap"))
+    return [(at, f"{what} {_around(at, view)}") for at, what in full]
 
 
 def _window(name: str) -> str:

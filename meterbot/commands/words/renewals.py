@@ -9,6 +9,7 @@ from meterbot.commands.privacy import View
 from meterbot.commands.readings import two_months
 from meterbot.commands.rows import (
     Hourly,
+    amount_cell,
     beside_last_month,
     charge_lines,
     compact_table,
@@ -24,7 +25,7 @@ from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.commands.words.team import unpriced_text
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import by_counter
-from meterbot.core.money import show, totals
+from meterbot.core.money import totals
 from meterbot.core.text import amounts_text, day_text, one_line
 from meterbot.rules.hours import Hour, last_month
 
@@ -89,9 +90,8 @@ def _cells(day: date, row: SeatRow, view: View, hourly: Hourly) -> tuple[str, ..
     # Date and price tell who it is to those who know: beside an anonymous row they would give its amount away.
     if row.used is None or row.outdated or not view.may_see(row.seat.name):
         return name, when, price, "", ""
-    earlier = month_before(row, hourly, view.report.as_of)
-    before = "" if earlier is None else show(earlier, grouped=True)
-    return name, when, price, show(row.used, grouped=True), before
+    before = amount_cell(month_before(row, hourly, view.report.as_of))
+    return name, when, price, amount_cell(row.used), before
 
 
 def _endings(rows: Sequence[SeatRow], view: View) -> list[tuple[date, str]]:
