@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from difflib import get_close_matches
@@ -105,15 +105,14 @@ class CommandContext:
     async def view(self, request: Request) -> View:
         """The team as the person who asks may see it."""
         question = request.question
-        return View(
-            await self.report(self.now()),
-            self.tz,
-            self.redaction.rows,
-            frozenset(self.owned(question.platform, question.user)),
-            request.public,
-            self.redaction.operators.include(question.platform, question.user, question.groups),
-            secrets.token_hex(16),
-        )
+        operator = self.redaction.operators.include(question.platform, question.user, question.groups)
+        own = self.owned(question.platform, question.user)
+        return self.view_of(await self.report(self.now()), own, public=request.public, operator=operator)
+
+    def view_of(self, report: TeamReport, own: Iterable[str], *, public: bool, operator: bool) -> View:
+        """The report as the owner of these seats may see it."""
+        salt = secrets.token_hex(16)
+        return View(report, self.tz, self.redaction.rows, frozenset(own), public, operator, salt)
 
     def owned(self, platform: str, user: str) -> list[str]:
         return sorted(seat.name for seat in self.seats.values() if seat.owner.get(platform) == user)

@@ -1,6 +1,5 @@
 """The digest: when it is due, whether there is news for it, what it says, and the sender that queues it."""
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -274,7 +273,8 @@ class DigestSender:
         self, reader: DigestReader, report: TeamReport, known: DigestState | None, now: datetime
     ) -> _Draft:
         """The slow reading, before the transaction, and only where a digest will be made."""
-        view = self._view(reader, report)
+        alone = bool(reader.seats) or reader.operator
+        view = self.context.view_of(report, reader.seats, public=not alone, operator=reader.operator)
         content = content_hash(view, reader.seats)
         if known is None or content in {None, known.content_hash} or due(reader.schedule, now, known) is None:
             return _Draft(reader, view, content)
@@ -284,17 +284,6 @@ class DigestSender:
         samples = await store.read(lambda c: history.read(c, counters, since))
         outlooks = await current_outlooks(store, replace(report, rows=tuple(rows)))
         return _Draft(reader, view, content, samples, outlooks)
-
-    def _view(self, reader: DigestReader, report: TeamReport) -> View:
-        return View(
-            report,
-            self.context.tz,
-            self.routing.redaction.rows,
-            frozenset(reader.seats),
-            public=not reader.seats and not reader.operator,
-            operator=reader.operator,
-            salt=secrets.token_hex(16),
-        )
 
     def _queue(
         self, connection: Connection, draft: _Draft, known: DigestState | None, now: datetime
