@@ -28,9 +28,8 @@ SPEED = 10_000.0
 
 _STEP = timedelta(hours=2)
 _TICK_SECONDS = 0.1
-_UNHURRIED = (
-    "4h"  # three of them without an answer are stale: seconds, live, which a busy machine may well take
-)
+_UNHURRIED = "4h"
+"""Three of them without an answer are stale: seconds, live, which a busy machine may well take."""
 _HELLO = "A simulated team of five in April 2026, on the real bot. All names and amounts are made up."
 _HOW = "Meanwhile you can type /claude-spend, me, seat ana, forecast, history, pr or help; quit ends."
 _GOODBYE = "That was the month. Your own team's: see README.md."
@@ -42,7 +41,7 @@ async def play_once() -> None:
     print(f"{_HELLO}\n")
     # One read at a time and the same jitter, so that every run tells the same.
     same = random.Random(2026)  # noqa: S311 - jitter, not a secret
-    async with stage(clock, stop=lambda: None, interactive=False, concurrency=1, rng=same) as bot:
+    async with stage(clock, concurrency=1, rng=same) as bot:
         while clock.now() < month.END:
             await _merge_what_is_due(bot, clock.now() - _STEP, clock.now())
             await bot.run_once()
@@ -57,7 +56,7 @@ async def play_live(speed: float) -> None:
     the month when nobody sits at the terminal."""
     clock, stop = FastClock(month.START, speed, held=True), asyncio.Event()
     print(f"{_HELLO}\n{_HOW}\n", flush=True)
-    async with stage(clock, stop=stop.set, interactive=True, poll_interval=_UNHURRIED) as bot:
+    async with stage(clock, stop=stop.set, poll_interval=_UNHURRIED) as bot:
         clock.begin()
         directing = asyncio.create_task(_direct_until_end(bot, clock, stop))
         try:
@@ -109,14 +108,14 @@ async def _ask(bot: Bot, words: str) -> None:
 async def stage(
     clock: Clock,
     *,
-    stop: Callable[[], None],
-    interactive: bool,
+    stop: Callable[[], None] | None = None,
     concurrency: int = READS_AT_ONCE,
     rng: random.Random | None = None,
     poll_interval: str = "2h",
     team: Sequence[Teammate] = month.TEAM,
 ) -> AsyncIterator[Bot]:
-    """A bot for the team, which reads the accounts as they are at the clock's moment."""
+    """A bot for the team, which reads the accounts as they are at the clock's moment. `stop` is what `quit` does at the
+    terminal; None: nothing is read there."""
     people = {person.session_key: person for person in team}
 
     def account_of(session_key: str) -> SimulatedAccount | None:
@@ -130,12 +129,11 @@ async def stage(
             environ["METERBOT_CONFIG_TOML"] = _configuration(
                 claude.url, Path(folder, "demo.db"), poll_interval, team
             )
-            terminal = (sys.stdin if interactive else None, sys.stdout)
             async with assembled(
                 load(None, environ, Path(folder)),
                 clock,
                 on_quit=stop,
-                terminal=terminal,
+                terminal=(None if stop is None else sys.stdin, sys.stdout),
                 concurrency=concurrency,
                 rng=rng,
                 salt="",  # every demonstration has the same ids

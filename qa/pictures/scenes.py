@@ -70,7 +70,7 @@ async def played(size: int) -> tuple[dict[str, Answer], dict[str, Message]]:
     """Question → answer, and the digests, in the middle of the demo's month."""
     clock = ManualClock(_END - timedelta(days=2 if size > _MANY else 20))
     with redirect_stdout(io.StringIO()):
-        async with stage(clock, stop=lambda: None, interactive=False, team=crowd(size)) as bot:
+        async with stage(clock, team=crowd(size)) as bot:
             while clock.now() < _END:
                 await bot.run_once()
                 clock.advance(_STEP)

@@ -97,7 +97,7 @@ async def _played(start: datetime, steps: int, question: str) -> str:
     screen, clock = io.StringIO(), ManualClock(start)
     bare = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
     with redirect_stdout(screen), patch.dict(os.environ, bare | _TERMINAL, clear=True):
-        async with stage(clock, stop=lambda: None, interactive=False) as bot:
+        async with stage(clock) as bot:
             await bot.run_once()
             for _ in range(steps):
                 clock.advance(_STEP)
