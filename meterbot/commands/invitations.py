@@ -187,17 +187,14 @@ class JoinStatus:
     def sentences(self, *, may_invite: bool) -> list[str]:
         """With what an operator who `may_invite` can do next, or the owners."""
         said = {
-            "Invited and joined": self.joined,
-            "Invited, not joined yet": self.waiting,
-            "Not joined 3 days after the invitation": self.late,
+            "Invited and joined: {}.": self.joined,
+            "Invited, not joined yet: {}.": self.waiting,
+            "Not joined 3 days after the invitation: {}.": self.late,
+            "No machine sends numbers yet for {} (from the configuration).": self.unasked,
         }
-        found = [f"{what}: {listed(names, 10)}." for what, names in said.items() if names]
-        if self.unasked:
-            found.append(
-                f"No machine sends numbers yet for {listed(self.unasked, 10)} (from the configuration)."
-            )
+        found = [text.format(listed(names, 10)) for text, names in said.items() if names]
         if not may_invite:
-            return [*found, "The owner of a seat types /claude-spend join."] if self.reminded else found
+            return found + ["The owner of a seat types /claude-spend join."] * bool(self.reminded)
         asked = {"Remind them": self.late, "Invite them": self.unasked}
         return found + [
             f"{what}: /claude-spend invite {' '.join(names[:10])}" for what, names in asked.items() if names

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
+from itertools import groupby
+from operator import itemgetter
 
 from meterbot.commands.privacy import View
 from meterbot.commands.seat_lines import extra_usage_value, spend_value
@@ -178,10 +180,8 @@ def upcoming(view: View) -> list[tuple[date, SeatRow]]:
 def charge_lines(charges: Sequence[tuple[date, SeatRow]], view: View) -> Iterator[str]:
     """A line for each day, the next one first: `Thu May 14: ana, $200.00 (Max 20x)` or `Fri May 15: bo and cy,
     $400.00`."""
-    by_day: dict[date, list[SeatRow]] = {}
-    for day, row in charges:
-        by_day.setdefault(day, []).append(row)
-    return (f"{day_text(day)}: {_charged(rows, view)}" for day, rows in by_day.items())
+    by_day = groupby(charges, key=itemgetter(0))
+    return (f"{day_text(day)}: {_charged([row for _, row in same], view)}" for day, same in by_day)
 
 
 def _charged(rows: Sequence[SeatRow], view: View) -> str:
