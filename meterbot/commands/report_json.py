@@ -80,9 +80,7 @@ def snapshot_json(
     return json_object(values)
 
 
-def spend_json(
-    report: TeamReport, tz: tzinfo, outlooks: Outlooks | None = None, *, emails: bool = False
-) -> dict[str, object]:
+def spend_json(report: TeamReport, tz: tzinfo, outlooks: Outlooks | None = None) -> dict[str, object]:
     """The team, the same numbers that the chat answers. `unknown`: the seats that no total contains."""
     ahead = {one.currency: one for one in outlooks.team} if outlooks else {}
     values = {
@@ -91,7 +89,7 @@ def spend_json(
         "seats_current": report.current,
         "totals": [_total(total, ahead.get(total.currency)) for total in report.totals],
         "plan_fees_unknown": report.unpriced,
-        "seats": [_row(row, report.as_of, tz, emails=emails) for row in report.rows],
+        "seats": [_row(row, report.as_of, tz) for row in report.rows],
         "missing": [
             {"seat": gone.seat, "health": gone.health.value, "since": gone.since, "remedy": gone.remedy}
             for gone in report.missing
@@ -102,8 +100,8 @@ def spend_json(
     return json_object(values)
 
 
-def _row(row: SeatRow, now: datetime, tz: tzinfo, *, emails: bool) -> dict[str, object]:
-    shown = snapshot_json(row.snapshot, now, tz, emails=emails)
+def _row(row: SeatRow, now: datetime, tz: tzinfo) -> dict[str, object]:
+    shown = snapshot_json(row.snapshot, now, tz)
     shown["lines"] = seat_lines(row.snapshot, now, tz, row.details.windows_at)
     shown["plan"] = row.snapshot.tier or row.seat.plan
     if row.counter is None:

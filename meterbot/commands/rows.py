@@ -7,14 +7,14 @@ from itertools import groupby
 from operator import itemgetter
 
 from meterbot.commands.privacy import View
-from meterbot.commands.seat_lines import extra_usage_value, spend_value
+from meterbot.commands.seat_lines import blocked_text, extra_usage_value, spend_value
 from meterbot.commands.team_report import MissingSeat, SeatRow
 from meterbot.core.inline import instant
 from meterbot.core.messages import Column, Section, Table
 from meterbot.core.models import Counter, Health, Seat
 from meterbot.core.money import Money, percent, show, totals
 from meterbot.core.plans import plan_name
-from meterbot.core.text import age, amounts_text, bar, count, day_text, listed, local_day, one_line
+from meterbot.core.text import age, amounts_text, bar, count, day_text, listed, one_line
 from meterbot.rules.hours import Hour, by_this_day, last_month
 
 Hourly = Mapping[Counter, Sequence[Hour]]
@@ -127,8 +127,7 @@ def state_cell(row: SeatRow, view: View) -> str:
     """`BLOCKED until Fri May 1`, what is wrong with the number, its age unless it is fresh; else nothing."""
     parts = []
     if row.block is not None:
-        until = "" if row.block.until is None else f" until {local_day(row.block.until, view.tz)}"
-        parts.append(f"BLOCKED{until}")
+        parts.append(blocked_text(row.block, view.tz))
     elif row.known and not row.metered and not row.beside:
         parts.append("not metered")
     # The list of missing seats is for everyone: beside an anonymous row its health or age would give the name away.

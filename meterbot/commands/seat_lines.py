@@ -18,7 +18,7 @@ from meterbot.core.text import (
     percent_text,
     window_label,
 )
-from meterbot.rules.blocked import block_of, is_metered
+from meterbot.rules.blocked import Block, block_of, is_metered
 from meterbot.rules.renewals import next_charge
 
 ESTIMATE = "list-price estimate, not charged to seats"
@@ -74,11 +74,12 @@ def extra_usage_value(snapshot: Snapshot, now: datetime, tz: tzinfo) -> str | No
     extra, block = snapshot.extra_usage, block_of(snapshot.extra_usage, snapshot.windows, now)
     if extra is None or not is_metered(extra, blocked=block is not None):
         return None
-    value = _amounts(extra)
-    if block is None:
-        return value
-    until = f" until {local_day(block.until, tz)}" if block.until else ""
-    return f"{value}  BLOCKED{until}"
+    return _amounts(extra) if block is None else f"{_amounts(extra)}  {blocked_text(block, tz)}"
+
+
+def blocked_text(block: Block, tz: tzinfo) -> str:
+    """`BLOCKED until Fri May 1`"""
+    return "BLOCKED" if block.until is None else f"BLOCKED until {local_day(block.until, tz)}"
 
 
 def _balance_rows(snapshot: Snapshot, now: datetime) -> list[tuple[str, str]]:
