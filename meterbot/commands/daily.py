@@ -159,16 +159,12 @@ def _each_day(series: Iterable[Series]) -> tuple[Decimal, ...]:
 
 def _fitted(series: Sequence[Series]) -> list[Series]:
     """Most spent first, the rest summed at the end."""
-    named = sorted(
-        (one for one in series if one.label != OTHERS), key=lambda one: (-one.total, one.label)
-    )
+    named = sorted((one for one in series if one.label != OTHERS), key=lambda one: (-one.total, one.label))
     rest = [one for one in series if one.label == OTHERS] + named[MOST_SEATS:]
     return named[:MOST_SEATS] + ([Series(OTHERS, _each_day(rest))] if rest else [])
 
 
-def _so_far(
-    hours: ByCounter, days: Sequence[date], now: datetime, tz: tzinfo
-) -> tuple[Decimal | None, ...]:
+def _so_far(hours: ByCounter, days: Sequence[date], now: datetime, tz: tzinfo) -> tuple[Decimal | None, ...]:
     each = [(own, [hour.at for hour in own]) for own in hours.values()]
     found: list[Decimal | None] = []
     for day in days:

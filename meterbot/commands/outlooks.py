@@ -99,9 +99,7 @@ def _cap_at(
         return None
     # From the reading on, as the alert does: else the answer would be later each time somebody asks.
     since = row.read_at or now
-    at = cap_eta(
-        row.used, extra.cap, pace(samples, since, (DAY,)), since, month_end(calendar_month(since))
-    )
+    at = cap_eta(row.used, extra.cap, pace(samples, since, (DAY,)), since, month_end(calendar_month(since)))
     return at if at is not None and at > now and cap_is_at_risk(at, extra.cap, month, now) else None
 
 

@@ -3,9 +3,10 @@
 Amounts are strings of plain digits, percentages and utilizations numbers, instants UTC, unknown is null.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
+from typing import Any
 
 from meterbot.commands.outlooks import Outlooks, TeamOutlook
 from meterbot.commands.seat_lines import ESTIMATE, amount_known, seat_lines
@@ -16,6 +17,13 @@ from meterbot.core.org_spend import OrgCosts, OrgEstimates, OrgLimits, OrgSpend,
 from meterbot.core.text import stamp
 from meterbot.rules.blocked import Block, block_of, is_metered
 
+_CONVERTED: Mapping[type, Callable[[Any], object]] = {
+    Money: plain,
+    Decimal: float,
+    datetime: stamp,
+    date: date.isoformat,
+}
+
 
 def json_object(values: Mapping[str, object]) -> dict[str, object]:
     """Values as JSON has them: an amount is its digits, without its currency."""
@@ -23,21 +31,11 @@ def json_object(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _json(value: object) -> object:
-    match value:
-        case Money():
-            return plain(value)
-        case datetime():
-            return stamp(value)
-        case date():
-            return value.isoformat()
-        case Decimal():
-            return float(value)
-        case dict():
-            return json_object(value)
-        case list() | tuple():
-            return [_json(each) for each in value]
-        case _:
-            return value
+    if isinstance(value, dict):
+        return json_object(value)
+    if isinstance(value, list | tuple):
+        return [_json(each) for each in value]
+    return _CONVERTED[type(value)](value) if type(value) in _CONVERTED else value
 
 
 def amounts_json(amounts: Iterable[Money]) -> list[dict[str, object]]:

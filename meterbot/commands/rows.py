@@ -111,7 +111,7 @@ def cap_cell(row: SeatRow) -> str:
 def credits_cell(row: SeatRow) -> str:
     """The prepaid credits that are left, where they are known."""
     extra = row.snapshot.extra_usage
-    return amount_cell(extra and extra.balance and extra.balance.amount)
+    return "" if extra is None or extra.balance is None else amount_cell(extra.balance.amount)
 
 
 def used_cell(row: SeatRow) -> str:
@@ -119,7 +119,7 @@ def used_cell(row: SeatRow) -> str:
     extra = row.snapshot.extra_usage
     if row.metered and extra is not None and extra.cap is None and extra.cap_known:
         return "no cap"
-    share = percent(row.used, extra and extra.cap)
+    share = None if extra is None else percent(row.used, extra.cap)
     return "" if share is None else bar(share)
 
 

@@ -134,7 +134,9 @@ def overview_text(infos: Sequence[SeatInfo], tz: tzinfo) -> str:
 
 def _cells(info: SeatInfo, tz: tzinfo) -> tuple[str, ...]:
     known = "" if info.configured else " (invited)" if info.invited else " (not configured)"
-    read = "never read" if info.last_reading is None else f"last reading {_minute_text(info.last_reading, tz)}"
+    read = (
+        "never read" if info.last_reading is None else f"last reading {_minute_text(info.last_reading, tz)}"
+    )
     return info.seat, f"{info.source or '?'}{known}", health_text(info.health), read, _token_text(info, tz)
 
 

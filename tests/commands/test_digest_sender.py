@@ -184,7 +184,7 @@ async def test_a_look_that_fails_is_made_again(store: Store, again: bool) -> Non
     await desk.spend("5", NINE - timedelta(hours=1))
 
     class Away(dict[str, Seat]):
-        def values(self) -> Never:  # type: ignore[override]  # as a report of which the database is away
+        def values(self) -> Never:
             raise ConnectionError
 
     if again:

@@ -116,7 +116,7 @@ def _table(outlooks: Outlooks, shown: Sequence[SeatOutlook], view: View) -> tupl
             spent_cell(one.row),
             _end_cell(one.forecast),
             amount_cell(one.cap_below),
-            amount_cell(one.pace and one.pace.per_hour),
+            amount_cell(None if one.pace is None else one.pace.per_hour),
         )
         for one in counted
     ]

@@ -181,7 +181,9 @@ async def _wait_for_approval(
         await _release(context.store, seat)
         text = "This needs approval, and I could not post the request just now. Please try again in a minute."
         return notice("Not asked for", text, Severity.WARNING)
-    text = "I posted your request where the alerts are. Once it is approved, ask this again here within a day."
+    text = (
+        "I posted your request where the alerts are. Once it is approved, ask this again here within a day."
+    )
     return notice(title, text)
 
 

@@ -75,7 +75,10 @@ def _sections(pull: PullRequest, tz: tzinfo, *, merged: bool = True) -> list[Sec
         ("Window", stretch(pull.window.start, pull.window.end, tz)),
     ]
     if merged:
-        rows += [("Merged", moment(pull.merged.merged_at, tz)), ("Repository", one_line(pull.merged.repo, 200))]
+        rows += [
+            ("Merged", moment(pull.merged.merged_at, tz)),
+            ("Repository", one_line(pull.merged.repo, 200)),
+        ]
     labels, lines = zip(*rows, strict=True)
     said = tuple(sentences(bill, pull.merged.repo, pull.no_commits, tz))
     return [Section(lines, labels=labels), *([Section(said)] if said else [])]

@@ -78,7 +78,9 @@ def seat_detail(
     first, sections = [], []
     for row in rows:
         first.append(f"{one_line(row.seat.name, 60)}: {row_value(row, view)}, {row_note(row, view)}")
-        facts = [line for one in outlooks.seats if one.row is row for line in seat_outlook_sentences(one, view)]
+        facts = [
+            line for one in outlooks.seats if one.row is row for line in seat_outlook_sentences(one, view)
+        ]
         facts += _facts(row, view, hourly, gone.get(row.seat.name))
         lines = _lines(row, view, _heading(row, view) if len(rows) > 1 else None)
         sections += [lines, *_people(row, view), Section(tuple(facts))]

@@ -56,9 +56,9 @@ async def answer(context: CommandContext, request: Request) -> Message:
         view,
         queues,
         await _connections(context, now, last_tick),
-        context.version,
         [*remarks, *machines, *joined.sentences(may_invite=may_invite), *plans, *await _failed(store)],
         [] if store.sole else await store.read(lambda c: workers.read(c, now)),
+        version=context.version,
         last_tick=last_tick,
         agents=agents,
         remind=joined.reminded[:5] if may_invite else (),
@@ -85,13 +85,15 @@ async def _failed(store: Store) -> list[str]:
     """What was given up, a line for each kind; `meterbot failed` names them."""
     messages, pulls = await store.read(deliveries.failed), await store.read(pull_requests.failed)
     given_up = {
-        f"{count(len(messages), 'message')} could not be posted": messages,
-        f"The cost of {count(len(pulls), 'pull request')} could not be calculated": pulls,
+        f"{count(len(messages), 'message')} could not be posted": [one.reason for one in messages],
+        f"The cost of {count(len(pulls), 'pull request')} could not be calculated": [
+            one.reason for one in pulls
+        ],
     }
     return [
-        f"{what} (last reason: {one_line(failed[-1].reason)}). Run meterbot failed."
-        for what, failed in given_up.items()
-        if failed
+        f"{what} (last reason: {one_line(reasons[-1])}). Run meterbot failed."
+        for what, reasons in given_up.items()
+        if reasons
     ]
 
 
@@ -117,10 +119,10 @@ def status(
     view: View,
     queues: Sequence[ChannelQueue],
     connections: Mapping[str, Connection],
-    version: str,
     remarks: Sequence[str] = (),
     processes: Sequence[Worker] = (),
     *,
+    version: str,
     last_tick: datetime | None = None,
     agents: Mapping[str, str] | None = None,
     remind: Sequence[str] = (),
@@ -208,9 +210,7 @@ def _worker_line(worker: Worker, tz: tzinfo) -> str:
     return f"{one_line(worker.name, 60)}: running since {instant(worker.since, tz)}{listens}"
 
 
-def _destination_line(
-    queue: ChannelQueue, connection: Connection | None, now: datetime, tz: tzinfo
-) -> str:
+def _destination_line(queue: ChannelQueue, connection: Connection | None, now: datetime, tz: tzinfo) -> str:
     parts = [_connection_text(connection, tz)]
     if connection is not None and connection.detail:
         parts.append(one_line(connection.detail))

@@ -4,7 +4,6 @@ what is charged next."""
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from meterbot.commands.seat_lines import estimate_value
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import off_loop
@@ -23,6 +22,7 @@ from meterbot.commands.rows import (
     used_cell,
     who,
 )
+from meterbot.commands.seat_lines import estimate_value
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity

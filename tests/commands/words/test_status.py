@@ -39,7 +39,7 @@ def test_status_tells_sources_and_destinations() -> None:
         "slack": Connection(up=True, since=NOW - timedelta(hours=2)),
         "discord": Connection(up=False, since=NOW - timedelta(minutes=4), detail="the gateway closed"),
     }
-    message = status(failing, queues, connections, "1.2.3")
+    message = status(failing, queues, connections, version="1.2.3")
     assert message.severity is Severity.WARNING
     assert body(message) == (
         "1 of 2 sources ok. Last reading just now.\n"
@@ -62,17 +62,17 @@ def test_status_tells_sources_and_destinations() -> None:
 
 def test_an_attempt_that_is_overdue_is_not_called_the_next() -> None:
     overdue = view(reading(), source=state(health=Health.UNREACHABLE, next_due=NOW))
-    assert "next attempt" not in body(status(overdue, [], {}, "1"))
+    assert "next attempt" not in body(status(overdue, [], {}, version="1"))
 
 
 def test_status_is_good_when_everything_is() -> None:
-    message = status(view(reading("ana")), [], CONNECTED, "1")
+    message = status(view(reading("ana")), [], CONNECTED, version="1")
     assert message.severity is Severity.GOOD
 
 
 def test_status_tells_from_outside_whether_a_bot_runs() -> None:
     def asked(last_tick: datetime | None) -> Message:
-        return status(view(reading("ana")), [], {}, "1", last_tick=last_tick)
+        return status(view(reading("ana")), [], {}, version="1", last_tick=last_tick)
 
     assert "No bot seems to be running: start it with meterbot run" in asked(None).text
     late = asked(NOW - timedelta(hours=3))
@@ -84,35 +84,35 @@ def test_status_tells_from_outside_whether_a_bot_runs() -> None:
 
 
 def test_status_of_the_bot_itself_never_doubts_that_it_runs() -> None:
-    assert "No bot" not in status(view(reading("ana")), [], CONNECTED, "1").text
+    assert "No bot" not in status(view(reading("ana")), [], CONNECTED, version="1").text
 
 
 def test_status_names_the_processes_and_the_one_that_listens() -> None:
     processes = [Worker("web.1-4-ab", NOW), Worker("web.2-4-cd", NOW, (GATEWAY,))]
-    said = body(status(view(reading("ana")), [], {}, "1", (), processes))
+    said = body(status(view(reading("ana")), [], {}, (), processes, version="1"))
     since = moment(NOW, BERLIN)
     assert f"web.1-4-ab: running since {since}" in said
     assert f"web.2-4-cd: running since {since}; listens to Discord" in said
-    assert "Processes" not in body(status(view(reading("ana")), [], {}, "1"))
+    assert "Processes" not in body(status(view(reading("ana")), [], {}, version="1"))
 
 
 def test_status_of_many_ailing_sources_counts_the_rest() -> None:
     states = {f"s{number:03}": state(f"s{number:03}", Health.STALE) for number in range(300)}
     report = team_report([], states, [seat(name) for name in states], NOW)
-    message = status(View(report), [], {}, "1")
+    message = status(View(report), [], {}, version="1")
     assert (len(message.tables[0].rows), message.tables[0].note) == (30, "and 270 more")
     (line,) = message.sections[0].lines
     assert line.startswith("s000, s001, s002, s003, s004 and 295 more: stale since ")
 
 
 def test_status_names_the_agent_that_a_seats_machine_runs() -> None:
-    message = status(view(reading("ana"), reading("bo")), [], {}, "1", agents={"bo": "0.1.0"})
+    message = status(view(reading("ana"), reading("bo")), [], {}, version="1", agents={"bo": "0.1.0"})
     columns = [column.name for column in message.tables[0].columns]
     assert columns == ["Seat", "State", "Read", "Source", "Agent"]
     assert [row[-1] for row in message.tables[0].rows] == ["", "0.1.0"]
-    assert "Agent" not in body(status(view(reading("ana")), [], {}, "1"))
+    assert "Agent" not in body(status(view(reading("ana")), [], {}, version="1"))
 
 
 def test_what_is_held_on_purpose_is_no_trouble() -> None:
     held = ChannelQueue("slack", "C1", 2, None, None, held=2, held_until=NOW + timedelta(hours=1))
-    assert status(view(reading("ana")), [held], CONNECTED, "1").severity is Severity.GOOD
+    assert status(view(reading("ana")), [held], CONNECTED, version="1").severity is Severity.GOOD
