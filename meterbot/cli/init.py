@@ -1,52 +1,19 @@
-"""`meterbot init`: its flags, and the person at the terminal."""
+"""`meterbot init`: its flags."""
 
-import getpass
 import os
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from meterbot.cli.root import cli
-from meterbot.cli.setup.prompts import (
-    Flags,
-    MistakenError,
-    RefusedError,
-    Script,
-    SecretPlace,
-    UnansweredError,
-)
+from meterbot.cli.root import cli, given
+from meterbot.cli.setup.prompts import Flags, MistakenError, RefusedError, Script, SecretPlace, Terminal
 
 _SERVICES = ("claude_ai", "anthropic_api", "slack_api", "discord_api")
-
-
-class Terminal:
-    """A person who reads and types."""
-
-    def ask(self, question: str, flag: str, default: str | None = None) -> str:  # noqa: ARG002 - for scripts
-        return str(typer.prompt(question, default=default))
-
-    def choose(self, question: str, flag: str, choices: Sequence[str], default: str) -> str:  # noqa: ARG002 - for scripts
-        while True:
-            answer = str(typer.prompt(f"{question} ({', '.join(choices)})", default=default)).strip()
-            if answer in choices:
-                return answer
-            print(f"  one of {', '.join(choices)}, please")
-
-    def ask_secret(self, question: str, flag: str) -> str:  # noqa: ARG002 - for scripts
-        # typer's own prompt shows its question before it hides the input, and with it what is pasted meanwhile.
-        return getpass.getpass(f"{question}, not shown: ")
-
-    def confirm(self, question: str) -> bool:
-        return bool(typer.confirm(question, default=False))
-
-    def reject(self, problem: str, *, mistaken: bool = False) -> None:  # noqa: ARG002 - for scripts
-        print(f"fail  {problem}")
 
 
 @cli.command()
@@ -61,65 +28,41 @@ def init(  # noqa: PLR0917 - typer passes them by name
     slack: Annotated[bool, typer.Option("--slack", help="Send alerts to Slack.")] = False,
     discord: Annotated[bool, typer.Option("--discord", help="Send alerts to Discord.")] = False,
     console: Annotated[bool, typer.Option("--console", help="Print alerts on the terminal.")] = False,
-    slack_channel: Annotated[
-        str | None, typer.Option(metavar="ID", help="The Slack channel's id (C…).")
-    ] = None,
+    slack_channel: Annotated[str | None, given("ID", "The Slack channel's id (C…).")] = None,
     slack_bot_token_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The variable with the bot token (xoxb-…).")
+        str | None, given("NAME", "The variable with the bot token (xoxb-…).")
     ] = None,
-    slack_bot_token_file: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The same, from a file.")
-    ] = None,
+    slack_bot_token_file: Annotated[str | None, given("PATH", "The same, from a file.")] = None,
     slack_app_token_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The variable with the app-level token (xapp-…).")
+        str | None, given("NAME", "The variable with the app-level token (xapp-…).")
     ] = None,
-    slack_app_token_file: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The same, from a file.")
-    ] = None,
-    discord_channel: Annotated[
-        str | None, typer.Option(metavar="ID", help="The Discord channel's id.")
-    ] = None,
+    slack_app_token_file: Annotated[str | None, given("PATH", "The same, from a file.")] = None,
+    discord_channel: Annotated[str | None, given("ID", "The Discord channel's id.")] = None,
     discord_token_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The variable with the Discord bot token.")
+        str | None, given("NAME", "The variable with the Discord bot token.")
     ] = None,
-    discord_token_file: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The same, from a file.")
-    ] = None,
-    seat: Annotated[str | None, typer.Option(metavar="NAME", help="The seat to add.")] = None,
+    discord_token_file: Annotated[str | None, given("PATH", "The same, from a file.")] = None,
+    seat: Annotated[str | None, given("NAME", "The seat to add.")] = None,
     source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND",
-            help="How its numbers arrive: push, claude_code, claude_ai or admin_api. Default push.",
-        ),
+        Literal["push", "claude_code", "claude_ai", "admin_api"] | None,
+        given("KIND", "How its numbers arrive: push, claude_code, claude_ai or admin_api. Default push."),
     ] = None,
-    plan: Annotated[str | None, typer.Option(metavar="PLAN", help="Its plan, such as max_20x.")] = None,
-    owner: Annotated[
-        str | None, typer.Option(metavar="ID", help="Its owner's member id on the chat.")
-    ] = None,
+    plan: Annotated[str | None, given("PLAN", "Its plan, such as max_20x.")] = None,
+    owner: Annotated[str | None, given("ID", "Its owner's member id on the chat.")] = None,
     credential_env: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The variable with the seat's session key or token."),
+        str | None, given("NAME", "The variable with the seat's session key or token.")
     ] = None,
-    credential_file: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The same, from a file.")
-    ] = None,
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where the seats' machines reach the bot.")
-    ] = None,
-    bind: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Where the bot listens. Default 127.0.0.1:8080.")
-    ] = None,
-    timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="Such as Europe/Berlin.")] = None,
+    credential_file: Annotated[str | None, given("PATH", "The same, from a file.")] = None,
+    url: Annotated[str | None, given("URL", "Where the seats' machines reach the bot.")] = None,
+    bind: Annotated[str | None, given("HOST:PORT", "Where the bot listens. Default 127.0.0.1:8080.")] = None,
+    timezone: Annotated[str | None, given("ZONE", "Such as Europe/Berlin.")] = None,
     keep: Annotated[
-        str | None,
-        typer.Option(metavar="HOW", help="Keep typed tokens in files (default) or in environment variables."),
+        Literal["files", "environment"] | None,
+        given("HOW", "Keep typed tokens in files (default) or in environment variables."),
     ] = None,
     endpoint: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=URL", help="Another address of a service, as in [endpoints], for relays and tests."
-        ),
+        given("NAME=URL", "Another address of a service, as in [endpoints], for relays and tests."),
     ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Contact no service, and post no test alert.")
@@ -149,38 +92,33 @@ def init(  # noqa: PLR0917 - typer passes them by name
         discord_channel=discord_channel,
         discord_token=SecretPlace(discord_token_env, discord_token_file),
         seat=seat,
-        source=_one_of("--source", source, ("push", "claude_code", "claude_ai", "admin_api")),
+        source=source,
         plan=plan,
         owner=owner,
         url=url,
         bind=bind,
         credential=SecretPlace(credential_env, credential_file),
         timezone=timezone,
-        keep=_one_of("--keep", keep, ("files", "environment")),
+        keep=keep,
         endpoints=dict(map(_endpoint, endpoint or [])),
         offline=offline,
     )
     log_setup.set_up(level=logging.ERROR)  # the dialogue shows what matters
-    path = Path.cwd() / (
-        config or context.find_root().obj or os.environ.get("METERBOT_CONFIG") or "config.toml"
-    )
+    named = config or context.find_root().obj or os.environ.get("METERBOT_CONFIG")
     prompter = Terminal() if sys.stdin.isatty() else Script()
     try:
         status = set_up(
             flags,
             prompter,
-            path,
+            Path.cwd() / (named or "config.toml"),
             environ=os.environ,
             now=lambda: datetime.now(UTC),
             say=print,
             program=_program(sys.argv[0]),
         )
-    except (UnansweredError, MistakenError) as error:
-        print(f"meterbot: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
     except RefusedError as error:
         print(f"meterbot: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if isinstance(error, MistakenError) else 1) from None
     except (typer.Abort, EOFError, KeyboardInterrupt):
         print("\nmeterbot: ended before anything was written", file=sys.stderr)
         raise typer.Exit(1) from None
@@ -192,12 +130,6 @@ def _program(called: str) -> str:
     if called.endswith("__main__.py"):
         return f"{shlex.quote(sys.executable)} -m meterbot"
     return "meterbot" if called == shutil.which("meterbot") else shlex.quote(called)
-
-
-def _one_of(flag: str, value: str | None, choices: Sequence[str]) -> str | None:
-    if value is not None and value not in choices:
-        raise typer.BadParameter(f"must be one of {', '.join(choices)}", param_hint=flag)
-    return value
 
 
 def _endpoint(text: str) -> tuple[str, str]:

@@ -9,9 +9,26 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from meterbot.cli.setup.secrets import KeptSecret
-
 Value = str | bool | int | Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSecret:
+    """A secret, and how config.toml names it: `key = "name"`. `new`: it has to be written to the file `name`."""
+
+    key: str
+    name: str
+    value: str = field(repr=False)
+    new: bool = False
+
+    @property
+    def variable(self) -> str | None:
+        return self.name if self.key.endswith("_env") else None
+
+    @property
+    def kind(self) -> str:
+        """Its key, without how it is named."""
+        return self.key.removesuffix("_env").removesuffix("_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +36,7 @@ class DraftTable:
     """`header` as in `[slack]` or `[[seats]]`."""
 
     header: str
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: dict[str, Value]
 
     def __str__(self) -> str:
         return f"{self.header}\n" + "".join(_line(key, value) for key, value in self.values.items())

@@ -1,14 +1,12 @@
 """Who answers the questions of `meterbot init`: a person at the terminal, or the flags of a script."""
 
+import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+
+import typer
 
 from meterbot.core.errors import MeterbotError
-
-
-class UnansweredError(MeterbotError):
-    """No flag answers a question, and nobody is at the terminal."""
 
 
 class RefusedError(MeterbotError):
@@ -16,7 +14,7 @@ class RefusedError(MeterbotError):
 
 
 class MistakenError(RefusedError):
-    """A flag or the configuration has a mistake."""
+    """A flag or the configuration has a mistake, or a script lacks a flag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +52,29 @@ class Flags:
     """Contact no service, and post no test alert."""
 
 
-class Prompter(Protocol):
-    """Answers one question after the other. `flag` is the flag that answers the same in a script."""
+class Terminal:
+    """A person who reads and types. `flag` is the flag that answers the same in a script."""
 
-    def ask(self, question: str, flag: str, default: str | None = None) -> str: ...
+    def ask(self, question: str, flag: str, default: str | None = None) -> str:  # noqa: ARG002 - for scripts
+        return str(typer.prompt(question, default=default))
 
-    def choose(self, question: str, flag: str, choices: Sequence[str], default: str) -> str: ...
+    def choose(self, question: str, flag: str, choices: Sequence[str], default: str) -> str:  # noqa: ARG002 - for scripts
+        while True:
+            answer = str(typer.prompt(f"{question} ({', '.join(choices)})", default=default)).strip()
+            if answer in choices:
+                return answer
+            print(f"  one of {', '.join(choices)}, please")
 
-    def ask_secret(self, question: str, flag: str) -> str:
-        """The answer is not shown while it is typed."""
-        ...
+    def ask_secret(self, question: str, flag: str) -> str:  # noqa: ARG002 - for scripts
+        # typer's own prompt shows its question before it hides the input, and with it what is pasted meanwhile.
+        return getpass.getpass(f"{question}, not shown: ")
 
-    def confirm(self, question: str) -> bool: ...
+    def confirm(self, question: str) -> bool:
+        return bool(typer.confirm(question, default=False))
 
-    def reject(self, problem: str, *, mistaken: bool = False) -> None:
-        """Says what is wrong with an answer, which is then asked again; `mistaken`: it has the wrong form. Raises
-        `RefusedError` or `MistakenError` if nobody can answer again."""
-        ...
+    def reject(self, problem: str, *, mistaken: bool = False) -> None:  # noqa: ARG002 - for scripts
+        """Says what is wrong with an answer, which is then asked again; `mistaken`: it has the wrong form."""
+        print(f"fail  {problem}")
 
 
 class Script:
@@ -79,15 +83,15 @@ class Script:
     def ask(self, question: str, flag: str, default: str | None = None) -> str:
         if default is not None:
             return default
-        raise UnansweredError(f"{question}: nobody is at the terminal to answer, so give {flag}")
+        raise MistakenError(f"{question}: nobody is at the terminal to answer, so give {flag}")
 
-    def choose(self, question: str, flag: str, choices: Sequence[str], default: str) -> str:  # noqa: ARG002 - the contract
+    def choose(self, question: str, flag: str, choices: Sequence[str], default: str) -> str:  # noqa: ARG002 - as above
         return default
 
     def ask_secret(self, question: str, flag: str) -> str:
         return self.ask(question, flag)
 
-    def confirm(self, question: str) -> bool:  # noqa: ARG002 - the contract
+    def confirm(self, question: str) -> bool:  # noqa: ARG002 - as above
         return False
 
     def reject(self, problem: str, *, mistaken: bool = False) -> None:

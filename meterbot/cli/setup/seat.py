@@ -1,7 +1,6 @@
 """The step for one seat: its name, plan, owner and source, and what the source needs."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,21 +9,21 @@ from pydantic import AfterValidator, TypeAdapter
 from meterbot.agent.network import base_address
 from meterbot.agent.storage import Problem
 from meterbot.app.config.types import Listen, SeatName, SlackUser, Snowflake, Url
-from meterbot.cli.setup.context import SetupContext
-from meterbot.cli.setup.files import DraftTable, Value
-from meterbot.cli.setup.prompts import Flags, RefusedError
-from meterbot.cli.setup.secrets import KeptSecret, SecretSpec, failures_of, problem_of
+from meterbot.cli import seat_reads
+from meterbot.cli.check import live
+from meterbot.cli.setup.context import SetupContext, problem_of
+from meterbot.cli.setup.files import DraftTable, KeptSecret, Value
+from meterbot.cli.setup.prompts import RefusedError
+from meterbot.cli.setup.secrets import SecretSpec, collect, make
 from meterbot.core import cipher
 from meterbot.core.findings import Check
 from meterbot.core.plans import LIST_PRICES
-from meterbot.ingest import pushes
-
-ReadSeat = Callable[[Mapping[str, Value], Sequence[KeptSecret]], list[Check]]
-"""Reads a seat with these values once, with these secrets."""
+from meterbot.ingest.pushes import PUSH
 
 SOURCES = ("push", "claude_code", "claude_ai", "admin_api")
 SECRET_KEY = SecretSpec("secret_key", "The secret key", "", "METERBOT_SECRET_KEY", "secret-key")
 _SIGN_IN = "~/.claude/.credentials.json"
+_TRIED = "METERBOT_INIT_CREDENTIAL"
 _OWNER: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
     "slack": (
         "Its owner's Slack member id (profile, Copy member ID; empty for none)",
@@ -37,37 +36,23 @@ _OWNER: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Existing:
-    """What the configuration already has. `chats`: those that alerts go to, as far as owners have ids there."""
-
-    seats: Sequence[str]
-    chats: Sequence[str]
-    public_url: str | None
-    has_listener: bool
-    has_secret_key: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NewSeat:
-    """`url`: where the machine of a push seat reaches the bot. `tables`: what is added to the configuration."""
-
-    name: str
-    source: str
-    url: str | None
-    tables: tuple[DraftTable, ...]
-    secret_key: KeptSecret | None = None
-
-
-def ask_name(context: SetupContext, flags: Flags, taken: Sequence[str]) -> str:
+def ask_name(context: SetupContext) -> str:
     """Empty when a person adds no further seat."""
-    kind: TypeAdapter[Any] = TypeAdapter(Annotated[SeatName, AfterValidator(_other_than(taken))])
+    taken = [seat.get("name") for seat in context.document().get("seats", [])]
+
+    def is_free(name: str) -> str:
+        if name in taken:
+            raise ValueError("is already the name of a seat")
+        return name
+
+    kind: TypeAdapter[Any] = TypeAdapter(Annotated[SeatName, AfterValidator(is_free)])
     question = "The next seat's name (empty: that is all)" if taken else "The first seat's name (such as ana)"
-    return context.ask_for(question, "--seat", flags.seat, kind, default="" if taken else None)
+    return context.ask_for(question, "--seat", context.flags.seat, kind, default="" if taken else None)
 
 
-def ask_seat(context: SetupContext, flags: Flags, name: str, there: Existing, read: ReadSeat) -> NewSeat:
+def ask_seat(context: SetupContext, name: str) -> None:
     """Everything about the seat `name`; it has been read once where that is possible."""
+    flags = context.flags
     source = flags.source or context.prompter.choose(
         "How its numbers arrive: push (its own machine sends them), claude_code (with the sign-in on this machine),"
         " claude_ai (with a session key) or admin_api (what an organization spends on the API)",
@@ -76,34 +61,47 @@ def ask_seat(context: SetupContext, flags: Flags, name: str, there: Existing, re
         "push",
     )
     values: dict[str, Value] = {"name": name, "source": source}
-    secret_key = None
-    if source == "claude_ai" and not there.has_secret_key:
-        secret_key = context.secrets.make(SECRET_KEY, cipher.new_key())
-    given = flags.credential
-    if source == "claude_code" and given.env is None and given.file is None:
+    if source == "claude_ai" and not {"secret_key_env", "secret_key_file"} & {*context.document()}:
+        secret_key = make(context, SECRET_KEY, cipher.new_key())
+        context.top[secret_key.key] = secret_key.name
+    if source == "claude_code" and flags.credential.env is None and flags.credential.file is None:
         values["credentials_file"] = _SIGN_IN
-        _check_sign_in(context, lambda: read(values, ()))
-    elif source != "push":
-        others = [] if secret_key is None else [secret_key]
-        kept = context.secrets.get(
-            _credential(name, source), given, lambda one: read(values, [one, *others]), may_be_kept=True
+        _check_sign_in(context, values)
+    elif source != PUSH:
+        spec = _credential(name, source)
+        kept = collect(
+            context, spec, flags.credential, lambda one: _read(context, values, one), may_be_kept=True
         )
         values[kept.key] = kept.name
-    if source != "admin_api" and (plan := _ask_plan(context, flags)):
+    if source != "admin_api" and (plan := _ask_plan(context)):
         values["plan"] = plan
-    if owner := _ask_owner(context, flags, there.chats):
+    if owner := _ask_owner(context):
         values["owner"] = owner
-    tables = [DraftTable("[[seats]]", values)]
-    if source != "push":
-        return NewSeat(name, source, None, tuple(tables), secret_key)
-    url = there.public_url or _ask_url(context, flags)
-    if not there.has_listener:
-        bind = context.ask_for("[http] bind", "--bind", flags.bind or "127.0.0.1:8080", TypeAdapter(Listen))
-        tables.insert(0, DraftTable("[http]", {"bind": bind, "public_url": url}))
-    return NewSeat(name, source, url, tuple(tables))
+    if source == PUSH:
+        _ask_listener(context)
+    context.seats.append(name)
+    context.tables.append(DraftTable("[[seats]]", values))
 
 
-def _check_sign_in(context: SetupContext, read: Callable[[], list[Check]]) -> None:
+def _read(context: SetupContext, values: Mapping[str, Value], kept: KeptSecret | None = None) -> list[Check]:
+    """Reads the new seat once before anything is written. A session key that claude.ai renews meanwhile is kept in
+    `context`."""
+    name, environ = str(values["name"]), {"HOME": context.environ.get("HOME", "/")}
+    seat = dict(values)
+    if kept is not None:
+        seat[f"{kept.kind}_env"], environ[_TRIED] = _TRIED, kept.value
+        context.renewed[name] = seat_reads.Renewed(kept.value)
+    tables = (DraftTable("[[seats]]", seat), DraftTable("[endpoints]", {**context.endpoints()}))
+    config = context.loaded("\n".join(map(str, tables)), environ)
+
+    async def reading() -> list[Check]:
+        shots = await seat_reads.read_seats(config, [name], context.now(), context.renewed)
+        return list(live.readings(config.seat_list(), shots))
+
+    return context.try_out(reading)
+
+
+def _check_sign_in(context: SetupContext, values: Mapping[str, Value]) -> None:
     offline = context.flags.offline  # the bot, with its sign-in, may be on another machine
     while not Path(_SIGN_IN).expanduser().exists():
         (context.say if offline else context.prompter.reject)(
@@ -113,25 +111,10 @@ def _check_sign_in(context: SetupContext, read: Callable[[], list[Check]]) -> No
             if offline:
                 return
             raise RefusedError("nothing was written")
-    if failures := failures_of(read()):
-        context.prompter.reject(problem_of(failures))
+    if problem := problem_of(_read(context, values)):
+        context.prompter.reject(problem)
         if not context.prompter.confirm("Keep it anyway?"):
             raise RefusedError("nothing was written (--offline contacts no service)")
-
-
-def _other_than(taken: Sequence[str]) -> Callable[[str], str]:
-    def check(name: str) -> str:
-        if name in taken:
-            raise ValueError("is already the name of a seat")
-        return name
-
-    return check
-
-
-def new_push_token() -> tuple[str, str]:
-    """A push token and its digest, for a bot whose database is elsewhere."""
-    token = pushes.new_token()
-    return token, pushes.digest(token)
 
 
 def _for_agents(url: str) -> str:
@@ -143,31 +126,43 @@ def _for_agents(url: str) -> str:
     return url
 
 
-def _ask_url(context: SetupContext, flags: Flags) -> str:
-    return context.ask_for(
-        "The address at which the seats' machines reach this bot (https, or the default for this machine only)",
-        "--url",
-        flags.url,
-        TypeAdapter(Annotated[Url, AfterValidator(_for_agents)]),
-        default=f"http://{flags.bind or '127.0.0.1:8080'}",
+def _ask_listener(context: SetupContext) -> None:
+    """Where the machines of seats that push reach the bot, and where it listens."""
+    http, flags = context.document().get("http"), context.flags
+    context.url = (
+        context.url
+        or (http or {}).get("public_url")
+        or context.ask_for(
+            "The address at which the seats' machines reach this bot (https, or the default for this machine only)",
+            "--url",
+            flags.url,
+            TypeAdapter(Annotated[Url, AfterValidator(_for_agents)]),
+            default=f"http://{flags.bind or '127.0.0.1:8080'}",
+        )
     )
+    if http is None:
+        bind = context.ask_for("[http] bind", "--bind", flags.bind or "127.0.0.1:8080", TypeAdapter(Listen))
+        context.tables.append(DraftTable("[http]", {"bind": bind, "public_url": context.url}))
 
 
-def _ask_plan(context: SetupContext, flags: Flags) -> str:
-    if flags.plan is not None:
-        return flags.plan
+def _ask_plan(context: SetupContext) -> str:
+    if context.flags.plan is not None:
+        return context.flags.plan
     chosen = context.prompter.choose("Its plan", "--plan", (*LIST_PRICES, "other"), "other")
     return "" if chosen == "other" else chosen
 
 
-def _ask_owner(context: SetupContext, flags: Flags, chats: Sequence[str]) -> dict[str, str]:
+def _ask_owner(context: SetupContext) -> dict[str, str]:
     """Chat → id of the owner, whom alerts mention and who may ask for their own numbers."""
-    found = {}
-    for number, chat in enumerate(each for each in chats if each in _OWNER):
+    document, found = context.document(), {}
+    given = context.flags.owner
+    for chat in dict.fromkeys([*context.flags.chats, *_OWNER]):
+        if chat not in _OWNER or chat not in document:
+            continue
         question, kind = _OWNER[chat]
-        given = flags.owner if number == 0 else None
         if answer := context.ask_for(question, "--owner", given, kind, default=""):
             found[chat] = answer
+        given = None
     return found
 
 

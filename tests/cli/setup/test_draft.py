@@ -4,7 +4,7 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.cli.setup.files import DraftTable, drafted
+from meterbot.cli.setup.files import DraftTable, Value, drafted
 
 SCHEMA = "file:///nowhere/meterbot.schema.json"
 values = st.dictionaries(
@@ -21,14 +21,14 @@ source = "push\""""
 
 
 @given(values, values)
-def test_what_is_written_is_read_back_as_it_was(top: dict[str, str], seat: dict[str, str]) -> None:
+def test_what_is_written_is_read_back_as_it_was(top: dict[str, Value], seat: dict[str, Value]) -> None:
     text = drafted(None, SCHEMA, top, [DraftTable("[[seats]]", seat)])
     assert text.startswith(f"#:schema {SCHEMA}\n")
     assert tomli.loads(text) == {**top, "seats": [seat]}
 
 
 @given(values)
-def test_what_was_there_stays_to_the_letter_and_what_is_new_comes_behind(seat: dict[str, str]) -> None:
+def test_what_was_there_stays_to_the_letter_and_what_is_new_comes_behind(seat: dict[str, Value]) -> None:
     text = drafted(THERE, SCHEMA, {"secret_key_file": "secrets/secret-key"}, [DraftTable("[[seats]]", seat)])
     assert THERE in text
     read = tomli.loads(text)

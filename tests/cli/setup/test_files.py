@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meterbot.cli.setup.files import secret_files, write
-from meterbot.cli.setup.secrets import KeptSecret
+from meterbot.cli.setup.files import KeptSecret, secret_files, write
 
 NEW = KeptSecret("bot_token_file", "secrets/slack-bot-token", "xoxb-planted", new=True)
 
