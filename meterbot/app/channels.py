@@ -1,7 +1,7 @@
 """Whether alerts can be posted to the configured channels."""
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from meterbot.app.config import Config
@@ -17,16 +17,13 @@ _ABOUT_CHANNELS = {"slack_channel", "discord_channel", "discord_permissions"}
 
 async def channel_problems(config: Config, now: Callable[[], datetime]) -> Mapping[str, str]:
     """Chat → what is wrong with its channel, and what to do. Posts nothing."""
-    problems = {
-        "slack": _problem(await _slack(config, now)),
-        "discord": _problem(await _discord(config, now)),
-    }
-    return {chat: problem for chat, problem in problems.items() if problem is not None}
-
-
-def _problem(checks: Iterable[Check]) -> str | None:
-    failed = (check for check in checks if check.id in _ABOUT_CHANNELS and check.status is Status.FAIL)
-    return next((f"{check.sentence}; {check.remedy}" for check in failed), None)
+    problems: dict[str, str] = {}
+    for chat, look in (("slack", look_at_slack), ("discord", look_at_discord)):
+        found, _ = await look(config, now)
+        for check in found:
+            if check.id in _ABOUT_CHANNELS and check.status is Status.FAIL:
+                problems.setdefault(chat, f"{check.sentence}; {check.remedy}")
+    return problems
 
 
 def slack_check(token: str, api: str, now: Callable[[], datetime]) -> "SlackCheck":
@@ -41,20 +38,33 @@ def discord_check(token: str, api: str, now: Callable[[], datetime]) -> "Discord
     return DiscordCheck(token, api, now=now)
 
 
-async def _slack(config: Config, now: Callable[[], datetime]) -> list[Check]:
+async def look_at_slack(
+    config: Config, now: Callable[[], datetime], *, whole: bool = False, direct_messages: bool = False
+) -> tuple[list[Check], timedelta | None]:
+    """The findings about the bot and its channel, with `whole` also about its connection; and how far Slack's clock is
+    ahead of this machine's."""
     if config.slack is None:
-        return []
+        return [], None
     token = config.slack.bot_token.get_secret_value()
     async with slack_check(token, config.endpoints.slack_api, now) as slack:
-        found = await slack.bot()
-        return [await slack.channel(config.slack.channel)] if found[0].status is Status.OK else []
+        found = await slack.bot(direct_messages=direct_messages)
+        if found[0].status is Status.OK:
+            found.append(await slack.channel(config.slack.channel))
+        if whole and config.slack.mode == "socket" and config.slack.app_token is not None:
+            found.append(await slack.app(config.slack.app_token.get_secret_value()))
+        return found, slack.ahead
 
 
-async def _discord(config: Config, now: Callable[[], datetime]) -> list[Check]:
+async def look_at_discord(
+    config: Config, now: Callable[[], datetime], *, whole: bool = False
+) -> tuple[list[Check], timedelta | None]:
+    """The same for Discord."""
     if config.discord is None:
-        return []
+        return [], None
     token = config.discord.bot_token.get_secret_value()
     async with discord_check(token, config.endpoints.discord_api, now) as discord:
-        if (await discord.bot()).status is not Status.OK:
-            return []
-        return await discord.channel(config.discord.channel_id, config.discord.guild_id)
+        found = [await discord.bot()]
+        if found[0].status is Status.OK:
+            found += await discord.channel(config.discord.channel_id, config.discord.guild_id)
+            found += [await discord.gateway()] if whole else []
+        return found, discord.ahead

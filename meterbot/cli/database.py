@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from meterbot.cli.root import ConfigPath, cli, database_url, done
+from meterbot.cli.root import ConfigPath, cli, database_url, done, given
 
 db = typer.Typer(help="Upgrade, back up or restore the database.", no_args_is_help=True)
 cli.add_typer(db, name="db")
@@ -36,7 +36,7 @@ def db_clock_is_right(context: typer.Context, config: ConfigPath = None) -> None
     from meterbot.store import notes
 
     url, now = database_url(context, config), datetime.now(UTC)
-    done(operations.written(url, lambda tx: notes.confirm_clock(tx, now)))
+    done(operations.transacted(url, lambda tx: notes.confirm_clock(tx, now)))
     print(f"the clock is accepted as right: it is {now:%Y-%m-%d %H:%M} UTC")
 
 
@@ -81,7 +81,7 @@ def db_restore(
 @cli.command("failed")
 def failed_items(
     context: typer.Context,
-    retry: Annotated[str | None, typer.Option(metavar="ID", help="Try this one again, or `all`.")] = None,
+    retry: Annotated[str | None, given("ID", "Try this one again, or `all`.")] = None,
     config: ConfigPath = None,
 ) -> None:
     """List or retry messages and pull requests that were given up.
@@ -90,16 +90,24 @@ def failed_items(
     cannot be calculated. The others continue.
     """
     from meterbot.cli import operations
+    from meterbot.store import deliveries, pull_requests
 
     url = database_url(context, config)
     if retry is not None:
-        number = done(operations.retry_failed(url, None if retry == "all" else retry))
+        item = None if retry == "all" else retry
+        number = done(
+            operations.transacted(
+                url, lambda tx: deliveries.retry_failed(tx, item) + pull_requests.retry_failed(tx, item)
+            )
+        )
         if not number and retry != "all":
             print(f"there is no failed item {retry}: `meterbot failed` lists them", file=sys.stderr)
         else:
             print(f"taken up again: {number}")
         raise typer.Exit(0 if number else 1)
-    messages, pulls = done(operations.failed_items(url))
+    messages, pulls = done(
+        operations.transacted(url, lambda tx: (deliveries.failed(tx), pull_requests.failed(tx)))
+    )
     if not messages and not pulls:
         print("nothing failed")
     for each in messages:

@@ -1,10 +1,10 @@
-"""What commands do once, whether or not the bot runs: test alerts, push tokens, stored sessions, the database."""
+"""What commands do once, whether or not the bot runs: test alerts, invitations, stored sessions, the database."""
 
 import asyncio
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -14,35 +14,22 @@ from pydantic import SecretStr
 
 import meterbot
 from meterbot.app.build_chats import build_chats
-from meterbot.app.build_sources import token_digests
+from meterbot.app.build_sources import known_seats, token_digests
 from meterbot.app.config import Config
-from meterbot.app.known_seats import known_seats
 from meterbot.chat import Chat
 from meterbot.commands.invitations import Invitations, Invited, seat_for
 from meterbot.commands.join import unix_line
 from meterbot.commands.seat_admin import SeatInfo, make_token, overview
 from meterbot.core.cipher import Cipher
 from meterbot.core.clock import SystemClock
-from meterbot.core.deliveries import FailedDelivery
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.findings import Check, Status
 from meterbot.core.messages import Message
 from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.alerts.arrival_check import arrival_check
 from meterbot.ingest.join_codes import make_code
-from meterbot.rules.memory import seat_settings_name
-from meterbot.store import (
-    Connection,
-    FailedPull,
-    Store,
-    StoredSession,
-    deliveries,
-    invited_seats,
-    notes,
-    pull_requests,
-    sessions,
-)
-from meterbot.store.database import open_store, peek_invited, peek_memories, peek_sessions
+from meterbot.store import Connection, Store, invited_seats, notes, sessions
+from meterbot.store.database import open_store
 from meterbot.store.invited_seats import InvitedSeat
 
 Result = TypeVar("Result")
@@ -51,9 +38,7 @@ Result = TypeVar("Result")
 async def try_alerts(config: Config, now: datetime, command: str) -> list[Check]:
     """Posts a test message to every chat, in the same way as alerts, and says where each is. `command`: which command
     posts it."""
-    chats = build_chats(
-        config, SystemClock(), _no_note, _set_no_note, on_quit=None, terminal=(None, sys.stdout)
-    )
+    chats = build_chats(config, SystemClock(), None, terminal=(None, sys.stdout))
     message = arrival_check(meterbot.__version__, len(config.seats), command)
     try:
         return list(await asyncio.gather(*(_tried(chat, message, now) for chat in chats.values())))
@@ -81,17 +66,9 @@ async def _tried(chat: Chat, message: Message, now: datetime) -> Check:
     return Check("test_alert", Status.OK, f"{place}: posted as message {posted.message}")
 
 
-async def _no_note(_: str) -> str | None:
-    return None
-
-
-async def _set_no_note(_name: str, _value: str) -> None:
-    """Stores nothing."""
-
-
 async def make_push_token(config: Config, seat: str, now: datetime, *, replace: bool) -> str | None:
     """A new push token; None if there is one that must not be replaced."""
-    async with opened(config) as store:
+    async with opened(config.database_url) as store:
         return await make_token(store, seat, now, replace=replace)
 
 
@@ -118,71 +95,41 @@ async def invite(config: Config, owners: Mapping[str, dict[str, str] | None], no
 
 async def join_line(config: Config, seat: str, url: str, now: datetime) -> str:
     """The line with a new code for a seat's machine."""
-    async with opened(config) as store:
+    async with opened(config.database_url) as store:
         return unix_line(url, await make_code(store, seat, now))
 
 
 async def invited(config: Config) -> list[InvitedSeat]:
     """The invited seats that are not in the configuration."""
     configured = {seat.name for seat in config.seat_list()}
-    async with opened(config) as store:
+    async with opened(config.database_url) as store:
         return [each for each in await store.read(invited_seats.read) if each.name not in configured]
-
-
-async def stored_sessions(config: Config) -> dict[str, StoredSession]:
-    """By seat, from the database, which is not changed. Raises `StartError`."""
-    return await peek_sessions(config.database_url.get_secret_value())
-
-
-async def stored_settings(config: Config) -> dict[str, str]:
-    """What the seats' owners have set, as it is stored, from the database, which is not changed. Raises
-    `StartError`."""
-    url = config.database_url.get_secret_value()
-    seats = SeatDirectory(config.seat_list(), await peek_invited(url))
-    return await peek_memories(url, [seat_settings_name(name) for name in seats])
 
 
 async def discard_unreadable_sessions(config: Config) -> list[str]:
     """Deletes the stored session keys that the configured METERBOT_SECRET_KEY cannot decrypt; returns their seats."""
     cipher = Cipher(config.secret_keys)
-    async with opened(config) as store:
+    async with opened(config.database_url) as store:
         stored = (await store.read(sessions.read)).values()
         lost = [row.seat for row in stored if not cipher.can_decrypt(row.seat, row.ciphertext)]
         return [seat for seat in sorted(lost) if await store.run(partial(sessions.forget, seat=seat))]
 
 
-async def failed_items(url: SecretStr) -> tuple[list[FailedDelivery], list[FailedPull]]:
-    """The messages and the pull requests that were given up."""
-    async with opened_at(url) as store:
-        return await store.read(deliveries.failed), await store.read(pull_requests.failed)
-
-
-async def retry_failed(url: SecretStr, item: str | None) -> int:
-    """Takes up a failed message or pull request again, or all (None); returns how many."""
-    async with opened_at(url) as store:
-        messages = await store.run(lambda tx: deliveries.retry_failed(tx, item))
-        return messages + await store.run(lambda tx: pull_requests.retry_failed(tx, item))
-
-
-async def written(url: SecretStr, work: Callable[[Connection], Result]) -> Result:
+async def transacted(url: SecretStr, work: Callable[[Connection], Result]) -> Result:
     """What `work` returns: one transaction on the database."""
-    async with opened_at(url) as store:
+    async with opened(url) as store:
         return await store.run(work)
-
-
-def opened(config: Config) -> AbstractAsyncContextManager[Store]:
-    return opened_at(config.database_url)
 
 
 @asynccontextmanager
 async def opened_with_seats(config: Config) -> AsyncIterator[tuple[Store, SeatDirectory]]:
     """The database, and the seats of the configuration and those that were invited."""
-    async with opened(config) as store:
+    async with opened(config.database_url) as store:
         yield store, await known_seats(config, store)
 
 
 @asynccontextmanager
-async def opened_at(url: SecretStr) -> AsyncIterator[Store]:
+async def opened(url: SecretStr) -> AsyncIterator[Store]:
     store = await open_store(url.get_secret_value())
     try:
         yield store

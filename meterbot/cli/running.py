@@ -5,22 +5,12 @@ import os
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from meterbot.cli.root import (
-    AsJson,
-    ConfigPath,
-    cli,
-    configured,
-    done,
-    load_configuration,
-    print_json,
-)
-
-if TYPE_CHECKING:
-    from meterbot.app.config import Config
+from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, print_json
+from meterbot.core.findings import Check
 
 
 @cli.command()
@@ -31,14 +21,17 @@ def run(context: typer.Context, config: ConfigPath = None) -> None:
     has a mistake, the bot keeps the old one.
     """
     gc.disable()  # what is imported stays: `serve` enables it again once the bot has started
-    from meterbot.app import build, log_setup, sentry, serve
+    from meterbot.app import log_setup, sentry, serve
+    from meterbot.app.config import load
+    from meterbot.store import errors
 
-    settings = configured(context, config)
+    path = config or context.find_root().obj
+    settings = configured(context, path)
     dsn = settings.watch.sentry_dsn
     reporters = [] if dsn is None else [sentry.reporter(dsn.get_secret_value())]
-    log_setup.set_up(also=[build.outage_as_warning, *reporters])
+    log_setup.set_up(also=[errors.as_warning, *reporters])
     try:
-        done(serve.serve(settings, reload=partial(load_configuration, context, config)))
+        done(serve.serve(settings, reload=partial(load, path, os.environ, Path.cwd())))
     finally:
         sentry.flush()
 
@@ -87,28 +80,15 @@ def check(
     seats' services, but posts nothing. docs/checks.md explains every check.
     """
     from meterbot.cli import check as checks
-
-    def stored(settings: "Config") -> "dict[str, str | None]":
-        from meterbot.cli import operations
-
-        return {seat: row.ciphertext for seat, row in done(operations.stored_sessions(settings)).items()}
-
-    def owners_settings(settings: "Config") -> "dict[str, str]":
-        from meterbot.cli import operations
-
-        return done(operations.stored_settings(settings))
+    from meterbot.cli.check.seats import read_stored
 
     path = config or context.find_root().obj
-    found = checks.run_checks(path, os.environ, Path.cwd(), stored, owners_settings)
+    found = checks.run_checks(path, os.environ, Path.cwd(), lambda settings: done(read_stored(settings)))
     if live and checks.exit_status(found) != 2:
         from meterbot.cli.check.live import live_checks
 
         found += done(live_checks(configured(context, path), lambda: datetime.now(UTC)))
-    if as_json:
-        print_json(checks.as_json(found))
-    else:
-        print(checks.as_text(found))
-    raise typer.Exit(checks.exit_status(found))
+    _print_checks(found, as_json=as_json)
 
 
 @cli.command("test-alert")
@@ -117,11 +97,16 @@ def try_alerts(context: typer.Context, config: ConfigPath = None, as_json: AsJso
 
     The message is sent like an alert. The command needs no database and does not disturb a running bot.
     """
-    from meterbot.cli import check as checks
     from meterbot.cli import operations
 
     settings = configured(context, config)
-    found = done(operations.try_alerts(settings, datetime.now(UTC), "test-alert"))
+    _print_checks(done(operations.try_alerts(settings, datetime.now(UTC), "test-alert")), as_json=as_json)
+
+
+def _print_checks(found: list[Check], *, as_json: bool) -> NoReturn:
+    """Ends the command."""
+    from meterbot.cli import check as checks
+
     if as_json:
         print_json(checks.as_json(found))
     else:

@@ -19,6 +19,7 @@ from meterbot.store import (
     invited_seats,
     lock_file,
     locks,
+    push_tokens,
     rule_memories,
     sessions,
     source_states,
@@ -36,7 +37,7 @@ from meterbot.store.engine import (
 from meterbot.store.migrations import bring_up_to_date, found_schema, make, newest_schema, schemas
 from meterbot.store.store import Store
 from meterbot.store.url import parse_url, place_of
-from meterbot.store.values import Glance, StoredSession
+from meterbot.store.values import Glance, PushToken, StoredSession
 
 _SILENT_SECONDS = 2.0
 """After so many seconds the log says what the start waits for."""
@@ -97,6 +98,11 @@ async def is_there(url: str) -> bool:
 async def peek_sessions(url: str) -> dict[str, StoredSession]:
     """The stored sessions."""
     return await _peek_at(url, tables.sessions, sessions.read, {})
+
+
+async def peek_push_tokens(url: str) -> list[PushToken]:
+    """The stored push tokens, as digests."""
+    return await _peek_at(url, tables.push_tokens, push_tokens.read, [])
 
 
 async def peek_memories(url: str, names: Collection[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ import pytest
 from meterbot.app.build import assembled
 from meterbot.chat import Question
 from meterbot.cli import operations, seat_reads
+from meterbot.cli.check.seats import read_stored
 from meterbot.core.cipher import new_key
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health
@@ -211,9 +212,9 @@ async def test_forgetting_a_seat_forgets_its_session(three: Team, sqlite: str, c
     await lived(three, sqlite, clock)
     config = three.config(sqlite)
     assert (
-        await operations.written(config.database_url, lambda tx: forgetting.forget(tx, "ana"))
+        await operations.transacted(config.database_url, lambda tx: forgetting.forget(tx, "ana"))
     ).sessions == 1
-    assert "ana" not in await operations.stored_sessions(config)
+    assert "ana" not in (await read_stored(config)).session_keys
 
 
 async def test_no_key_of_any_kind_is_in_the_database(

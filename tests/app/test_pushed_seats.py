@@ -17,7 +17,8 @@ from meterbot.app.config import Config
 from meterbot.app.run import Bot
 from meterbot.chat import Question
 from meterbot.cli.answers import team_report_with_outlooks
-from meterbot.cli.operations import invite, make_push_token, seat_overview, stored_settings
+from meterbot.cli.check.seats import Stored, read_stored
+from meterbot.cli.operations import invite, make_push_token, seat_overview
 from meterbot.cli.seat_reads import read_seats, seats_at_hand
 from meterbot.core.clock import ManualClock
 from meterbot.core.errors import UnavailableError
@@ -122,7 +123,7 @@ async def test_an_invited_seat_is_read_like_a_configured_one(tmp_path: Path) -> 
     assert [*await seats_at_hand(config)] == ["bo"]
     await invite(config, {"cleo": None}, NOW)
     assert [*await seats_at_hand(config)] == ["bo", "cleo"]
-    assert await stored_settings(config) == {}
+    assert await read_stored(config) == Stored()
     (shot,) = await read_seats(config, ["cleo"], NOW)
     assert (shot.seat, shot.health) == ("cleo", Health.NEVER_SEEN)
     assert [shot.seat for shot in await read_seats(config, [], NOW)] == ["bo", "cleo"]

@@ -1,6 +1,6 @@
 """The checks of `meterbot check`: the configuration and its surroundings, and with `--live` the services.
 
-Read downwards: surroundings (files, database, listener), secrets, pushes, and `live`, the only one that uses the
+Read downwards: surroundings (files, database, listener), secrets, seats, and `live`, the only one that uses the
 network.
 """
 
@@ -9,43 +9,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from meterbot.app.config import Config, ConfigError, find, load, secret_files
-from meterbot.cli.check.levels import levels
-from meterbot.cli.check.pushes import pushes
-from meterbot.cli.check.secrets import Stored, same_secrets, secret_key, sign_ins, tokens
-from meterbot.cli.check.surroundings import (
-    chats,
-    config_file,
-    database_place,
-    endpoints,
-    is_sqlite,
-    listener,
-    open_files,
-    postgresql,
-    proxies,
-    python,
-    timezone,
-)
+from meterbot.app.config import Config, ConfigError, load
+from meterbot.app.config.loading import find, secret_files
+from meterbot.cli.check import secrets, surroundings
+from meterbot.cli.check.seats import Stored, levels, pushes
 from meterbot.core.errors import StartError
 from meterbot.core.findings import Check, Status
 from meterbot.core.text import count
 
-__all__ = ["Check", "Status", "as_json", "as_text", "exit_status", "run_checks"]
+__all__ = ["Check", "Status", "Stored", "as_json", "as_text", "exit_status", "run_checks"]
 
 
 def run_checks(
-    path_arg: str | None,
-    environ: Mapping[str, str],
-    cwd: Path,
-    stored: Callable[[Config], Stored] | None = None,
-    settings: Callable[[Config], Mapping[str, str]] | None = None,
+    path_arg: str | None, environ: Mapping[str, str], cwd: Path, read: Callable[[Config], Stored]
 ) -> list[Check]:
     """Every check that the configuration allows. Nothing is changed, and no secret is shown.
 
-    `stored` reads the session keys in the database, and raises `StartError` if that cannot be read; without it
-    PostgreSQL is not contacted. `settings` reads what the seats' owners have set.
+    `read` reads the database, and raises `StartError` if that cannot be read.
     """
-    checks = [python(sys.version_info[:2])]
+    checks = [surroundings.python(sys.version_info[:2])]
     try:
         config = load(path_arg, environ, cwd)
     except ConfigError as error:
@@ -54,37 +36,27 @@ def run_checks(
             for problem in error.problems
         ]
     found = find(path_arg, environ, cwd)
-    seats = count(len(config.seats), "seat")
-    checks.append(Check("config", Status.OK, f"{found.label}: {seats}"))
-    checks += config_file(config, found.path, environ)
-    checks += open_files(secret_files(config))
-    database = database_place(config, environ, cwd)
-    usable = database.status is not Status.FAIL
-    kept = _kept(config, stored) if usable else None
-    if isinstance(kept, StartError):
-        database = Check("database", Status.FAIL, str(kept), "correct database_url, or start the database")
-    elif usable and kept is not None and not is_sqlite(config):
-        database = Check("database", Status.OK, f"{postgresql(config)} answers")
-    checks += [timezone(config), database, chats(config)]
-    own = settings(config) if settings is not None and isinstance(kept, Mapping) else {}
-    checks += levels(config, own)
-    checks += secret_key(config, kept if isinstance(kept, Mapping) else None, database.status)
-    checks += tokens(config)
-    checks += same_secrets(config)
-    checks += sign_ins(config)
-    checks += endpoints(config)
-    checks += proxies(config)
-    checks += listener(config)
-    checks += pushes(config, environ, cwd, database.status)
+    checks.append(Check("config", Status.OK, f"{found.label}: {count(len(config.seats), 'seat')}"))
+    checks += surroundings.config_file(config, found.path, environ)
+    checks += surroundings.open_files(secret_files(config))
+    database, stored = surroundings.database(config, environ, cwd), None
+    if database.status is not Status.FAIL:
+        try:
+            stored = read(config)
+        except StartError as error:
+            remedy = "correct database_url, or start the database"
+            database = Check("database", Status.FAIL, str(error), remedy)
+    checks += [surroundings.timezone(config), database, surroundings.chats(config)]
+    checks += levels(config, stored.settings if stored else {})
+    checks += secrets.secret_key(config, stored.session_keys if stored else None)
+    checks += secrets.tokens(config)
+    checks += secrets.same_secrets(config)
+    checks += secrets.sign_ins(config)
+    checks += surroundings.endpoints(config)
+    checks += surroundings.proxies(config)
+    checks += surroundings.listener(config)
+    checks += pushes(config, environ, stored)
     return checks
-
-
-def _kept(config: Config, stored: Callable[[Config], Stored] | None) -> Stored | StartError | None:
-    """The session keys in the database, or why it cannot be read; None if it is not read."""
-    try:
-        return None if stored is None else stored(config)
-    except StartError as error:
-        return error
 
 
 def exit_status(checks: Sequence[Check]) -> int:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from meterbot.app.channels import discord_check, slack_check
+from meterbot.app.channels import look_at_discord, look_at_slack
 from meterbot.app.config import Config
 from meterbot.cli import seat_reads
 from meterbot.core.errors import StartError
@@ -34,8 +34,11 @@ Now = Callable[[], datetime]
 async def live_checks(config: Config, now: Now) -> list[Check]:
     """Contacts everybody at once; the findings keep their order."""
     database, known = await _database(config)
+    direct_messages = await _sends_direct_messages(config)
     (slack, slack_clock), (discord, discord_clock), seats = await asyncio.gather(
-        _slack(config, now), _discord(config, now), _seats(config, known, now())
+        look_at_slack(config, now, whole=True, direct_messages=direct_messages),
+        look_at_discord(config, now, whole=True),
+        _seats(config, known, now()),
     )
     clocks = {"Slack": slack_clock, "Discord": discord_clock}
     return [database, *slack, *discord, *seats, *clock(clocks)]
@@ -67,20 +70,6 @@ def schema(seen: Glance) -> Check:
     return Check("schema", Status.OK, f"the database has this version's schema, {seen.newest}{pooler}")
 
 
-async def _slack(config: Config, now: Now) -> tuple[list[Check], timedelta | None]:
-    if config.slack is None:
-        return [], None
-    async with slack_check(
-        config.slack.bot_token.get_secret_value(), config.endpoints.slack_api, now
-    ) as slack:
-        found = await slack.bot(direct_messages=await _sends_direct_messages(config))
-        if found[0].status is Status.OK:
-            found.append(await slack.channel(config.slack.channel))
-        if config.slack.mode == "socket" and config.slack.app_token is not None:
-            found.append(await slack.app(config.slack.app_token.get_secret_value()))
-        return found, slack.ahead
-
-
 async def _sends_direct_messages(config: Config) -> bool:
     """Whether a route, a digest, an invitation or the first push of a seat sends some on Slack."""
     seats = (await seat_reads.seats_at_hand(config)).values()
@@ -88,51 +77,6 @@ async def _sends_direct_messages(config: Config) -> bool:
         return True
     routes = any(place == OWNER or "@" in place for route in config.alerts.routes for place in route.to)
     return routes or (config.digest is not None and {*config.digest.to} != {"channel"})
-
-
-async def _discord(config: Config, now: Now) -> tuple[list[Check], timedelta | None]:
-    if config.discord is None:
-        return [], None
-    token = config.discord.bot_token.get_secret_value()
-    async with discord_check(token, config.endpoints.discord_api, now) as discord:
-        found = [await discord.bot()]
-        if found[0].status is Status.OK:
-            found += await discord.channel(config.discord.channel_id, config.discord.guild_id)
-            found.append(await discord.gateway())
-        return found, discord.ahead
-
-
-# --- one thing at a time, as `meterbot init` asks
-
-
-async def slack_bot(token: str, api: str, now: Now) -> list[Check]:
-    async with slack_check(token, api, now) as slack:
-        return await slack.bot()
-
-
-async def slack_app(token: str, api: str, now: Now) -> list[Check]:
-    async with slack_check("", api, now) as slack:
-        return [await slack.app(token)]
-
-
-async def slack_channel(token: str, api: str, channel: str, now: Now) -> list[Check]:
-    async with slack_check(token, api, now) as slack:
-        return [await slack.channel(channel)]
-
-
-async def discord_bot(token: str, api: str, now: Now) -> tuple[Check, int | None]:
-    """Also the application's id, once the token is accepted."""
-    async with discord_check(token, api, now) as discord:
-        return await discord.bot(), discord.application_id
-
-
-async def discord_channel(token: str, api: str, channel: int, now: Now) -> tuple[list[Check], int | None]:
-    """Also the channel's server."""
-    async with discord_check(token, api, now) as discord:
-        bot = await discord.bot()
-        if bot.status is not Status.OK:
-            return [bot], None
-        return await discord.channel(channel, None), discord.guild_id
 
 
 # --- seats and clocks

@@ -2,26 +2,25 @@
 
 from collections.abc import Iterator, Mapping
 
-from meterbot.app.config import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat, Config, PushSeat, SeatConfig
+from meterbot.app.config import Config
+from meterbot.app.config.seats import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat, PushSeat, SeatConfig
 from meterbot.core.cipher import Cipher
 from meterbot.core.findings import Check, Status
 from meterbot.sources.claude_login import Login, read_login
 from meterbot.sources.responses import SourceError
 
-Stored = Mapping[str, str | None]
-"""Seat → its stored session key, encrypted."""
 
-
-def secret_key(config: Config, stored: Stored | None, database: Status) -> Iterator[Check]:
-    """Whether renewed session keys can be stored, and stored ones can be used."""
+def secret_key(config: Config, stored: Mapping[str, str | None] | None) -> Iterator[Check]:
+    """Whether renewed session keys can be stored, and stored ones can be used. `stored`: seat → its session key,
+    encrypted; None if the database cannot be read."""
     seats = [seat.name for seat in config.seats if seat.source == "claude_ai"]
     if not seats and not config.secret_key:
         return
-    if database is Status.FAIL:
+    if stored is None:
         sentence = "stored session keys were not checked: the database cannot be used"
         yield Check("secret_key", Status.WARN, sentence, "correct the database first")
         return
-    kept = {seat: text for seat, text in (stored or {}).items() if text}
+    kept = {seat: text for seat, text in stored.items() if text}
     if not config.secret_key:
         yield _no_secret_key(seats, sorted(kept))
         return
@@ -45,19 +44,13 @@ def secret_key(config: Config, stored: Stored | None, database: Status) -> Itera
 def _no_secret_key(seats: list[str], kept: list[str]) -> Check:
     if kept:
         sentence = f"the stored session keys of {', '.join(kept)} cannot be decrypted: there is no secret key"
-        return Check(
-            "secret_key",
-            Status.FAIL,
-            sentence,
-            "set METERBOT_SECRET_KEY (or secret_key_env, secret_key_file) to the key they were stored with",
+        remedy = (
+            "set METERBOT_SECRET_KEY (or secret_key_env, secret_key_file) to the key they were stored with"
         )
+        return Check("secret_key", Status.FAIL, sentence, remedy)
     sentence = f"without a secret key renewed session keys are not kept: the sessions of {', '.join(seats)} end early"
-    return Check(
-        "secret_key",
-        Status.WARN,
-        sentence,
-        "set METERBOT_SECRET_KEY to what `meterbot secret-key` prints, and keep that key",
-    )
+    remedy = "set METERBOT_SECRET_KEY to what `meterbot secret-key` prints, and keep that key"
+    return Check("secret_key", Status.WARN, sentence, remedy)
 
 
 def tokens(config: Config) -> Iterator[Check]:
@@ -75,9 +68,8 @@ def tokens(config: Config) -> Iterator[Check]:
     ):
         if token and not token.get_secret_value().startswith(prefix):
             sentence = f"slack.{key} does not start with {prefix}"
-            yield Check(
-                "tokens", Status.WARN, sentence, "compare it with the app's settings on api.slack.com"
-            )
+            remedy = "compare it with the app's settings on api.slack.com"
+            yield Check("tokens", Status.WARN, sentence, remedy)
 
 
 def same_secrets(config: Config) -> Iterator[Check]:

@@ -1,15 +1,14 @@
 """Checks of the machine that meterbot runs on, as far as the configuration uses it."""
 
+import asyncio
 import errno
 import os
-import socket
 import sqlite3
 import stat
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from meterbot.app.config import Config
@@ -58,15 +57,11 @@ def timezone(config: Config) -> Check:
     return Check("timezone", Status.OK, str(config.timezone))
 
 
-def postgresql(config: Config) -> str:
-    return f"PostgreSQL at {parse_url(config.database_url.get_secret_value()).host or 'the local socket'}"
-
-
-def database_place(config: Config, environ: Mapping[str, str], cwd: Path) -> Check:
-    """What is known about the database without contacting one."""
+def database(config: Config, environ: Mapping[str, str], cwd: Path) -> Check:
+    """What is known about the database; PostgreSQL has yet to answer."""
     url = parse_url(config.database_url.get_secret_value())
-    if not is_sqlite(config):
-        return Check("database", Status.OK, f"{postgresql(config)}, not contacted")
+    if url.get_backend_name() != "sqlite":
+        return Check("database", Status.OK, f"PostgreSQL at {url.host or 'the local socket'} answers")
     if "DYNO" in environ:
         sentence = "SQLite on a Heroku dyno is lost whenever the dyno restarts, at least daily"
         return Check("database", Status.FAIL, sentence, "run `heroku addons:create heroku-postgresql`")
@@ -84,15 +79,8 @@ def database_place(config: Config, environ: Mapping[str, str], cwd: Path) -> Che
 
 
 def chats(config: Config) -> Check:
-    chats = [
-        name
-        for name, on in (
-            ("Slack", config.slack),
-            ("Discord", config.discord),
-            ("the console", config.console_enabled),
-        )
-        if on
-    ]
+    names = {"slack": "Slack", "discord": "Discord", "console": "the console"}
+    chats = [names[place.chat] for place in config.destinations()]
     if not chats:
         remedy = "add [slack] or [discord], or enable [console]"
         return Check("chats", Status.FAIL, "alerts would go nowhere", remedy)
@@ -109,20 +97,20 @@ def endpoints(config: Config) -> Iterator[Check]:
 
 def listener(config: Config) -> Iterator[Check]:
     for address in config.http.addresses if config.http else ():
-        trouble = listening_trouble(*address)
-        if trouble is None:
-            yield Check("listener", Status.OK, f"{address} is free")
-        elif trouble.errno == errno.EADDRINUSE:
-            sentence = f"another program already listens at {address}"
-            remedy = "ignore this if it is the running bot; otherwise stop it, or change [http] bind or PORT"
-            yield Check("listener", Status.WARN, sentence, remedy)
+        try:
+            asyncio.run(_try_to_listen(*address))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                sentence = f"another program already listens at {address}"
+                remedy = (
+                    "ignore this if it is the running bot; otherwise stop it, or change [http] bind or PORT"
+                )
+                yield Check("listener", Status.WARN, sentence, remedy)
+            else:
+                sentence = f"meterbot cannot listen at {address}: {error.strerror or error}"
+                yield Check("listener", Status.FAIL, sentence, "change [http] bind or PORT")
         else:
-            sentence = f"meterbot cannot listen at {address}: {trouble.strerror or trouble}"
-            yield Check("listener", Status.FAIL, sentence, "change [http] bind or PORT")
-
-
-def is_sqlite(config: Config) -> bool:
-    return parse_url(config.database_url.get_secret_value()).get_backend_name() == "sqlite"
+            yield Check("listener", Status.OK, f"{address} is free")
 
 
 def sqlite_trouble(path: Path) -> tuple[str, str] | None:
@@ -155,28 +143,11 @@ _SQLITE_REMEDIES = {
 }
 
 
-def listening_trouble(host: str, port: int) -> OSError | None:
-    """Why nothing could listen there; None if something could. Port 0 is any free one."""
-    try:
-        places = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        return error
-    troubles = [trouble for family, _, _, _, address in places if (trouble := _binding(family, address))]
-    taken = next((trouble for trouble in troubles if trouble.errno == errno.EADDRINUSE), None)
-    # A name may also stand for an address that this machine does not have, such as ::1 without IPv6.
-    return taken or (troubles[0] if len(troubles) == len(places) else None)
-
-
-def _binding(family: int, address: tuple[Any, ...]) -> OSError | None:
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the listener does
-            if family == socket.AF_INET6:
-                tried.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # as asyncio does
-            tried.bind(address)
-    except OSError as error:
-        return error
-    return None
+async def _try_to_listen(host: str, port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(
+        asyncio.Protocol, host or None, port, start_serving=False
+    )
+    server.close()
 
 
 _PROXY_REMEDY = "set HTTPS_PROXY to an http:// or https:// address: meterbot speaks no other kind of proxy"

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from meterbot.cli.check import Check, Status, as_text, run_checks
+from meterbot.cli.check import Check, Status, Stored, as_text, run_checks
 
 TOKEN = "sk-ant-oat01-planted-0123456789abcdefghij"
 END = 1_776_672_000_000
@@ -13,7 +13,11 @@ def checked(tmp_path: Path, text: str, held: object = None) -> list[Check]:
     for name, value in (("config.toml", text), ("c.json", json.dumps(held))):
         (tmp_path / name).write_text(value)
         (tmp_path / name).chmod(0o600)
-    return run_checks(None, {"BO_TOKEN": TOKEN, "API_KEY": "sk-ant-api03-planted-0123"}, tmp_path)
+    return again(tmp_path, {"BO_TOKEN": TOKEN, "API_KEY": "sk-ant-api03-planted-0123"})
+
+
+def again(tmp_path: Path, environ: dict[str, str]) -> list[Check]:
+    return run_checks(None, environ, tmp_path, lambda _: Stored())
 
 
 def seat(name: str, credential: str) -> str:
@@ -39,7 +43,7 @@ def test_a_file_that_others_may_read_is_reported(tmp_path: Path) -> None:
     text = seat("bo", 'credentials_file = "c.json"')
     checked(tmp_path, text, held)
     (tmp_path / "c.json").chmod(0o644)
-    (found,) = of(run_checks(None, {}, tmp_path), "secret_files")
+    (found,) = of(again(tmp_path, {}), "secret_files")
     assert (found.status, found.remedy) == (Status.WARN, f"chmod 600 {tmp_path}/c.json")
 
 
@@ -66,4 +70,4 @@ def test_one_token_for_two_seats_is_reported(tmp_path: Path) -> None:
     assert found.sentence.startswith("bo and cy have the same token")
     assert TOKEN not in as_text(checks)
     (tmp_path / "c.json").write_text(json.dumps({"claudeAiOauth": {"accessToken": f"{TOKEN}x"}}))
-    assert of(run_checks(None, {"BO_TOKEN": TOKEN}, tmp_path), "same_token") == []
+    assert of(again(tmp_path, {"BO_TOKEN": TOKEN}), "same_token") == []
