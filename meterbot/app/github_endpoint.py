@@ -11,15 +11,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from meterbot.app.web import (
-    Networks,
-    Refusal,
-    RequestFailures,
-    Route,
-    client_address,
-    hold_up,
-    read_json,
-)
+from meterbot.app.web import Networks, Refusal, RequestFailures, client_address, hold_up, read_json
 from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
 from meterbot.ingest.pull_requests import HookReceipt, PullRequestTracker
@@ -64,27 +56,22 @@ class GitHubEndpoint:
         self._secrets = secrets
         self._now = now
         self._failures = RateLimiter(burst=10, seconds=30)
-        self._requests = RequestFailures(log, "webhooks")
+        self._requests = RequestFailures(log, "webhooks", "redeliver it")
 
-    def routes(self) -> list[Route]:
-        return [("POST", PATH, self.post)]
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post(PATH, self.post)]
 
     async def post(self, request: web.Request) -> web.Response:
         """Always JSON: the result, or what is wrong and what to do. GitHub shows it with the delivery."""
-        try:
+        with self._requests.refusing():
             body = await self._signed_body(request)
             status, answer = await self._store_hook(request, body)
-        except Refusal as refusal:
-            return refusal.response()
-        except Exception as error:  # noqa: BLE001 - logged, and the sender gets an answer
-            self._requests.failed(error)
-            return Refusal(503, "meterbot could not store this just now", "redeliver it").response()
         self._requests.stored()
         return web.json_response(answer, status=status)
 
     async def _signed_body(self, request: web.Request) -> bytes:
         address = client_address(request, self._trusted_proxies)
-        hold_up(self._failures.blocked(address, self._now()), "this address")
+        hold_up(self._failures.blocked(address, self._now()), "requests from this address")
         body = await read_json(request, LARGEST, READ_SECONDS)
         if not signed(body, request.headers.get("X-Hub-Signature-256", ""), self._secrets):
             self._failures.wait(address, self._now())

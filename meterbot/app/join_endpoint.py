@@ -4,7 +4,6 @@ A GET shows what would be done: a page in a browser, the script for `curl`. Only
 chats fetch the links that they show.
 """
 
-import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -13,7 +12,7 @@ from aiohttp import web
 from meterbot.app.agent_script import agent_script
 from meterbot.app.join_page import PAGE_POLICY, expired_page, join_page
 from meterbot.app.join_script import join_script
-from meterbot.app.web import Networks, Route, client_address
+from meterbot.app.web import Networks, Refusal, client_address, hold_up
 from meterbot.commands.join import AGENT_FILE
 from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
@@ -23,7 +22,6 @@ from meterbot.store import Store
 EXPIRED = (
     "This code is not valid: it was used, or it is older than ten minutes. Ask /claude-spend join again."
 )
-_TOO_MANY = "Too many wrong codes came from this address: wait {} seconds."
 _LONGEST_CODE = 64
 _PRIVATE = {
     "Cache-Control": "no-store",
@@ -54,9 +52,9 @@ class JoinEndpoint:
         self._trusted_proxies = trusted_proxies
         self._failures = RateLimiter(burst=20, seconds=30)
 
-    def routes(self) -> list[Route]:
-        joining: list[Route] = [("GET", "/join/{code}", self.show), ("POST", "/join/{code}", self.trade)]
-        return [("GET", "/agent", self.agent), *(joining if self._url else [])]
+    def routes(self) -> list[web.RouteDef]:
+        joining = [web.get("/join/{code}", self.show), web.post("/join/{code}", self.trade)]
+        return [web.get("/agent", self.agent), *(joining if self._url else [])]
 
     async def agent(self, request: web.Request) -> web.Response:
         """The agent's script, the same for everybody."""
@@ -75,13 +73,17 @@ class JoinEndpoint:
 
     async def show(self, request: web.Request) -> web.Response:
         """What the code would do, and how to do it."""
-        code = request.match_info["code"]
+        code, address = request.match_info["code"], client_address(request, self._trusted_proxies)
         in_browser = "text/html" in request.headers.get("Accept", "")
-        if (wait := self._wait(request)) is not None:
-            return wait if in_browser else _said_by_python(_TOO_MANY.format(wait.headers["Retry-After"]))
+        try:
+            self._hold_up(address)
+        except Refusal as refusal:
+            if in_browser:
+                raise
+            return _said_by_python(refusal.error)
         seat = await self._seat_of(code)
         if seat is None:
-            self._count(request)
+            self._failures.wait(address, self._now())
         if in_browser:
             page = expired_page() if seat is None else join_page(seat, self._url, code)
             headers = {**_PRIVATE, "Content-Security-Policy": PAGE_POLICY}
@@ -94,16 +96,15 @@ class JoinEndpoint:
 
     async def trade(self, request: web.Request) -> web.Response:
         """The seat's push token for the code, once."""
-        if (wait := self._wait(request)) is not None:
-            return wait
-        code = request.match_info["code"]
+        code, address = request.match_info["code"], client_address(request, self._trusted_proxies)
+        self._hold_up(address)
         traded = None
         if await self._seat_of(code) is not None:
             traded = await trade_code(self._store, code[:_LONGEST_CODE], self._now())
         if traded is None:
-            self._count(request)
+            self._failures.wait(address, self._now())
             log.warning("a request to join was refused")
-            return web.json_response({"error": EXPIRED}, status=404, headers=_PRIVATE)
+            raise Refusal(404, EXPIRED)
         seat, token = traded
         log.info("a push token was made", seat=seat)
         return web.json_response({"seat": seat, "token": token}, headers=_PRIVATE)
@@ -113,17 +114,9 @@ class JoinEndpoint:
         seat = await seat_of_code(self._store, code[:_LONGEST_CODE], self._now())
         return seat if seat is not None and await self._accepts(seat) else None
 
-    def _wait(self, request: web.Request) -> web.Response | None:
-        """The refusal of an address that tried too many wrong codes."""
-        address = client_address(request, self._trusted_proxies)
-        seconds = math.ceil(self._failures.blocked(address, self._now()))
-        if seconds == 0:
-            return None
-        headers = {**_PRIVATE, "Retry-After": str(seconds)}
-        return web.json_response({"error": _TOO_MANY.format(seconds)}, status=429, headers=headers)
-
-    def _count(self, request: web.Request) -> None:
-        self._failures.wait(client_address(request, self._trusted_proxies), self._now())
+    def _hold_up(self, address: str) -> None:
+        """Raises `Refusal` for an address that tried too many wrong codes."""
+        hold_up(self._failures.blocked(address, self._now()), "wrong codes from this address")
 
 
 def _said_by_python(sentence: str) -> web.Response:

@@ -7,15 +7,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from meterbot.app.web import (
-    Networks,
-    Refusal,
-    RequestFailures,
-    Route,
-    client_address,
-    hold_up,
-    read_json,
-)
+from meterbot.app.web import Networks, Refusal, RequestFailures, client_address, hold_up, read_json
 from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
 from meterbot.ingest.ingest import PushReceipt
@@ -56,29 +48,20 @@ class PushEndpoint:
         self._pushes = RateLimiter(burst=12, seconds=10)
         self._token_failures = RateLimiter(burst=10, seconds=30)
         self._address_failures = RateLimiter(burst=60, seconds=10)
-        self._failures = RequestFailures(log, "pushes")
+        self._failures = RequestFailures(log, "pushes", "send the same again later")
 
-    def routes(self) -> list[Route]:
-        return [("POST", path, self.post) for path in PATHS]
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post(path, self.post) for path in PATHS]
 
     async def post(self, request: web.Request) -> web.Response:
         """Always JSON: the result, or what is wrong and what to do."""
-        try:
+        with self._failures.refusing():
             seat = await self._seat(request)
             document = await read_json(request, LARGEST, READ_SECONDS)
-            receipt = await self._receiver.receive(seat, document, self._now())
-        except Refusal as refusal:
-            response = refusal.response()
-            if refusal.status == 401:
-                response.headers["WWW-Authenticate"] = "Bearer"
-            return response
-        except UnusablePushError as bad:
-            return _unusable(bad).response()
-        except Exception as error:  # noqa: BLE001 - logged, and the sender gets an answer
-            self._failures.failed(error)
-            return Refusal(
-                503, "meterbot could not store this just now", "send the same again later", retry_after=60
-            ).response()
+            try:
+                receipt = await self._receiver.receive(seat, document, self._now())
+            except UnusablePushError as bad:
+                raise _unusable(bad) from None
         try:
             agent = _AGENT.match(request.headers.get("User-Agent", ""))
             if agent is not None and receipt.refused is None:
@@ -99,17 +82,20 @@ class PushEndpoint:
         if seat is None:
             address = client_address(request, self._trusted_proxies)
             key = f"{address} {header['token'][:_PREFIX] if header else ''}"
-            hold_up(self._token_failures.wait(key, now), "this token")
-            hold_up(self._address_failures.wait(address, now), "this address")
-            log.warning("a push was refused", why="no token" if header is None else "unknown token")
-            missing = (
+            hold_up(self._token_failures.wait(key, now), "requests with this token")
+            hold_up(self._address_failures.wait(address, now), "requests from this address")
+            why = (
                 "there is no push token in this request" if header is None else "this push token is not known"
             )
-            raise Refusal(401, missing, _WHAT_TO_SEND)
-        hold_up(self._pushes.wait(seat, now), "this seat")
+            log.warning("a push was refused", why=why)
+            refusal = Refusal(401, why, _WHAT_TO_SEND)
+            refusal.headers["WWW-Authenticate"] = "Bearer"
+            raise refusal
+        hold_up(self._pushes.wait(seat, now), "pushes of this seat")
         return seat
 
     def _answer(self, seat: str, receipt: PushReceipt) -> web.Response:
+        """Raises `Refusal`."""
         if receipt.refused is not None:
             log.warning("a push was refused", seat=seat, why=receipt.refused)
             other = (
@@ -119,7 +105,7 @@ class PushEndpoint:
                 f"`meterbot seat forget {seat} --account`"
             )
             remedy = f"sign in to the seat's own account on this machine; {other}"
-            return Refusal(409, receipt.refused, remedy, seat=seat).response()
+            raise Refusal(409, receipt.refused, remedy, seat=seat)
         status = "stored" if receipt.new else "unchanged"
         counts = {"stored": receipt.new, "unchanged": receipt.unchanged}
         body = {"status": status, "seat": seat, **counts, "spent": spent_text(receipt.known)}

@@ -1,47 +1,48 @@
 """Inbound HTTP: the health routes, /metrics, and the routes of pushes, webhooks and chats."""
 
 import asyncio
+import json
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
 
-from meterbot.app.header_deadline import HEADER_SECONDS, HeaderDeadline, note_request
 from meterbot.app.health import CheckHealth
 from meterbot.app.metrics import Metrics
 from meterbot.core.log import LoggedState, get_logger
 from meterbot.store.errors import is_outage
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Route = tuple[str, str, Handler]
-"""(method, path, handler)"""
+HEADER_SECONDS = 10.0
+"""Within which the first request of a connection must be there."""
 Networks = Sequence[IPv4Network | IPv6Network]
 
 log = get_logger(__name__)
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
+class Refusal(web.HTTPException):
     """The answer to a refused request: what is wrong, and what to do about it."""
 
     def __init__(self, status: int, error: str, remedy: str | None = None, **more: str | int) -> None:
-        super().__init__(error)
-        self.status = status
-        self.body = {"error": error, **({} if remedy is None else {"remedy": remedy}), **more}
+        self.status_code = status
+        self.error = error
+        body = {"error": error, **({} if remedy is None else {"remedy": remedy}), **more}
+        super().__init__(text=json.dumps(body), content_type="application/json")
+        if "retry_after" in more:
+            self.headers["Retry-After"] = str(more["retry_after"])
 
-    def response(self) -> web.Response:
-        headers = {"Retry-After": str(self.body["retry_after"])} if "retry_after" in self.body else {}
-        return web.json_response(self.body, status=self.status, headers=headers)
 
-
-def hold_up(seconds: float, who: str) -> None:
-    """Raises `Refusal` where there are seconds to wait."""
+def hold_up(seconds: float, what: str) -> None:
+    """Raises `Refusal` where there are seconds to wait; `what` came too often."""
     if seconds > 0:
         wait = math.ceil(seconds)
-        raise Refusal(429, f"too many requests from {who}", f"wait {wait} seconds", retry_after=wait)
+        raise Refusal(429, f"too many {what}: wait {wait} seconds", retry_after=wait)
 
 
 async def read_json(request: web.Request, largest: int, seconds: float) -> bytes:
@@ -53,31 +54,43 @@ async def read_json(request: web.Request, largest: int, seconds: float) -> bytes
     # A small compressed body may unpack to a large one.
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refusal(415, "the body is compressed", "send it as it is, without Content-Encoding")
-    too_large = Refusal(413, f"the body is larger than {largest // 1024} KiB", "send less in one request")
+    too_large = partial(
+        Refusal, 413, f"the body is larger than {largest // 1024} KiB", "send less in one request"
+    )
     if (request.content_length or 0) > largest:
-        raise too_large
-    body = bytearray()
+        raise too_large()
     try:
         async with asyncio.timeout(seconds):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > largest:
-                    raise too_large
+            return await request.clone(client_max_size=largest).read()
+    except web.HTTPRequestEntityTooLarge:
+        raise too_large() from None
     except TimeoutError:
         raise Refusal(408, "the body did not arrive in time", "send it again") from None
     except (ConnectionError, web.RequestPayloadError):
         raise Refusal(400, "the body broke off", "send it again") from None
-    return bytes(body)
 
 
 class RequestFailures:
     """Logs an outage of the database when it begins and when it ends, and every other failure each time, so that an
     outage hides no bug."""
 
-    def __init__(self, logger: Any, what: str) -> None:
-        """`what` is requested, in the plural: `pushes`."""
-        self._logger, self._what = logger, what
+    def __init__(self, logger: Any, what: str, again: str) -> None:
+        """`what` is requested, in the plural: `pushes`; `again`: what the sender can do."""
+        self._logger, self._what, self._again = logger, what, again
         self._outage = LoggedState(logger, f"{what} cannot be stored", f"{what} are stored again")
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Raises `Refusal` for each failure, so that the sender gets an answer."""
+        try:
+            yield
+        except Refusal:
+            raise
+        except Exception as error:  # noqa: BLE001 - logged
+            self.failed(error)
+            raise Refusal(
+                503, "meterbot could not store this just now", self._again, retry_after=60
+            ) from None
 
     def failed(self, error: Exception) -> None:
         if is_outage(error):
@@ -97,27 +110,21 @@ def client_address(request: web.Request, trusted: Networks) -> str:
 
 def nearest_stranger(peer: str, forwarded: str, trusted: Networks) -> str:
     """The first address that is not a trusted proxy, looking back from `peer` along `X-Forwarded-For`."""
-    address = peer
+    nearest = peer
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
-    while hops and _is_trusted(address, trusted):
-        named = hops.pop()
+    for address in [peer, *reversed(hops)]:
         try:
-            address = str(ip_address(named))
+            host = ip_address(address)
         except ValueError:  # whatever a proxy writes there, it is not an address
-            return address
-    return address
-
-
-def _is_trusted(address: str, trusted: Networks) -> bool:
-    try:
-        host = ip_address(address)
-    except ValueError:
-        return False
-    return any(host in network for network in trusted)
+            break
+        nearest = str(host)
+        if not any(host in network for network in trusted):
+            break
+    return nearest
 
 
 def application(
-    health: CheckHealth, routes: Iterable[Route] = (), metrics: Metrics | None = None
+    health: CheckHealth, routes: Iterable[web.RouteDef] = (), metrics: Metrics | None = None
 ) -> web.Application:
     """`/healthz`, `/readyz`, `/metrics`, and the given routes."""
     metrics = metrics or Metrics()
@@ -141,15 +148,9 @@ def application(
         text = await metrics.answer(request, await health())
         return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    app = web.Application(client_max_size=256 * 1024, middlewares=[note_request])
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", scrape)
-    for method, path, handler in routes:
-        if method == "GET":
-            app.router.add_get(path, handler)
-        else:
-            app.router.add_route(method, path, handler)
+    app = web.Application(client_max_size=256 * 1024)
+    own = [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", scrape)]
+    app.add_routes([*own, *routes])
     return app
 
 
@@ -186,6 +187,9 @@ class HttpServer:
         self._addresses = addresses
         self._header_seconds = header_seconds
         self._servers: list[asyncio.Server] = []
+        self._silent: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+        """The connections without a request."""
+        app.middlewares.append(self._note_request)
 
     async def start(self) -> int:
         """Listens. Returns the first port, which the system chose if 0 was asked for. Raises `OSError`."""
@@ -199,9 +203,25 @@ class HttpServer:
         first: int = names[0][1]
         return first
 
-    def _protocol(self) -> HeaderDeadline:
+    def _protocol(self) -> web.RequestHandler:
+        """Its connection is closed if the first request does not arrive in time: aiohttp waits for its headers for
+        ever. Later requests fall under aiohttp's keep-alive timeout."""
         assert self._runner.server is not None  # noqa: S101 - set up before anything listens
-        return HeaderDeadline(self._runner.server(), self._header_seconds)
+        protocol = self._runner.server()
+        loop = asyncio.get_running_loop()
+        self._silent[protocol] = loop.call_later(self._header_seconds, self._end_silent, protocol)
+        return protocol
+
+    def _end_silent(self, protocol: web.RequestHandler) -> None:
+        del self._silent[protocol]
+        protocol.force_close()
+
+    @web.middleware
+    async def _note_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        timer = self._silent.pop(request.protocol, None)
+        if timer is not None:
+            timer.cancel()
+        return await handler(request)
 
     async def close(self) -> None:
         for server in self._servers:

@@ -49,7 +49,7 @@ async def get(
     async def hook(_: web.Request) -> web.Response:
         return web.Response(text="hooked")
 
-    listener = HttpServer(application(take, [("POST", "/slack/events", hook)], metrics), [("127.0.0.1", 0)])
+    listener = HttpServer(application(take, [web.post("/slack/events", hook)], metrics), [("127.0.0.1", 0)])
     port = await listener.start()
     try:
         async with (

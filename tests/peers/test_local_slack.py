@@ -59,8 +59,7 @@ async def over_http(
             bot_token=BOT_TOKEN, signing_secret=secret, mode="http", channel=CHANNEL, api_url=slack.api_url
         )
         app = web.Application()
-        for method, path, handler in chat.routes():
-            app.router.add_route(method, path, handler)
+        app.add_routes(chat.routes())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -35,8 +35,6 @@ _CLOCKS_APART = timedelta(minutes=5)
 _GREETING_SECONDS = 10.0
 _LONGEST_PAUSE = 60.0
 _FAREWELL_SECONDS = 0.5
-
-Route = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 
 
 class SlackChat:
@@ -133,9 +131,9 @@ class SlackChat:
         own = (self._bot or {}).get("team_id")
         return self._allow_teams | {own} if isinstance(own, str) else frozenset()
 
-    def routes(self) -> list[Route]:
-        """The routes that Slack calls in HTTP mode: (method, path, handler)."""
-        return [("POST", "/slack/events", self._receive)] if self._mode == "http" else []
+    def routes(self) -> list[web.RouteDef]:
+        """The routes that Slack calls in HTTP mode."""
+        return [web.post("/slack/events", self._receive)] if self._mode == "http" else []
 
     def _check_settings(self) -> None:
         if rotates(self._token):

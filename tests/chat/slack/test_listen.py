@@ -207,8 +207,7 @@ async def over_http(**settings: Any) -> AsyncIterator[Rig]:
     slack = SlackSimulator()
     async with rig(slack, mode="http", app_token=None, signing_secret=slack.signing_secret, **settings) as r:
         app = web.Application()
-        for method, path, handler in r.chat.routes():
-            app.router.add_route(method, path, handler)
+        app.add_routes(r.chat.routes())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -302,10 +301,10 @@ async def test_http_mode_acknowledges_before_it_answers() -> None:
 async def test_http_mode_says_that_it_is_starting() -> None:
     async with SlackSimulator() as slack:
         chat = chat_of(slack, mode="http", signing_secret="s")
-        ((method, path, handler),) = chat.routes()
-        response = await handler(web.Request.__new__(web.Request))
+        (route,) = chat.routes()
+        response = await chat._receive(web.Request.__new__(web.Request))
 
-        assert (method, path) == ("POST", "/slack/events")
+        assert (route.method, route.path) == ("POST", "/slack/events")
         assert response.status == 503
 
 

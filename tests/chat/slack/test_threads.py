@@ -116,8 +116,7 @@ async def test_a_button_of_an_answer_in_a_thread_is_answered_there() -> None:
 async def over_http() -> AsyncIterator[Rig]:
     async with rig(start=False, mode="http", signing_secret=SECRET) as r:
         app = web.Application()
-        for method, path, handler in r.chat.routes():
-            app.router.add_route(method, path, handler)
+        app.add_routes(r.chat.routes())
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
