@@ -15,7 +15,8 @@ import typer
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # its stubs are a package of their own
 from typer.testing import CliRunner
 
-from meterbot.app.config import SOURCES, Config, load
+from meterbot.app.config import Config, load
+from meterbot.app.config.seats import SOURCES
 from meterbot.app.web import application
 from meterbot.chat.command_words import HELP_WORDS
 from meterbot.chat.discord import failures as rest

@@ -14,57 +14,10 @@ make, problems (what can be wrong), loading.
 from pathlib import Path
 
 import meterbot
-from meterbot.app.config.chats import DiscordConfig, SlackConfig
 from meterbot.app.config.config import Config
-from meterbot.app.config.infrastructure import EndpointsConfig
-from meterbot.app.config.loading import (
-    ConfigText,
-    find,
-    listening_address,
-    load,
-    load_database_url,
-    load_text,
-    secret_files,
-    secrets_named,
-)
-from meterbot.app.config.problems import ConfigError, NoConfigError, Problem
-from meterbot.app.config.seats import (
-    SOURCES,
-    AdminApiSeat,
-    ClaudeAiSeat,
-    ClaudeCodeSeat,
-    PushSeat,
-    SeatConfig,
-)
-from meterbot.app.config.secrets import Secret, Vault
-from meterbot.app.config.types import Bind
+from meterbot.app.config.loading import load
+from meterbot.app.config.problems import ConfigError
 
 SCHEMA = Path(meterbot.__file__).parent / "meterbot.schema.json"
 
-__all__ = [
-    "SCHEMA",
-    "SOURCES",
-    "AdminApiSeat",
-    "Bind",
-    "ClaudeAiSeat",
-    "ClaudeCodeSeat",
-    "Config",
-    "ConfigError",
-    "ConfigText",
-    "DiscordConfig",
-    "EndpointsConfig",
-    "NoConfigError",
-    "Problem",
-    "PushSeat",
-    "SeatConfig",
-    "Secret",
-    "SlackConfig",
-    "Vault",
-    "find",
-    "listening_address",
-    "load",
-    "load_database_url",
-    "load_text",
-    "secret_files",
-    "secrets_named",
-]
+__all__ = ["SCHEMA", "Config", "ConfigError", "load"]

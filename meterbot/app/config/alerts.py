@@ -74,10 +74,7 @@ class BudgetConfig(Table):
 
     currency: Currency = "USD"
     amount: Amount
-    thresholds: Levels = (
-        Threshold(percent=Decimal(80)),
-        Threshold(percent=Decimal(100)),
-    )
+    thresholds: Levels = (Threshold(percent=Decimal(80)), Threshold(percent=Decimal(100)))
 
     @field_validator("amount")
     @classmethod

@@ -119,7 +119,6 @@ class Config(Table):
         )
 
     def destinations(self) -> tuple[Destination, ...]:
-        """Where alerts go."""
         found = [] if self.slack is None else [Destination("slack", self.slack.channel)]
         found += [] if self.discord is None else [Destination("discord", str(self.discord.channel_id))]
         found += [Destination("console", "terminal")] if self.console_enabled else []

@@ -13,16 +13,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from meterbot.app.config import toml_positions
 from meterbot.app.config.config import Config
 from meterbot.app.config.infrastructure import HttpConfig
-from meterbot.app.config.problems import (
-    ConfigError,
-    NoConfigError,
-    Problem,
-    path_of,
-    sentence,
-    written,
-)
+from meterbot.app.config.problems import ConfigError, NoConfigError, Problem, path_of, sentence, written
 from meterbot.app.config.seats import SOURCES, BaseSeat
-from meterbot.app.config.secrets import Secret, Table, Vault, Wanted
+from meterbot.app.config.secrets import Secret, Table, Vault, Wanted, types_in
 from meterbot.app.config.toml_positions import Position
 from meterbot.app.config.types import Bind, database_url
 from meterbot.core import secret
@@ -123,9 +116,13 @@ def secrets_named(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -
 
 
 def listening_address(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Bind | None:
-    """Where a bot listens according to `[http]` alone, without reading secrets; None if there is no such table. Raises
-    `ConfigError`."""
-    return _Loader(find(path_arg, environ, cwd), environ).listening_address()
+    """Where a bot listens according to `[http]` alone, without reading secrets; None if there is no such table, or no
+    configuration: in a container, that of the bot need not be here. Raises `ConfigError`."""
+    try:
+        found = find(path_arg, environ, cwd)
+    except NoConfigError:
+        return None
+    return _Loader(found, environ).listening_address()
 
 
 def secret_files(config: Config) -> list[Path]:
@@ -145,16 +142,15 @@ def secret_files(config: Config) -> list[Path]:
 def _tables(document: dict[str, Any]) -> Iterator[tuple[type[Table], dict[str, Any]]]:
     """The tables that may have secrets, each with its model."""
     for name, field in Config.model_fields.items():
-        values, model = document.get(name), field.annotation
+        values = document.get(name)
         for table in values if isinstance(values, list) else [values]:
-            kind = (
-                SOURCES.get(str(table.get("source")))
-                if name == "seats" and isinstance(table, dict)
-                else model
-            )
-            for each in (kind, *getattr(kind, "__args__", ())):
-                if isinstance(table, dict) and isinstance(each, type) and issubclass(each, Table):
-                    yield each, table
+            if not isinstance(table, dict):
+                continue
+            for model in types_in(
+                SOURCES.get(str(table.get("source"))) if name == "seats" else field.annotation
+            ):
+                if issubclass(model, Table):
+                    yield model, table
     yield Config, document
 
 

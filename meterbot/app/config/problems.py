@@ -4,13 +4,12 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from meterbot.app.config.seats import SOURCES
-from meterbot.app.config.secrets import Table, Wanted
+from meterbot.app.config.secrets import Table, Wanted, types_in
 from meterbot.app.config.toml_positions import Path
 from meterbot.app.config.types import HINT, did_you_mean, quoted
 from meterbot.core import secret
@@ -136,15 +135,9 @@ def _tables_at(model: type[BaseModel], path: Path) -> Iterator[type[BaseModel]]:
     if not names:
         yield model
     elif field := model.model_fields.get(names[0]):
-        for inner in _models(field.annotation):
-            yield from _tables_at(inner, tuple(names[1:]))
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)
+        for inner in types_in(field.annotation):
+            if issubclass(inner, BaseModel):
+                yield from _tables_at(inner, tuple(names[1:]))
 
 
 def _got(path: Path, value: object) -> str:

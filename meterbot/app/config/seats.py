@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from meterbot.app.config.infrastructure import ANTHROPIC_API, CLAUDE_AI
-from meterbot.app.config.secrets import Secret, Table, Vault, read_text
+from meterbot.app.config.secrets import Secret, Table, Vault, read_text, text_in_quotes
 from meterbot.app.config.types import (
     Amount,
     Clock,
@@ -151,12 +151,11 @@ class ClaudeCodeSeat(PlanSeat):
     @classmethod
     def _can_be_read(cls, value: object, info: ValidationInfo) -> object:
         """Its path from the root: the file is read at every poll, whatever the working directory is then."""
-        if not isinstance(value, str):
-            raise ValueError("must be a text in quotes")  # noqa: TRY004 - pydantic reports a ValueError
+        name = text_in_quotes(value)
         if info.data.get("token") is not None:
             raise ValueError("is set together with a token: keep one of the two")
         vault = info.context or Vault({}, Path())
-        path = vault.path(value)
+        path = vault.path(name)
         if vault.sign_in_here:
             read_text(path)
         return path

@@ -3,15 +3,16 @@
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, SecretStr, ValidationInfo, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from meterbot.app.config.types import web_address
 from meterbot.core import secret
 
 _LARGEST = 64 * 1024
@@ -30,12 +31,6 @@ class Vault:
     directory: Path
     document: Mapping[str, Any] = field(default_factory=dict)
     sign_in_here: bool = True
-
-    def variable(self, name: str) -> str:
-        """Raises ValueError with a sentence."""
-        if (text := self.environ.get(name)) is None:
-            raise ValueError(f"the environment variable{_shown(name)} is not set")
-        return text
 
     def path(self, name: str) -> Path:
         """Beside the configuration, or else among systemd's credentials; `~/` is the home directory."""
@@ -64,10 +59,6 @@ def read_text(path: Path, what: str = "the file it names") -> str:
         raise ValueError(f"{what} is not text") from None
 
 
-def _shown(name: str) -> str:
-    return f" {name}" if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else " it names"
-
-
 class Secret(SecretStr):
     """One line of visible characters: anything else would break the header that carries it."""
 
@@ -75,15 +66,30 @@ class Secret(SecretStr):
     """Where it was read, if it was in a file."""
 
     @classmethod
-    def of(cls, text: str, what: str, file: Path | None = None) -> Self:
-        """Raises ValueError with a sentence about `what`, such as "the file it names"."""
+    def in_variable(cls, name: str, vault: Vault) -> Self:
+        """Raises ValueError with a sentence."""
+        what = "the environment variable" + (
+            f" {name}" if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else " it names"
+        )
+        if (text := vault.environ.get(name)) is None:
+            raise ValueError(f"{what} is not set")
+        return cls._of(text, what)
+
+    @classmethod
+    def in_file(cls, path: Path, what: str = "the file it names") -> Self:
+        """Raises ValueError with a sentence."""
+        made = cls._of(read_text(path, what), what)
+        made.file = path
+        return made
+
+    @classmethod
+    def _of(cls, text: str, what: str) -> Self:
         text = text.rstrip("\r\n")
         secret.remember(text)
         if not text.strip():
             raise ValueError(f"{what} is empty")
         made = cls(text)
         made.check(what)
-        made.file = file
         return made
 
     def check(self, what: str) -> None:
@@ -97,8 +103,7 @@ class Secret(SecretStr):
             if isinstance(value, cls):
                 return value
             assert isinstance(value, Wanted)  # noqa: S101 - `Table` puts nothing else in a secret's place
-            found: Secret = value.find(cls, info.context or Vault({}, Path()))
-            return found
+            return value.find(cls, info.context or Vault({}, Path()))
 
         return core_schema.with_info_plain_validator_function(find)
 
@@ -114,13 +119,12 @@ class SecretUrl(Secret):
 
     def check(self, what: str) -> None:
         super().check(what)
-        try:
-            parts = urlsplit(self.get_secret_value())
-            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is no number, brackets that do not close
-            usable = False
-        if not usable:
-            raise ValueError("must be an address that starts with https://")
+        with suppress(ValueError):
+            web_address(self.get_secret_value())
+            return
+        raise ValueError(
+            "must be an address that starts with https://"
+        )  # no chained exception holds a part of it
 
 
 class SecretList(Secret):
@@ -194,7 +198,7 @@ class Wanted:
                 return name
         return self.credential if vault.credential(self.credential) else None
 
-    def find(self, kind: type["Secret"], vault: Vault) -> Any:
+    def find(self, kind: type[Secret], vault: Vault) -> Secret:
         """Raises ValueError with a sentence."""
         if self.literal:
             raise ValueError(
@@ -203,35 +207,27 @@ class Wanted:
         if self.env is not None and self.file is not None:
             raise ValueError(f"is set together with {self.key}_env: keep one of the two")
         if self.env is not None:
-            name = _text(self.env)
-            return kind.of(vault.variable(name), f"the environment variable{_shown(name)}")
+            return kind.in_variable(text_in_quotes(self.env), vault)
         if self.file is not None:
-            path = vault.path(_text(self.file))
-            return kind.of(read_text(path), "the file it names", path)
-        return self._unnamed(kind, vault)
-
-    def _unnamed(self, kind: type["Secret"], vault: Vault) -> Any:
+            return kind.in_file(vault.path(text_in_quotes(self.file)))
         usual = self.usual(vault)
         if usual is None:
-            said = (
-                f"the environment variable {self.variable} is not set, and there is "
-                if self.variable
-                else "there is "
-            )
-            keys = (f"{self.key}_env", f"{self.key}_file", *self.instead)
-            raise ValueError(f"is missing: {said}none of {', '.join(keys)}")
-        if usual == self.variable:
-            if vault.environ.get(f"{usual}_FILE"):
-                raise ValueError(f"{usual} and {usual}_FILE are both set: keep one of the two")
-            return kind.of(vault.environ[usual], f"the environment variable {usual}")
-        path = vault.credential(self.credential) or Path()
-        if usual != self.credential:
-            path = vault.path(vault.environ[usual])
-        what = f"the credential {usual}" if usual == self.credential else f"the file that {usual} names"
-        return kind.of(read_text(path, what), what, path)
+            raise ValueError(self._missing())
+        if usual == self.credential:
+            return kind.in_file(vault.credential(usual) or Path(), f"the credential {usual}")
+        if usual != self.variable:
+            return kind.in_file(vault.path(vault.environ[usual]), f"the file that {usual} names")
+        if vault.environ.get(f"{usual}_FILE"):
+            raise ValueError(f"{usual} and {usual}_FILE are both set: keep one of the two")
+        return kind.in_variable(usual, vault)
+
+    def _missing(self) -> str:
+        unset = f"the environment variable {self.variable} is not set, and " if self.variable else ""
+        keys = (f"{self.key}_env", f"{self.key}_file", *self.instead)
+        return f"is missing: {unset}there is none of {', '.join(keys)}"
 
 
-def _text(value: object) -> str:
+def text_in_quotes(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a text in quotes")  # noqa: TRY004 - pydantic reports a ValueError
     return value
@@ -248,12 +244,12 @@ class Table(BaseModel):
 
     @classmethod
     def secrets(cls) -> dict[str, type[Secret]]:
-        """The fields that are secrets."""
-        kinds = {
-            name: next((kind for kind in _types(field.annotation) if issubclass(kind, Secret)), None)
+        return {
+            name: kind
             for name, field in cls.model_fields.items()
+            for kind in types_in(field.annotation)
+            if issubclass(kind, Secret)
         }
-        return {name: kind for name, kind in kinds.items() if kind is not None}
 
     @classmethod
     def needs(cls, values: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
@@ -263,7 +259,6 @@ class Table(BaseModel):
 
     @classmethod
     def wanted(cls, values: Mapping[str, Any]) -> list[Wanted]:
-        """Its secrets, to be found."""
         needs, found = cls.needs(values), []
         for name in cls.secrets():
             usual = next(
@@ -317,8 +312,9 @@ class Table(BaseModel):
         return made
 
 
-def _types(annotation: Any) -> Iterable[type]:
+def types_in(annotation: Any) -> Iterable[type]:
+    """The classes of an annotation: several for a union, those of the items for a tuple."""
     if isinstance(annotation, type):
         yield annotation
     for argument in getattr(annotation, "__args__", ()):
-        yield from _types(argument)
+        yield from types_in(argument)

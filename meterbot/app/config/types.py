@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SecretStr, WithJsonSchema
@@ -42,8 +43,8 @@ def did_you_mean(written: str, words: Iterable[str]) -> str:
 class Text:
     """Annotation of a value that is written as text: validates it, and describes it in the JSON schema.
 
-    `must` completes "must …" in the error; `convert` makes the value and may raise ValueError with a sentence of its
-    own; `number` also accepts the TOML number of that name.
+    `must` completes "must …" in the error; `convert` makes the value and may raise `WrongValueError` with a sentence of
+    its own; `number` also accepts the TOML number of that name.
     """
 
     must: str
@@ -60,7 +61,9 @@ class Text:
             raise ValueError(f"must {self.must}")
         try:
             return self.convert(text)
-        except _NoSuchValueError:
+        except WrongValueError:
+            raise
+        except ValueError:
             raise ValueError(f"must {self.must}") from None
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
@@ -75,8 +78,8 @@ class Text:
         return {"anyOf": [text, {"type": self.number}]} if self.number else text
 
 
-class _NoSuchValueError(ValueError):
-    """The text has the right form and means nothing: the type's usual sentence is right."""
+class WrongValueError(ValueError):
+    """The sentence says more than the type's usual one."""
 
 
 class Bind(NamedTuple):
@@ -102,7 +105,7 @@ def fits(amount: Decimal, currency: str) -> Decimal:
 def _duration(text: str) -> timedelta:
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
     if not float(text[:-1]):
-        raise _NoSuchValueError
+        raise ValueError
     return timedelta(**{units[text[-1]]: float(text[:-1])})
 
 
@@ -111,64 +114,59 @@ def _zone(text: str) -> ZoneInfo:
         return ZoneInfo(text)
     except (ValueError, OSError, ZoneInfoNotFoundError):  # no zone, or a path out of the zones' directory
         near = did_you_mean(text, available_timezones())
-    raise ValueError(f'must be an IANA time zone like "Europe/Berlin"{near}')
-
-
-def _threshold(text: str) -> Threshold:
-    try:
-        return parse_threshold(text)
-    except ValueError:
-        raise _NoSuchValueError from None
+    raise WrongValueError(f'must be an IANA time zone like "Europe/Berlin"{near}')
 
 
 def _seat_threshold(text: str) -> Threshold:
-    threshold = _threshold(text)
+    threshold = parse_threshold(text)
     if threshold.percent is not None and threshold.percent > 100:
-        raise ValueError("must be at most 100% of a seat's cap, where it is blocked (a budget may have more)")
+        raise WrongValueError(
+            "must be at most 100% of a seat's cap, where it is blocked (a budget may have more)"
+        )
     return threshold
 
 
 def _amount_level(text: str) -> Threshold:
-    threshold = _threshold(text)
+    threshold = parse_threshold(text)
     if threshold.amount is None:
-        raise _NoSuchValueError
+        raise ValueError
     return threshold
 
 
 def _seat_name(text: str) -> str:
     if text == "share":
-        raise ValueError("must be another word: `/claude-spend share` posts an answer in the channel")
+        raise WrongValueError("must be another word: `/claude-spend share` posts an answer in the channel")
     return text
 
 
+def web_address(text: str) -> SplitResult:
+    """Raises ValueError, as `urlsplit` itself does for a port that is no number or brackets that do not close."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+        raise ValueError
+    return parts
+
+
 def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, brackets that do not close
-        usable = False
-    if not usable or parts.username is not None or parts.query or parts.fragment:
-        raise _NoSuchValueError
+    parts = web_address(text)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError
     return parts.geturl().rstrip("/")
 
 
 def _bind(text: str) -> Bind:
     host, _, port = text.rpartition(":")
     if int(port) > 65535:
-        raise _NoSuchValueError
+        raise ValueError
     return Bind(host.strip("[]"), int(port))
 
 
-def _network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        return ip_network(text, strict=False)
-    except ValueError:
-        raise _NoSuchValueError from None
-
-
 def database_url(text: str) -> SecretStr:
-    """It may hold a password. Raises ValueError with a sentence."""
-    read_url(text)
+    """It may hold a password. Raises `WrongValueError`."""
+    try:
+        read_url(text)
+    except ValueError as error:
+        raise WrongValueError(str(error)) from None
     return SecretStr(text)
 
 
@@ -194,7 +192,7 @@ Amount = Annotated[
 ]
 """Whole units of a currency. TOML's numbers arrive as Decimal and stay exact."""
 Currency = Annotated[str, Text('be the three letters of a currency, like "USD"', "[A-Za-z]{3}", str.upper)]
-Level = Annotated[Threshold, Text(_THRESHOLD, convert=_threshold, examples=_LEVELS)]
+Level = Annotated[Threshold, Text(_THRESHOLD, convert=parse_threshold, examples=_LEVELS)]
 SeatLevel = Annotated[Threshold, Text(_THRESHOLD, convert=_seat_threshold, examples=_LEVELS)]
 AmountLevel = Annotated[
     Threshold,
@@ -269,7 +267,10 @@ Listen = Annotated[
 Port = Annotated[int, Field(ge=0, le=65535)]
 Network = Annotated[
     IPv4Network | IPv6Network,
-    Text('be an address or a network, like "127.0.0.1" or "10.0.0.0/8"', convert=_network),
+    Text(
+        'be an address or a network, like "127.0.0.1" or "10.0.0.0/8"',
+        convert=partial(ip_network, strict=False),
+    ),
 ]
 DatabaseUrl = Annotated[
     SecretStr,

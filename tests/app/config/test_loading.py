@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.app.config import Bind, ClaudeAiSeat, ConfigError, find, load, load_database_url, load_text
+from meterbot.app.config import ConfigError, load
+from meterbot.app.config.loading import find, load_database_url, load_text
+from meterbot.app.config.seats import ClaudeAiSeat
+from meterbot.app.config.types import Bind
 from meterbot.core import secret
 from meterbot.core.models import EventKind, Seat
 from meterbot.core.money import Money

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from meterbot.app.config import AdminApiSeat, ClaudeCodeSeat, Config
+from meterbot.app.config import Config
+from meterbot.app.config.seats import AdminApiSeat, ClaudeCodeSeat
 from tests.app.config.writing import ANA, SESSION_KEY, loaded, only_seat, problems
 
 # Seats that are read with the sign-in of Claude Code.

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 import pytest
 
-from meterbot.app.config import Config, ConfigError, SeatConfig, load
+from meterbot.app.config import Config, ConfigError, load
+from meterbot.app.config.seats import SeatConfig
 
 SESSION_KEY = "sk-ant-sid01-planted-session-key-AAAAAAAAAAAA"
 BOT_TOKEN = "xoxb-1111-2222-planted-bot-token"
