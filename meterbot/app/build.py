@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 
 import meterbot
 from meterbot.app.agent_script import agent_script
-from meterbot.app.build_chats import build_chats, notes_of, secret_value, start_chats
+from meterbot.app.build_chats import build_chats, secret_value, start_chats
 from meterbot.app.build_sources import (
     build_sessions,
     build_sources,
     commit_reader,
+    end_invitations,
+    known_seats,
     open_http,
     reads_at_once,
     token_digests,
@@ -30,13 +32,11 @@ from meterbot.app.config.infrastructure import HttpConfig
 from meterbot.app.github_endpoint import GitHubEndpoint
 from meterbot.app.heartbeat import Heartbeat
 from meterbot.app.join_endpoint import JoinEndpoint
-from meterbot.app.known_seats import end_invitations, known_seats
 from meterbot.app.metrics import Metrics
 from meterbot.app.push_endpoint import PushEndpoint
 from meterbot.app.run import Bot
-from meterbot.app.systemd import Systemd
-from meterbot.app.watchdog import DeadMansSwitch, Watchdog
-from meterbot.app.web import HttpServer, Route, application
+from meterbot.app.watchdog import DeadMansSwitch, Systemd, Watchdog
+from meterbot.app.web import HttpServer, application
 from meterbot.chat import Chat
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
@@ -50,7 +50,6 @@ from meterbot.core.deliveries import Destination
 from meterbot.core.errors import StartError, UnavailableError
 from meterbot.core.lease import CHECKS, GATEWAY, Lease
 from meterbot.core.log import get_logger
-from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
@@ -60,16 +59,12 @@ from meterbot.ingest.pull_requests import PullRequestTracker
 from meterbot.ingest.pushes import PUSH, PushReceiver
 from meterbot.ingest.recording import Recorder
 from meterbot.ingest.retention import Retention
-from meterbot.sources import CommitReader, Source
 from meterbot.sources.github import read_hook
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.session_keys import Sessions
-from meterbot.store import Store, counter_states, errors, notes
+from meterbot.store import Store, counter_states, notes
 from meterbot.store.database import open_store
-
-outage_as_warning = errors.as_warning
-"""A step for `log.set_up`: a failure of the database is a warning, not an error of the bot."""
 
 log = get_logger(__name__)
 
@@ -97,29 +92,19 @@ async def assembled(
         heartbeat = Heartbeat(store, _worker(), clock, wanted)
         closing.push_async_callback(heartbeat.leave)
         await heartbeat.join()
-        sessions = build_sessions(config, closing, store)
-        http = open_http(config, closing)
-        sources = build_sources(
-            config, http, sessions.seats, await store.read(counter_states.read_latest), patient=True
-        )
         terminal = terminal or (sys.stdin, sys.stdout)
-        chats = build_chats(
-            config, clock, *notes_of(store), on_quit=on_quit, terminal=terminal, gateway=gateway
-        )
-        bot = _connected(
+        chats = build_chats(config, clock, store, terminal=terminal, on_quit=on_quit, gateway=gateway)
+        bot = await _connected(
             config,
             clock,
             store,
-            sources,
             chats,
-            seats=await known_seats(config, store),
-            sessions=sessions,
             heartbeat=heartbeat,
             checks_lease=checks_lease,
-            read_commits=commit_reader(config, http),
-            http=http,
-            concurrency=concurrency or reads_at_once(config),
-            salt=await store.run(notes.salt) if salt is None else salt,
+            sessions=build_sessions(config, closing, store),
+            http=open_http(config, closing),
+            concurrency=concurrency,
+            salt=salt,
             rng=rng,
         )
         if config.http is not None:
@@ -129,9 +114,7 @@ async def assembled(
         for chat in chats.values():
             closing.push_async_callback(chat.close)
         await start_chats(chats.values(), bot.commands)
-        await end_invitations(
-            config, store
-        )  # only now: a bot that cannot start changes nothing for the others
+        await end_invitations(config, store)  # last: a bot that cannot start changes nothing for the others
         yield bot
 
 
@@ -139,7 +122,8 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
     async def rows() -> tuple[SeatRow, ...]:
         return (await bot.commands.context.report(bot.clock.now())).rows
 
-    routes = [route for chat in bot.chats.values() for route in _routes(chat)]
+    # Most chats have no routes.
+    routes = [route for chat in bot.chats.values() for route in getattr(chat, "routes", list)()]
     proxies = http.trusted_proxies
     routes += PushEndpoint(bot.receiver, bot.clock.now, proxies).routes()
     joining = JoinEndpoint(bot.store, http.public_url, bot.clock.now, bot.receiver.accepts_now, proxies)
@@ -161,25 +145,25 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
         raise kind(f"cannot listen on {where}: {error.strerror or error}. Next: {step}") from None
 
 
-def _connected(
+async def _connected(
     config: Config,
     clock: Clock,
     store: Store,
-    sources: Mapping[str, Source],
     chats: Mapping[str, Chat],
     *,
-    seats: SeatDirectory,
-    sessions: Sessions,
     heartbeat: Heartbeat,
     checks_lease: Lease,
-    read_commits: CommitReader | None,
+    sessions: Sessions,
     http: HttpClient,
-    concurrency: int,
-    salt: str,
+    concurrency: int | None,
+    salt: str | None,
     rng: random.Random | None,
 ) -> Bot:
+    seats = await known_seats(config, store)
+    latest = await store.read(counter_states.read_latest)
     counters = ProcessCounters()
     routing = config.routing_settings()
+    salt = await store.run(notes.salt) if salt is None else salt
     routing = replace(routing, redaction=replace(routing.redaction, salt=salt))
     render = renderer(seats, config.timezone, routing)
     delivery_worker = DeliveryWorker(
@@ -225,25 +209,25 @@ def _connected(
     )
     commands = Commands(context)
     poller = Poller(
-        sources,
+        build_sources(config, http, sessions.seats, latest, patient=True),
         seats,
         ingest,
         store,
         clock,
         worker=heartbeat.worker,
         alive=heartbeat.alive,
-        concurrency=concurrency,
+        concurrency=concurrency or reads_at_once(config),
         rng=rng,
         counters=counters,
         prepare=sessions.prepare,
     )
-    heartbeat.when_lost(poller.let_go)
+    heartbeat.when_lost = poller.let_go
     retention = Retention(store, config.storage.keep_changes, config.storage.keep_hours)
     pull_requests = PullRequestTracker(
         store,
         seats,
         ingest,
-        read_commits=read_commits,
+        read_commits=commit_reader(config, http),
         repositories=() if config.github is None else config.github.repositories,
         post_without_cost=config.github is not None and config.github.post_without_cost,
         shown=config.privacy.rows == "named",
@@ -276,18 +260,11 @@ def _connected(
 
 
 def _terms(config: Config) -> JoinTerms:
-    """How `join` gives people tokens."""
     url = None if config.http is None else config.http.public_url
     script = agent_script()
     return JoinTerms(
         url, script.digest, script.version, config.push_approvers, frozenset(token_digests(config))
     )
-
-
-def _routes(chat: Chat) -> list[Route]:
-    """The HTTP routes of a chat; most have none."""
-    routes: list[Route] = getattr(chat, "routes", list)()
-    return routes
 
 
 def _worker() -> str:

@@ -1,7 +1,7 @@
 """Builds the configured chats, and connects them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import TextIO
 
 from pydantic import SecretStr
@@ -14,34 +14,26 @@ from meterbot.core.errors import StartError, UnavailableError
 from meterbot.core.lease import Lease
 from meterbot.store import Store, notes
 
-Note = Callable[[str], Awaitable[str | None]]
-SetNote = Callable[[str, str], Awaitable[None]]
-
-
-def notes_of(store: Store) -> tuple[Note, SetNote]:
-    """The functions with which a chat reads and stores small facts."""
-
-    async def note(name: str) -> str | None:
-        return await store.read(lambda c: notes.read(c, name))
-
-    async def set_note(name: str, value: str) -> None:
-        await store.run(lambda tx: notes.write(tx, name, value))
-
-    return note, set_note
-
 
 def build_chats(
     config: Config,
     clock: Clock,
-    note: Note,
-    set_note: SetNote,
+    store: Store | None,
     *,
-    on_quit: Callable[[], None] | None,
     terminal: tuple[TextIO | None, TextIO],
+    on_quit: Callable[[], None] | None = None,
     gateway: Lease | None = None,
 ) -> dict[str, Chat]:
-    """The configured chats, not started. A platform's library is imported only if it is used. `note` and `set_note`
-    store small facts, such as which commands Discord knows."""
+    """The configured chats, not started. A platform's library is imported only if it is used. `store` keeps small
+    facts, such as which commands Discord knows."""
+
+    async def note(name: str) -> str | None:
+        return None if store is None else await store.read(lambda c: notes.read(c, name))
+
+    async def set_note(name: str, value: str) -> None:
+        if store is not None:
+            await store.run(lambda tx: notes.write(tx, name, value))
+
     chats: list[Chat] = []
     if config.slack is not None:
         from meterbot.chat.slack.chat import SlackChat  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Builds what reads: the HTTP client, the session keys, one reader per seat, and the reader of commits."""
+"""Builds what reads: the HTTP client, the seats, their session keys and readers, and the reader of commits."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack
 from functools import partial
 from math import ceil
 
-from meterbot.app.config import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat, Config, PushSeat
+from meterbot.app.config import Config
+from meterbot.app.config.seats import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat, PushSeat
 from meterbot.core.cipher import Cipher
+from meterbot.core.seats import SeatDirectory
 from meterbot.ingest.pushes import PUSH
 from meterbot.sources import CommitReader, Source
 from meterbot.sources.admin_api import AdminApiSource
@@ -19,7 +21,7 @@ from meterbot.sources.http_client import HttpClient
 from meterbot.sources.oauth import SignIn
 from meterbot.sources.session import Keeper
 from meterbot.sources.session_keys import Sessions
-from meterbot.store import Latest, Store
+from meterbot.store import Latest, Store, invited_seats
 
 READS_AT_ONCE = 16
 _MOST_AT_ONCE = 256
@@ -45,6 +47,18 @@ def commit_reader(config: Config, http: HttpClient) -> CommitReader | None:
     if config.github is None or config.github.token is None:
         return None
     return GitHub(http, config.endpoints.github_api, config.github.token.get_secret_value()).commits
+
+
+async def known_seats(config: Config, store: Store) -> SeatDirectory:
+    """The seats of the configuration, and those that were invited and are not in it."""
+    invited = await store.read(invited_seats.read)
+    return SeatDirectory(config.seat_list(), [each.seat for each in invited])
+
+
+async def end_invitations(config: Config, store: Store) -> None:
+    """Removes the invitations of seats that are in the configuration now: without their entry there, they are gone."""
+    names = [seat.name for seat in config.seat_list()]
+    await store.run(lambda tx: invited_seats.remove(tx, names))
 
 
 def token_digests(config: Config) -> dict[str, str]:
@@ -125,7 +139,6 @@ def _accounts(latest: Iterable[Latest]) -> dict[str, str]:
 
 
 def _sign_in(seat: ClaudeCodeSeat) -> SignIn:
-    """Where a seat's OAuth token is, and how it is renewed."""
     if seat.credentials_file is not None:
         return SignIn(partial(read_login, seat.credentials_file), RUN_CLAUDE)
     assert seat.token is not None  # noqa: S101 - the configuration has one of the two

@@ -28,8 +28,6 @@ def on_time(last_tick: datetime | None, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ChatHealth:
-    """The state of one chat."""
-
     connection: Connection
     waiting: int = 0
     """How many messages are to be delivered now."""

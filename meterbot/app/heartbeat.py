@@ -42,17 +42,14 @@ class Heartbeat:
         self._clock = clock
         self._leases = leases
         self._alive = False
-        self._when_lost: list[Callable[[], object]] = []
+        self.when_lost: Callable[[], object] = lambda: None
+        """Is called when another process may take over."""
         self._end: asyncio.TimerHandle | None = None
         self._jobs = PeriodicJobs()
 
     def alive(self) -> bool:
         """Whether no other process can consider this one dead."""
         return self._alive
-
-    def when_lost(self, stop: Callable[[], object]) -> None:
-        """`stop` is called when another process may take over."""
-        self._when_lost.append(stop)
 
     async def join(self) -> None:
         """Starts the heartbeat. Raises what the store raises."""
@@ -118,5 +115,4 @@ class Heartbeat:
             self._end.cancel()
         for lease in self._leases:
             lease.turn(held=False)
-        for stop in self._when_lost:
-            stop()
+        self.when_lost()

@@ -21,7 +21,7 @@ from prometheus_client import (
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from meterbot.app.health import BotHealth
+from meterbot.app.health import BotHealth, ChatHealth
 from meterbot.commands.team_report import SeatRow
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.hosts import is_loopback
@@ -76,7 +76,7 @@ class Metrics:
         """The text for a request that was not refused."""
         rows = await self._rows() if health.database and (self._token or _asked_here(request)) else ()
         now = CollectorRegistry()
-        now.register(_Now([*_of_the_bot(health), *_of_seats(health), *_of_money(rows)]))
+        now.register(_Now([*_of_the_bot(health), *_of_chats(health), *_of_seats(health), *_of_money(rows)]))
         return b"".join(generate_latest(registry) for registry in [now, *self._process])
 
 
@@ -119,38 +119,8 @@ def _of_the_bot(health: BotHealth) -> Iterator[Metric]:
         )
     lag = health.lag.total_seconds()
     yield _gauge("meterbot_poll_lag_seconds", "How late the most overdue seat is.", lag)
-    yield _gauges(
-        "meterbot_chat_connected",
-        "1 while the chat is connected.",
-        ["chat"],
-        [([name], int(chat.connection.up)) for name, chat in health.chats.items()],
-    )
-    yield _gauges(
-        "meterbot_deliveries_waiting",
-        "Messages due for delivery now.",
-        ["chat"],
-        [([name], chat.waiting) for name, chat in health.chats.items()],
-    )
-    yield _gauges(
-        "meterbot_deliveries_stuck",
-        "1 while messages cannot be delivered.",
-        ["chat"],
-        [([name], int(chat.trouble is not None)) for name, chat in health.chats.items()],
-    )
-    yield _gauges(
-        "meterbot_deliveries_held",
-        "Messages that a snooze, a silence or quiet hours hold back.",
-        ["chat"],
-        [([name], chat.held) for name, chat in health.chats.items()],
-    )
     yield _gauge(
         "meterbot_database_writable", "1 while the database can be written to.", int(health.writable)
-    )
-    yield _gauges(
-        "meterbot_deliveries_oldest_timestamp_seconds",
-        "When the oldest message due for delivery was queued.",
-        ["chat"],
-        [([name], chat.oldest.timestamp()) for name, chat in health.chats.items() if chat.oldest],
     )
     yield _gauge("meterbot_workers_alive", "Processes that are alive on this database.", len(health.workers))
     yield _gauges(
@@ -158,6 +128,32 @@ def _of_the_bot(health: BotHealth) -> Iterator[Metric]:
         "1 for the process that is connected to Discord.",
         ["worker"],
         [([worker.name], int(GATEWAY in worker.leases)) for worker in health.workers],
+    )
+
+
+def _of_chats(health: BotHealth) -> Iterator[Metric]:
+    def gauges(name: str, text: str, value: Callable[[ChatHealth], float | None]) -> Metric:
+        numbers = [([chat], value(state)) for chat, state in health.chats.items()]
+        return _gauges(
+            name, text, ["chat"], [(chat, number) for chat, number in numbers if number is not None]
+        )
+
+    yield gauges("meterbot_chat_connected", "1 while the chat is connected.", lambda chat: chat.connection.up)
+    yield gauges("meterbot_deliveries_waiting", "Messages due for delivery now.", lambda chat: chat.waiting)
+    yield gauges(
+        "meterbot_deliveries_stuck",
+        "1 while messages cannot be delivered.",
+        lambda chat: chat.trouble is not None,
+    )
+    yield gauges(
+        "meterbot_deliveries_held",
+        "Messages that a snooze, a silence or quiet hours hold back.",
+        lambda chat: chat.held,
+    )
+    yield gauges(
+        "meterbot_deliveries_oldest_timestamp_seconds",
+        "When the oldest message due for delivery was queued.",
+        lambda chat: None if chat.oldest is None else chat.oldest.timestamp(),
     )
 
 

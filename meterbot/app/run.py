@@ -1,7 +1,6 @@
 """The running bot: its parts, and the periodic jobs that drive them."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,20 +38,10 @@ CHECKS_SECONDS = 30.0
 """How often the bot checks what becomes true because time passes."""
 MANY_SEATS = 500
 """With more seats, their health is read only with the periodic checks."""
-CLEAN_UP_SECONDS = 60.0
-"""How often the bot checks for old data to thin out."""
-ROUND_SECONDS = 60.0
-"""How often the readings are logged."""
 WRITE_SECONDS = 10.0
 """Between two writes of the last tick, which also show whether the database can be written to."""
-CHANNELS_SECONDS = 600.0
-"""How often the bot checks that alerts can be posted to the configured channels."""
-HEALTH_SECONDS = 5.0
-"""How often the bot reports its health."""
 _ANSWER_SECONDS = 10.0
 """After which the database counts as not answering."""
-PULL_REQUESTS_SECONDS = 10.0
-"""How often the cost of merged pull requests is calculated."""
 ASLEEP = timedelta(minutes=5)
 """Ticks or writes farther apart mean that the machine was suspended or the database away, which is no failure of a
 source."""
@@ -108,12 +97,12 @@ class Bot:
             (self.tick, 1.0),
             (self.run_checks, CHECKS_SECONDS),
             (self.note_tick, WRITE_SECONDS),
-            (self.check_channels, CHANNELS_SECONDS),
-            (self.calculate_pull_requests, PULL_REQUESTS_SECONDS),
+            (self.check_channels, 600.0),
+            (self.calculate_pull_requests, 10.0),
             (self.send_digests, CHECKS_SECONDS),
-            (self.report_health, HEALTH_SECONDS),
-            (self.end_round, ROUND_SECONDS),
-            (self.clean_up, CLEAN_UP_SECONDS),
+            (self.report_health, 5.0),
+            (self.end_round, 60.0),
+            (self.clean_up, 60.0),
         ):
             self.jobs.add(job, seconds * tick_seconds)
         self.jobs.start(tick_seconds)
@@ -122,7 +111,7 @@ class Bot:
         await self.jobs.attempt(self.note_tick)
         await self.jobs.attempt(self.check_channels)
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
-        self.watchdog.started()
+        self.watchdog.systemd.ready()
         ends = [asyncio.create_task(event.wait()) for event in (stop, self.replaced)]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -132,7 +121,7 @@ class Bot:
             for end in ends:
                 end.cancel()
             log.info("stopping")
-            self.watchdog.stopping()
+            self.watchdog.systemd.stopping()
             self.delivery_worker.stop()
             await asyncio.gather(self.jobs.stop(), self.poller.close(), _ended(delivering))
 
@@ -237,22 +226,23 @@ class Bot:
         now = self.clock.now()
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                queues, sources, database = (
-                    await self.store.read(lambda c: deliveries.read_queues(c, now)),
-                    await self._health(),
-                    True,
+                sources, database = await self._health(), True
+                queues, alive, failed, pulls = await self.store.read(
+                    lambda c: (
+                        deliveries.read_queues(c, now),
+                        workers.read(c, now),
+                        deliveries.failed(c),
+                        pull_requests.failed(c),
+                    )
                 )
-                alive = await self.store.read(lambda c: workers.read(c, now))
-                failed = Counter(each.chat for each in await self.store.read(deliveries.failed))
-                failed_pulls = len(await self.store.read(pull_requests.failed))
         except Exception:  # noqa: BLE001 - whatever is wrong with the database, it does not answer
-            queues, sources, alive, failed, failed_pulls, database = [], {}, [], Counter[str](), 0, False
+            queues, sources, alive, failed, pulls, database = [], {}, [], [], [], False
         # Chats and seats that have left the configuration do not count, although something is stored of them.
         chats = {
             name: chat_health(
                 chat.connection(),
                 [queue for queue in queues if queue.chat == name],
-                failed[name],
+                sum(each.chat == name for each in failed),
                 self.wrong_channels.get(name),
             )
             for name, chat in self.chats.items()
@@ -266,7 +256,7 @@ class Bot:
             last_tick=self.last_tick,
             written_at=self.written_at,
             connected_at=self.connected_at,
-            failed_pulls=failed_pulls,
+            failed_pulls=len(pulls),
             chats=chats,
             seats={name: state for name, state in sources.items() if name in self.seats},
             workers=alive,
@@ -281,7 +271,6 @@ _FAREWELL_SECONDS = 4.0
 async def _ended(delivering: asyncio.Task[None]) -> None:
     """Waits for the messages that are being sent; one that takes too long is in doubt, and the next start looks for
     it."""
-    _, unfinished = await asyncio.wait([delivering], timeout=_FAREWELL_SECONDS)
-    for task in unfinished:
-        task.cancel()
+    await asyncio.wait([delivering], timeout=_FAREWELL_SECONDS)
+    delivering.cancel()
     await asyncio.gather(delivering, return_exceptions=True)

@@ -125,37 +125,19 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
         "as_of": stamp(now),
         "version": meterbot.__version__,
         "last_tick": None if last_tick is None else stamp(datetime.fromisoformat(last_tick)),
-        "sources": [
-            {
-                "seat": state.seat,
-                "health": state.health.value,
-                "since": _stamp(state.since),
-                "last_ok_at": _stamp(state.last_ok_at),
-                "detail": state.detail,
-            }
-            for state in states
-        ],
+        "sources": [_fields(state, "seat health since last_ok_at detail") for state in states],
         "destinations": [
-            {
-                "chat": queue.chat,
-                "channel": queue.channel,
-                "waiting": queue.waiting,
-                "held": queue.held,
-                "held_until": _stamp(queue.held_until),
-                "oldest": _stamp(queue.oldest),
-                "trouble": queue.trouble,
-            }
+            _fields(queue, "chat channel waiting held held_until oldest trouble")
             for queue in all_queues(queues, config.destinations())
         ],
-        "processes": [
-            {"name": one.name, "since": _stamp(one.since), "holds": list(one.leases)} for one in alive
-        ],
+        "processes": [{**_fields(one, "name since"), "holds": list(one.leases)} for one in alive],
         "set_up": plan_troubles(team.rows),
     }
 
 
-def _stamp(at: datetime | None) -> str | None:
-    return None if at is None else stamp(at)
+def _fields(item: object, names: str) -> dict[str, object]:
+    values = {name: getattr(item, name) for name in names.split()}
+    return {name: stamp(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 async def _print(message: Message) -> None:
@@ -165,7 +147,7 @@ async def _print(message: Message) -> None:
 
 
 async def recorded_pull_requests(config: Config, numbers: Sequence[int]) -> list[list[PullRequest]]:
-    async with opened(config) as store:
+    async with opened(config.database_url) as store:
         return [
             [one.pull for one in await store.read(partial(records.numbered, number=number))]
             for number in numbers

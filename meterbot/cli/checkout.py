@@ -14,6 +14,7 @@ from meterbot.rules.pull_requests import seats_of
 MOST_COMMITS = 10_000
 _SECONDS = 30.0
 _SEPARATOR = "\x1f"
+_BASES = ("origin/HEAD", "main", "master")
 _NOREPLY = re.compile(r"(?:\d+\+)?(?P<login>[\w-]+)@users\.noreply\.github\.com", re.IGNORECASE)
 
 
@@ -25,14 +26,8 @@ class WhoseError(MeterbotError):
     """The branch's seat is unclear; the text says what to name."""
 
 
-class _RefusedError(CheckoutError):
-    """git failed."""
-
-
 @dataclass(frozen=True, slots=True)
 class LocalCommit:
-    """One commit: its id, its author's e-mail address, and its dates."""
-
     id: str
     email: str
     authored_at: datetime
@@ -48,8 +43,10 @@ class LocalCommit:
 def branch_commits(repo: Path, branch: str, base: str | None) -> list[LocalCommit]:
     """The commits of `branch` that `base` does not have, the oldest first. Without a base it is the remote's default
     branch, or else main or master. Raises `CheckoutError`."""
-    tip = _commit_of(repo, branch)
-    base_name, start = _base(repo, base)
+    if _git(repo, "rev-parse", "--git-dir") is None:
+        raise CheckoutError(f"{repo} is not a git checkout")
+    _, tip = _commit_of(repo, branch)
+    base_name, start = _commit_of(repo, *(_BASES if base is None else [base]))
     log = _git(
         repo,
         "log",
@@ -59,6 +56,8 @@ def branch_commits(repo: Path, branch: str, base: str | None) -> list[LocalCommi
         f"{start}..{tip}",
         "--",
     )
+    if log is None:
+        raise CheckoutError(f"git failed in {repo}")
     commits = [_commit(line) for line in log.splitlines()]
     if not commits:
         raise CheckoutError(
@@ -108,53 +107,28 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _base(repo: Path, named: str | None) -> tuple[str, str]:
-    """Its name, and the commit."""
-    if named is not None:
-        return named, _commit_of(repo, named)
-    for name in ("origin/HEAD", "main", "master"):
-        try:
-            return name, _commit_of(repo, name)
-        except _RefusedError:
-            continue
-    raise CheckoutError(
-        "there is no origin/HEAD, main or master: give the branch's starting point with --base"
-    )
+def _commit_of(repo: Path, *names: str) -> tuple[str, str]:
+    """The first name that there is, and its commit's id, so that no name is mistaken for an option of git."""
+    for name in names:
+        found = _git(repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        if found is not None:
+            return name, found.strip()
+    step = ": give the branch's starting point with --base" if names == _BASES else ""
+    raise CheckoutError(f"there is no branch or commit {' or '.join(names)} in {repo}{step}")
 
 
-def _commit_of(repo: Path, name: str) -> str:
-    """The commit's id, so that no name is mistaken for an option of git."""
-    try:
-        return _git(
-            repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
-        ).strip()
-    except _RefusedError:
-        if not _is_checkout(repo):
-            raise CheckoutError(f"{repo} is not a git checkout") from None
-        raise _RefusedError(f"there is no branch or commit {name} in {repo}") from None
-
-
-def _is_checkout(repo: Path) -> bool:
-    try:
-        _git(repo, "rev-parse", "--git-dir")
-    except _RefusedError:
-        return False
-    return True
-
-
-def _git(repo: Path, *arguments: str) -> str:
+def _git(repo: Path, *arguments: str) -> str | None:
+    """What git prints; None if it fails."""
     command = _command(repo, arguments)
     try:
         done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
-            command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=_SECONDS
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_SECONDS
         )
     except FileNotFoundError:
         raise CheckoutError("git is not installed, or not on the path") from None
     except subprocess.TimeoutExpired:
         raise CheckoutError(f"git took longer than {_SECONDS:.0f} seconds in {repo}") from None
-    except subprocess.CalledProcessError as error:
-        raise _RefusedError(f"git failed in {repo} ({error.returncode})") from None
-    return done.stdout.decode("utf-8", "replace")
+    return None if done.returncode else done.stdout.decode("utf-8", "replace")
 
 
 def _command(repo: Path, arguments: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from meterbot.cli.root import ConfigPath, cli, configured, done, refuse
+from meterbot.cli.root import ConfigPath, cli, configured, done, from_config, given, refuse
 
 
 @cli.command("secret-key")
@@ -50,10 +50,7 @@ def healthcheck(
     context: typer.Context,
     url: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL",
-            help="The address to request. Default: /healthz on this machine, at PORT, [http], or 8080.",
-        ),
+        given("URL", "The address to request. Default: /healthz on this machine, at PORT, [http], or 8080."),
     ] = None,
     config: ConfigPath = None,
 ) -> None:
@@ -64,7 +61,7 @@ def healthcheck(
     from urllib.error import HTTPError
     from urllib.request import ProxyHandler, build_opener
 
-    asked = url or f"http://{_own_address(config or context.find_root().obj)}/healthz"
+    asked = url or f"http://{_own_address(context, config)}/healthz"
     if not asked.startswith(("http://", "https://")):
         refuse("--url must start with http:// or https://")
     try:
@@ -85,18 +82,13 @@ def healthcheck(
     raise typer.Exit(1)
 
 
-def _own_address(path: str | None) -> str:
+def _own_address(context: typer.Context, config: str | None) -> str:
     """Where a bot with this configuration listens on this machine."""
-    from meterbot.app.config import ConfigError, NoConfigError, listening_address
+    from meterbot.app.config.loading import listening_address
 
     if port := os.environ.get("PORT"):
         return f"127.0.0.1:{port}"
-    try:
-        address = listening_address(path, os.environ, Path.cwd())
-    except NoConfigError:
-        address = None  # in a container, the bot's configuration need not be where this command runs
-    except ConfigError as error:
-        refuse(str(error))
+    address = from_config(listening_address, context, config)
     if address is None:
         return "127.0.0.1:8080"
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - not bound
@@ -107,9 +99,7 @@ def _own_address(path: str | None) -> str:
 def systemd_unit(
     context: typer.Context,
     config: ConfigPath = None,
-    program: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The installed program. Default: this one.")
-    ] = None,
+    program: Annotated[str | None, given("PATH", "The installed program. Default: this one.")] = None,
 ) -> None:
     """Print a hardened systemd unit.
 
@@ -117,21 +107,16 @@ def systemd_unit(
     """
     import shutil
 
-    from meterbot.app.config import ConfigError, secrets_named
+    from meterbot.app.config.loading import secrets_named
     from meterbot.cli import systemd_unit as units
 
-    try:
-        named = secrets_named(config or context.find_root().obj, os.environ, Path.cwd())
-    except ConfigError as error:
-        refuse(str(error))
+    named = from_config(secrets_named, context, config)
     where = str(Path(program or shutil.which("meterbot") or sys.argv[0]).absolute())
     variables = [str(each.env) for each in named if each.env]
     paths = [str(each.file) for each in named if each.file and "/" in str(each.file)]
     files = [str(each.file or each.credential).rpartition("/")[2] for each in named if not each.env]
     print(units.unit(files, where), end="")
-    said = [
-        f"it expects in {units.DIRECTORY}, for root alone: config.toml and these files: {', '.join(files)}"
-    ]
+    said = [f"it expects in {units.DIRECTORY}, for root alone: {', '.join(['config.toml', *files])}"]
     said += [
         f"{name} is read from the environment, which the unit does not set: use a file" for name in variables
     ]
@@ -141,7 +126,4 @@ def systemd_unit(
     ]
     if units.hidden_by_it(where):
         said.append(f"it cannot see {where}, nor any home directory: install with `pipx install --global`")
-    print(
-        "\n".join(said if files else said[1:] or [f"it expects {units.DIRECTORY}/config.toml"]),
-        file=sys.stderr,
-    )
+    print("\n".join(said), file=sys.stderr)

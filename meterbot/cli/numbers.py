@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterbot.cli.root import (
-    AsJson,
-    ConfigPath,
-    cli,
-    configured,
-    done,
-    print_json,
-    refuse,
-)
+from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, given, print_json, refuse
 
 if TYPE_CHECKING:
     from meterbot.app.config import Config
@@ -42,6 +34,7 @@ def snapshot(
     """
     from meterbot.cli import seat_reads
     from meterbot.commands import report_json, seat_lines
+    from meterbot.core.models import Health
 
     settings = configured(context, config)
     seats = done(seat_reads.seats_at_hand(settings, seat or []))
@@ -53,7 +46,7 @@ def snapshot(
         print_json([report_json.snapshot_json(shot, now, tz, emails=emails) for shot in shots])
     else:
         print("\n\n".join(seat_lines.snapshot_text(shot, now, tz, emails=emails) for shot in shots))
-    raise typer.Exit(1 if any(seat_reads.unread(shot) for shot in shots) else 0)
+    raise typer.Exit(1 if any(shot.health is not Health.OK for shot in shots) else 0)
 
 
 @cli.command()
@@ -118,27 +111,19 @@ def pr(
     *,
     config: ConfigPath = None,
     as_json: AsJson = False,
-    repo: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Calculate a branch of this git checkout instead.")
-    ] = None,
+    repo: Annotated[Path | None, given("PATH", "Calculate a branch of this git checkout instead.")] = None,
     branch: Annotated[
         str, typer.Option(metavar="NAME", show_default=False, help="The branch. Default: the current one.")
     ] = "HEAD",
     base: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="The branch that it started from. Default: origin/HEAD, main or master."
-        ),
+        given("NAME", "The branch that it started from. Default: origin/HEAD, main or master."),
     ] = None,
     seat: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="The branch owner's seat, if it cannot be inferred from the commits."
-        ),
+        given("NAME", "The branch owner's seat, if it cannot be inferred from the commits."),
     ] = None,
-    email: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Only the commits with this author's address.")
-    ] = None,
+    email: Annotated[str | None, given("ADDRESS", "Only the commits with this author's address.")] = None,
 ) -> None:
     """Print the cost of merged pull requests, or of a branch.
 
@@ -211,7 +196,7 @@ def _print_branch(
 def export_history(
     context: typer.Context,
     config: ConfigPath = None,
-    since: Annotated[str, typer.Option(metavar="DAYS", help="How far back, such as 30d.")] = "90d",
+    since: Annotated[str, given("DAYS", "How far back, such as 30d.")] = "90d",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV (the default).")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -245,7 +230,7 @@ def replay_history(
             "before the command names another.",
         ),
     ] = None,
-    since: Annotated[str, typer.Option(metavar="DAYS", help="How far back, such as 30d.")] = "30d",
+    since: Annotated[str, given("DAYS", "How far back, such as 30d.")] = "30d",
     as_json: AsJson = False,
 ) -> None:
     """Print the alerts that other rules would have sent.

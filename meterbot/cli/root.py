@@ -13,7 +13,7 @@ import meterbot
 from meterbot.core.errors import MeterbotError, StartError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from pydantic import SecretStr
 
@@ -43,6 +43,11 @@ ConfigPath = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def given(metavar: str, explained: str) -> Any:
+    """An option with a value."""
+    return typer.Option(metavar=metavar, help=explained)
 
 
 def main() -> None:
@@ -83,33 +88,32 @@ def _root(
     context.obj = config
 
 
-def load_configuration(context: typer.Context, path: str | None) -> "Config":
-    """Raises `ConfigError`."""
+def configured(context: typer.Context, path: str | None) -> "Config":
+    """The configuration. From here on the command logs."""
+    from meterbot.app import log_setup
     from meterbot.app.config import load
 
-    return load(path or context.find_root().obj, os.environ, Path.cwd())
-
-
-def configured(context: typer.Context, path: str | None) -> "Config":
-    """The configuration, or exit status 2 with every problem on standard error. From here on the command logs."""
-    from meterbot.app import log_setup
-    from meterbot.app.config import ConfigError
-
     log_setup.set_up()
-    try:
-        return load_configuration(context, path)
-    except ConfigError as error:
-        refuse(str(error))
+    return from_config(load, context, path)
 
 
 def database_url(context: typer.Context, path: str | None) -> "SecretStr":
     """Where the database is. With DATABASE_URL set, no configuration is needed. From here on the command logs."""
     from meterbot.app import log_setup
-    from meterbot.app.config import ConfigError, load_database_url
+    from meterbot.app.config.loading import load_database_url
 
     log_setup.set_up()
+    return from_config(load_database_url, context, path)
+
+
+def from_config(
+    load: "Callable[[str | None, Mapping[str, str], Path], Result]", context: typer.Context, path: str | None
+) -> "Result":
+    """What `load` finds in the configuration, or exit status 2 with every problem on standard error."""
+    from meterbot.app.config import ConfigError
+
     try:
-        return load_database_url(path or context.find_root().obj, os.environ, Path.cwd())
+        return load(path or context.find_root().obj, os.environ, Path.cwd())
     except ConfigError as error:
         refuse(str(error))
 

@@ -6,12 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
-from meterbot.app.build_sources import (
-    READS_AT_ONCE,
-    build_sessions,
-    build_sources,
-    open_http,
-)
+from meterbot.app.build_sources import READS_AT_ONCE, build_sessions, build_sources, open_http
 from meterbot.app.config import Config
 from meterbot.cli.operations import opened
 from meterbot.commands.reports import team_report
@@ -25,8 +20,6 @@ from meterbot.sources import Source
 from meterbot.sources.session import Keeper
 from meterbot.store import Store, source_states
 from meterbot.store.database import is_there, open_store, peek_invited
-
-_NO_KEEPERS: Mapping[str, Keeper] = {}
 
 log = get_logger(__name__)
 
@@ -61,7 +54,7 @@ async def seats_at_hand(config: Config, wanted: Sequence[str] = ()) -> SeatDirec
 
 
 async def read_seats(
-    config: Config, names: Sequence[str], now: datetime, without_database: Mapping[str, Keeper] = _NO_KEEPERS
+    config: Config, names: Sequence[str], now: datetime, without_database: Mapping[str, Keeper] | None = None
 ) -> list[Snapshot]:
     """Reads the named seats (all, if none is named) once, in parallel. Stores only what claude.ai renews a session
     key to, and only in an existing database.
@@ -74,7 +67,7 @@ async def read_seats(
         store, trouble = None, None
         if config.secret_key or sending:
             store, trouble = await _store_at_hand(config, closing)
-        keepers = without_database
+        keepers = without_database or {}
         if store and config.secret_key:
             keepers = build_sessions(config, closing, store).seats
         sources = build_sources(config, open_http(config, closing), keepers, (), patient=False)
@@ -99,7 +92,7 @@ async def read_seats(
 async def keep_renewed(config: Config, seat: str, renewed: Renewed) -> str | None:
     """Stores the renewal of the configured session key, encrypted. Returns why it cannot be stored, or None."""
     assert renewed.at is not None  # noqa: S101 - it was renewed
-    async with opened(config) as store, AsyncExitStack() as closing:
+    async with opened(config.database_url) as store, AsyncExitStack() as closing:
         session = build_sessions(config, closing, store).seats[seat]
         await session.current()
         await session.renewed(renewed.key, renewed.ends_at, renewed.at)
@@ -130,8 +123,3 @@ async def _last_pushed(
     """The last pushes of seats that cannot be read, with the current state of their sources."""
     latest, sources = ([], {}) if store is None else await store.read(source_states.read_team)
     return [row.snapshot for row in team_report(latest, sources, seats, now, tz).rows]
-
-
-def unread(snapshot: Snapshot) -> bool:
-    """Whether a seat could not be read reliably."""
-    return snapshot.health is not Health.OK

@@ -2,7 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from meterbot.cli.root import (
     confirm,
     database_url,
     done,
+    given,
     print_json,
     refuse,
 )
@@ -36,10 +37,7 @@ def seat_add(
     ] = False,
     url: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL",
-            help="The address at which the seat's machine reaches this bot. Default: [http] public_url.",
-        ),
+        given("URL", "The address at which the seat's machine reaches this bot. Default: [http] public_url."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -152,25 +150,6 @@ def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson
         print(seat_admin.overview_text(found, settings.timezone))
 
 
-class _Part(NamedTuple):
-    """What `seat forget` asks and says where it deletes one thing alone; `{}` is the seat's name."""
-
-    question: str
-    deleted: str
-    nothing: str
-
-
-_TOKEN = _Part("Delete the push token of {}?", "the token of {} no longer works", "{} has no stored token")
-_ACCOUNT = _Part(
-    "Forget which account {} belongs to?",
-    "the next reading of {} may be from another account",
-    "no account of {} is stored",
-)
-_INVITATION = _Part(
-    "Remove the invitation of {} and its token?", "{} is no longer invited", "{} is not an invited seat"
-)
-
-
 @seat.command("forget")
 def seat_forget(
     context: typer.Context,
@@ -201,20 +180,20 @@ def seat_forget(
     if token + account + invitation > 1:
         refuse("--token, --account and --invitation exclude each other; without them, everything is deleted")
     url = database_url(context, config)
-    part, delete = None, None
+    what, delete = "", None
     if token:
-        part, delete = _TOKEN, push_tokens.revoke
+        what, delete = "push token", push_tokens.revoke
     elif account:
-        part, delete = _ACCOUNT, forget_account
+        what, delete = "account", forget_account
     elif invitation:
-        part, delete = _INVITATION, remove_invitation
+        what, delete = "invitation", remove_invitation
     if not yes:
-        confirm((part.question if part else "Delete everything stored about {}?").format(name))
-    if part and delete:
-        gone = done(operations.written(url, lambda tx: delete(tx, name)))
-        text = (part.deleted if gone else part.nothing).format(name)
+        confirm(f"Delete the stored {what} of {name}?" if what else f"Delete everything stored about {name}?")
+    if delete:
+        gone = done(operations.transacted(url, lambda tx: delete(tx, name)))
+        text = f"deleted the stored {what} of {name}" if gone else f"{name} has no stored {what}"
     else:
-        forgotten = done(operations.written(url, lambda tx: forgetting.forget(tx, name)))
+        forgotten = done(operations.transacted(url, lambda tx: forgetting.forget(tx, name)))
         gone, text = bool(forgotten), seat_admin.forgotten_text(name, forgotten)
     print(text, file=sys.stdout if gone else sys.stderr)
     raise typer.Exit(0 if gone else 1)

@@ -63,7 +63,7 @@ async def test_who_cannot_say_that_it_is_alive_stops_before_others_take_over(
     monkeypatch.setattr("meterbot.app.heartbeat.ALIVE_SECONDS", 2.0)
     lease, stopped = Lease("gateway"), asyncio.Event()
     presence = Heartbeat(store, "one", SystemClock(), [lease])
-    presence.when_lost(stopped.set)
+    presence.when_lost = stopped.set
     await presence.join()
     assert presence.alive()
     with capture_logs() as logs:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from meterbot.app.systemd import Systemd
+from meterbot.app.watchdog import Systemd
 from meterbot.core import secret
 
 

@@ -10,8 +10,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from meterbot.app.health import BotHealth, ChatHealth
-from meterbot.app.systemd import Systemd
-from meterbot.app.watchdog import PING_EVERY, DeadMansSwitch, Watchdog
+from meterbot.app.watchdog import PING_EVERY, DeadMansSwitch, Systemd, Watchdog
 from meterbot.chat import Connection
 from meterbot.core.models import Health, SourceState
 from meterbot.sources.http_client import HttpClient

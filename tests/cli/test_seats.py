@@ -125,7 +125,7 @@ def test_what_is_unasked_for_is_not_asked(typed: Typed) -> None:
 
 def test_a_token_alone_can_be_revoked(typed: Typed) -> None:
     typed.token()
-    assert "no longer works" in typed("forget", "bo", "--token", "--yes").stdout
+    assert "deleted the stored push token of bo" in typed("forget", "bo", "--token", "--yes").stdout
     again = typed("forget", "bo", "--token", "--yes")
     assert (again.exit_code, again.stdout) == (1, "")
     assert typed("add", "bo").exit_code == 0
@@ -134,9 +134,9 @@ def test_a_token_alone_can_be_revoked(typed: Typed) -> None:
 @pytest.mark.parametrize(
     ("option", "question"),
     [
-        ("--token", "Delete the push token of bo?"),
-        ("--account", "Forget which account bo belongs to?"),
-        ("--invitation", "Remove the invitation of bo and its token?"),
+        ("--token", "Delete the stored push token of bo?"),
+        ("--account", "Delete the stored account of bo?"),
+        ("--invitation", "Delete the stored invitation of bo?"),
     ],
 )
 def test_the_question_says_what_would_be_deleted(typed: Typed, option: str, question: str) -> None:

@@ -42,7 +42,7 @@ async def test_the_command_loads_a_credential_for_each_configured_secret(tmp_pat
     names = ["slack.bot_token", "slack.app_token", "my-discord-token", "ana.session_key", "secret_key"]
     assert ended.stdout == unit(names, "/opt/pipx/bin/meterbot")
     assert "ADMIN_KEY" in ended.stderr
-    assert "config.toml and these files" in ended.stderr
+    assert "for root alone: config.toml, slack.bot_token, " in ended.stderr
 
 
 async def test_a_program_in_a_home_directory_is_told_to_move(tmp_path: Path) -> None:

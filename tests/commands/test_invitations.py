@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.app.config import load_text
-from meterbot.app.known_seats import end_invitations, known_seats
+from meterbot.app.build_sources import end_invitations, known_seats
+from meterbot.app.config.loading import load_text
 from meterbot.chat import Question
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
