@@ -30,6 +30,10 @@ class SeatOutlook:
     full: tuple[tuple[str, datetime], ...]
 
     @property
+    def per_hour(self) -> Money | None:
+        return None if self.pace is None else self.pace.per_hour
+
+    @property
     def cap_below(self) -> Money | None:
         """The cap, where the forecast exceeds it: the forecast is of spending without caps."""
         extra = self.row.snapshot.extra_usage
@@ -117,7 +121,7 @@ def _sum(seats: Sequence[SeatOutlook], now: datetime) -> TeamOutlook:
     (used,) = totals(one.row.used for one in seats if one.row.used is not None).values()
     rests = [one.rest for one in seats if one.rest is not None]
     rest = reduce(add, rests) if len(rests) == len(seats) else None
-    paces = [one.pace.per_hour for one in seats if one.pace is not None]
+    paces = [one.per_hour for one in seats if one.per_hour is not None]
     per_hour = totals(paces).get(used.currency) if len(paces) == len(seats) else None
     capped = any(one.cap_below is not None for one in seats)
     return TeamOutlook(used.currency, used, per_hour, forecast(used, rest, now), capped)

@@ -1,10 +1,11 @@
 """A row of the report as text: its amount, its age, its price, its next charge."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 from itertools import groupby
 from operator import itemgetter
+from typing import TypeVar
 
 from meterbot.commands.privacy import View
 from meterbot.commands.seat_lines import blocked_text, extra_usage_value, spend_value
@@ -17,6 +18,9 @@ from meterbot.core.plans import plan_name
 from meterbot.core.text import age, amounts_text, bar, count, day_text, listed, one_line
 from meterbot.rules.hours import Hour, by_this_day, last_month
 
+Item = TypeVar("Item")
+Columns = Sequence[tuple[Column, Callable[[Item], str]]]
+"""A table's columns, each with what makes its cell of a row's item."""
 Hourly = Mapping[Counter, Sequence[Hour]]
 """The hours of each counter."""
 
@@ -25,17 +29,15 @@ _FRESH = timedelta(hours=1)
 """A number is shown without its age for so long, and for two intervals of its seat."""
 
 
-def compact_table(
-    caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], note: str = ""
-) -> Table:
-    """A table without the columns that would be empty in every row."""
-    kept = [place for place in range(len(columns)) if not place or any(row[place] for row in rows)]
-    return Table(
-        caption,
-        tuple(columns[place] for place in kept),
-        tuple(tuple(row[place] for place in kept) for row in rows),
-        note,
-    )
+def table(caption: str, columns: Columns[Item], items: Sequence[Item], note: str = "") -> tuple[Table, ...]:
+    """A table with a row for each item, without the columns that would be empty in every row; none if there is nothing
+    to show."""
+    if not items and not note:
+        return ()
+    cells = [[cell(item) for item in items] for _, cell in columns]
+    kept = [place for place, column in enumerate(cells) if not place or any(column)]
+    rows = zip(*(cells[place] for place in kept), strict=True)
+    return (Table(caption, tuple(columns[place][0] for place in kept), tuple(rows), note),)
 
 
 def filled(*sections: Section) -> tuple[Section, ...]:

@@ -12,9 +12,9 @@ from meterbot.agent.main import LONGEST
 from meterbot.chat.text_forms import aligned_lines
 from meterbot.commands.report_json import json_object
 from meterbot.commands.reports import team_report
-from meterbot.commands.rows import health_text
+from meterbot.commands.rows import Columns, health_text, table
 from meterbot.core.hosts import is_loopback
-from meterbot.core.messages import Column, Table
+from meterbot.core.messages import Column
 from meterbot.core.models import Health, Seat
 from meterbot.core.seats import SeatDirectory
 from meterbot.core.text import count, listed
@@ -127,29 +127,31 @@ async def overview(
 
 
 def overview_text(infos: Sequence[SeatInfo], tz: tzinfo) -> str:
-    """One line per seat, for a person where it is `tz`."""
-    rows = tuple(_cells(info, tz) for info in infos)
-    return "\n".join(aligned_lines(Table("", (Column(""),) * 5, rows))[1:])
+    """A line for each seat, for a person where it is `tz`."""
 
+    def minute(at: datetime | None) -> str:
+        return "never" if at is None else f"{at.astimezone(tz):%Y-%m-%d %H:%M}"
 
-def _cells(info: SeatInfo, tz: tzinfo) -> tuple[str, ...]:
-    known = "" if info.configured else " (invited)" if info.invited else " (not configured)"
-    read = (
-        "never read" if info.last_reading is None else f"last reading {_minute_text(info.last_reading, tz)}"
+    def token(info: SeatInfo) -> str:
+        made = [] if info.token_made_at is None else [f"made {minute(info.token_made_at)}"]
+        named = ["in the configuration"] if info.token_configured else []
+        if info.source == pushes.PUSH and not made + named:
+            return "not joined yet" if info.invited else f"none yet: meterbot seat add {info.seat}"
+        return ", ".join(made + named)
+
+    columns: Columns[SeatInfo] = (
+        (Column("Seat"), lambda info: info.seat),
+        (Column("Source"), _source_text),
+        (Column("State"), lambda info: health_text(info.health)),
+        (Column("Last reading"), lambda info: minute(info.last_reading)),
+        (Column("Token"), token),
     )
-    return info.seat, f"{info.source or '?'}{known}", health_text(info.health), read, _token_text(info, tz)
+    return "\n".join(line for one in table("", columns, infos) for line in aligned_lines(one))
 
 
-def _minute_text(at: datetime, tz: tzinfo) -> str:
-    return f"{at.astimezone(tz):%Y-%m-%d %H:%M}"
-
-
-def _token_text(info: SeatInfo, tz: tzinfo) -> str:
-    made = [] if info.token_made_at is None else [f"token made {_minute_text(info.token_made_at, tz)}"]
-    named = ["token in the configuration"] if info.token_configured else []
-    if info.source == pushes.PUSH and not made + named:
-        return "not joined yet" if info.invited else f"no token yet: meterbot seat add {info.seat}"
-    return ", ".join(made + named)
+def _source_text(info: SeatInfo) -> str:
+    known = "" if info.configured else " (invited)" if info.invited else " (not configured)"
+    return f"{info.source or '?'}{known}"
 
 
 def forgotten_text(seat: str, forgotten: Forgotten) -> str:

@@ -90,14 +90,6 @@ class Teammate:
     out_of_credits: tuple[datetime, datetime] | None = None
 
     @property
-    def account(self) -> str:
-        return f"aaaaaaaa-0000-4000-8000-{self.number:012d}"
-
-    @property
-    def org(self) -> str:
-        return f"bbbbbbbb-0000-4000-8000-{self.number:012d}"
-
-    @property
     def key_variable(self) -> str:
         """The environment variable that the demo's configuration names for the session key."""
         return f"{self.name.upper()}_SESSION_KEY"
@@ -155,7 +147,7 @@ def account_of(person: Teammate, at: datetime) -> SimulatedAccount:
     spent = 0 if at >= _ROLLOVER else sum(burst.spent(at) for burst in person.bursts)
     reason = _disabled_reason(person, spent, cap, at)
     organization = SimulatedOrganization(
-        person.org,
+        f"bbbbbbbb-0000-4000-8000-{person.number:012d}",
         name=f"{person.name}'s organization",
         capabilities=["claude_pro" if person.plan == "pro" else "claude_max", "chat"],
         rate_limit_tier=person.tier,
@@ -173,7 +165,7 @@ def account_of(person: Teammate, at: datetime) -> SimulatedAccount:
     )
     return SimulatedAccount(
         person.session_key,
-        person.account,
+        f"aaaaaaaa-0000-4000-8000-{person.number:012d}",
         f"{person.name}@example.com",
         [organization],
         signed_in=not _within(person.signed_out, at),

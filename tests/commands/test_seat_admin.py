@@ -123,10 +123,11 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Stor
     ]
     text = overview_text(infos, ZoneInfo("Europe/Berlin"))
     assert text.splitlines() == [
-        "bo    push                never seen  never read                     token made 2026-04-30 12:00",
-        "ana   claude_ai           ok          last reading 2026-04-30 12:00  –",
-        "cy    push                never seen  never read                     token in the configuration",
-        "gone  ? (not configured)  refused     never read                     –",
+        "Seat  Source              State       Last reading      Token",
+        "bo    push                never seen  never             made 2026-04-30 12:00",
+        "ana   claude_ai           ok          2026-04-30 12:00  –",
+        "cy    push                never seen  never             in the configuration",
+        "gone  ? (not configured)  refused     never             –",
     ]
     for secret in (str(token), digest(str(token)), "0" * 64):
         assert secret not in text + repr(infos)
@@ -143,7 +144,7 @@ async def test_the_overview_needs_the_stored_facts_of_a_seat_alone(store: Store)
 
 async def test_a_push_seat_without_a_token_is_told_how_to_get_one(store: Store) -> None:
     (info,) = await overview(store, SeatDirectory(SEATS[:1]), {}, NOW)
-    assert overview_text([info], UTC).endswith("no token yet: meterbot seat add bo")
+    assert overview_text([info], UTC).endswith("none yet: meterbot seat add bo")
     assert overview_text([], UTC) == ""
 
 

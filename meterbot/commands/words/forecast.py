@@ -13,12 +13,13 @@ from meterbot.commands.privacy import View
 from meterbot.commands.readings import outlooks_with_hours
 from meterbot.commands.rows import (
     NAME_COLUMNS,
+    Columns,
     amount_cell,
-    compact_table,
     filled,
     not_in_sums,
     seat_name,
     spent_cell,
+    table,
 )
 from meterbot.commands.words.team import rest_note
 from meterbot.core.inline import instant
@@ -98,35 +99,22 @@ def _money(amount: Money) -> str:
 
 def _table(outlooks: Outlooks, shown: Sequence[SeatOutlook], view: View) -> tuple[Table, ...]:
     counted = [one for one in shown if one.row.counted][:_MOST_ROWS]
-    rest = [one.row for one in outlooks.seats if one.row.counted and one not in counted]
-    note = rest_note(rest, view, among=bool(counted)) if rest else ""
-    if not counted and not note:
-        return ()
-    month = f"{view.report.as_of:%B}"
-    columns = (
-        Column("Seat"),
-        Column("So far", numeric=True),
-        Column(f"End of {month}", numeric=True, before="ends at "),
-        Column("Cap", numeric=True, before="cap "),
-        Column("Per hour", numeric=True, after="/h"),
+    listed = {id(one) for one in counted}
+    rest = [one.row for one in outlooks.seats if one.row.counted and id(one) not in listed]
+    columns: Columns[SeatOutlook] = (
+        (Column("Seat"), lambda one: seat_name(one.row, view)),
+        (Column("So far", numeric=True), lambda one: spent_cell(one.row)),
+        (Column(f"End of {view.report.as_of:%B}", numeric=True, before="ends at "), _end_cell),
+        (Column("Cap", numeric=True, before="cap "), lambda one: amount_cell(one.cap_below)),
+        (Column("Per hour", numeric=True, after="/h"), lambda one: amount_cell(one.per_hour)),
     )
-    rows = [
-        (
-            seat_name(one.row, view),
-            spent_cell(one.row),
-            _end_cell(one.forecast),
-            amount_cell(one.cap_below),
-            amount_cell(None if one.pace is None else one.pace.per_hour),
-        )
-        for one in counted
-    ]
-    return (compact_table("Seats", columns, rows, note),)
+    return table("Seats", columns, counted, rest_note(rest, view, among=bool(counted)))
 
 
-def _end_cell(forecast: Forecast | None) -> str:
-    if forecast is None:
+def _end_cell(one: SeatOutlook) -> str:
+    if one.forecast is None:
         return ""
-    low, high = _money(forecast.low), _money(forecast.high)
+    low, high = _money(one.forecast.low), _money(one.forecast.high)
     return f"about {low}" if low == high else f"{low} to {high}"
 
 

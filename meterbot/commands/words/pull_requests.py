@@ -8,7 +8,7 @@ from functools import partial
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.privacy import View
 from meterbot.commands.report_json import amounts_json, json_object
-from meterbot.commands.rows import compact_table
+from meterbot.commands.rows import Columns, table
 from meterbot.core.messages import Column, Message, Section, Table, buttons, notice
 from meterbot.core.money import percent, show
 from meterbot.core.text import amounts_text, count, local_day, moment, one_line, percent_text, stretch
@@ -103,26 +103,15 @@ def month(view: View, found: PullRequestMonth) -> Message:
 
 
 def _table(pulls: Sequence[PullRequest], tz: tzinfo) -> tuple[Table, ...]:
-    if not pulls:
-        return ()
     several = len({pull.merged.repo for pull in pulls}) > 1
-    columns = (
-        Column("Pull request"),
-        Column("Cost", numeric=True),
-        Column("Seat"),
-        Column("Merged", before="merged "),
+    columns: Columns[PullRequest] = (
+        (Column("Pull request"), lambda pull: pull.merged.name if several else f"#{pull.merged.number}"),
+        (Column("Cost", numeric=True), lambda pull: _cell(pull.bill)),
+        (Column("Seat"), lambda pull: names(pull.seats)),
+        (Column("Merged", before="merged "), lambda pull: local_day(pull.merged.merged_at, tz)),
     )
-    rows = [
-        (
-            pull.merged.name if several else f"#{pull.merged.number}",
-            _cell(pull.bill),
-            names(pull.seats),
-            local_day(pull.merged.merged_at, tz),
-        )
-        for pull in pulls[:_MOST_LINES]
-    ]
-    more = len(pulls) - len(rows)
-    return (compact_table("Merged", columns, rows, f"and {more} more" if more else ""),)
+    more = len(pulls) - _MOST_LINES
+    return table("Merged", columns, pulls[:_MOST_LINES], f"and {more} more" if more > 0 else "")
 
 
 def _cell(bill: Bill | None) -> str:

@@ -8,16 +8,17 @@ from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import two_months
 from meterbot.commands.rows import (
+    Columns,
     Hourly,
     amount_cell,
     beside_last_month,
     charge_lines,
-    compact_table,
     filled,
     is_configured,
     month_before,
     plan_price_text,
     seat_name,
+    table,
     upcoming,
     who,
 )
@@ -25,7 +26,7 @@ from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.commands.words.team import unpriced_text
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import by_counter
-from meterbot.core.money import totals
+from meterbot.core.money import Money, totals
 from meterbot.core.text import amounts_text, day_text, one_line
 from meterbot.rules.hours import Hour, last_month
 
@@ -61,37 +62,37 @@ def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
         title="Renewals",
         fallback=f"Renewals. {text[0]}",
         text="\n".join(text),
-        tables=(_table(charges, view, hourly),) if charges else (),
+        tables=_table(charges, view, hourly),
         sections=filled(Section(ends, heading="Set to end"), Section(unknowns, heading="Not known")),
         actions=() if view.public else buttons("renewals"),
         footer="Plan fees are the configured prices, or else list prices",
     )
 
 
-def _table(charges: Sequence[tuple[date, SeatRow]], view: View, hourly: Hourly) -> Table:
+def _table(charges: Sequence[tuple[date, SeatRow]], view: View, hourly: Hourly) -> tuple[Table, ...]:
     now = view.report.as_of
-    columns = (
-        Column("Seat"),
-        Column("Next charge"),
-        Column("Price", numeric=True),
-        Column(f"{now:%B} so far", numeric=True, after=" this month"),
-        Column(f"{last_month(now):%B} by now", numeric=True, after=f" by now in {last_month(now):%B}"),
-    )
-    rows = [_cells(day, row, view, hourly) for day, row in charges[:MOST_ROWS]]
-    more = len(charges) - len(rows)
-    return compact_table(
-        "Next charges", columns, rows, f"and {more} more: see /claude-spend seat NAME" if more else ""
-    )
 
+    def spent(row: SeatRow, amount: Money | None) -> str:
+        # Date and price tell who it is to those who know: beside an anonymous row they would give its amount away.
+        known = row.used is not None and not row.outdated and view.may_see(row.seat.name)
+        return amount_cell(amount) if known else ""
 
-def _cells(day: date, row: SeatRow, view: View, hourly: Hourly) -> tuple[str, ...]:
-    when = day_text(day) + (" (as configured)" if is_configured(row) else "")
-    name, price = seat_name(row, view), plan_price_text(row.seat)
-    # Date and price tell who it is to those who know: beside an anonymous row they would give its amount away.
-    if row.used is None or row.outdated or not view.may_see(row.seat.name):
-        return name, when, price, "", ""
-    before = amount_cell(month_before(row, hourly, view.report.as_of))
-    return name, when, price, amount_cell(row.used), before
+    columns: Columns[tuple[date, SeatRow]] = (
+        (Column("Seat"), lambda one: seat_name(one[1], view)),
+        (Column("Next charge"), lambda one: day_text(one[0]) + " (as configured)" * is_configured(one[1])),
+        (Column("Price", numeric=True), lambda one: plan_price_text(one[1].seat)),
+        (
+            Column(f"{now:%B} so far", numeric=True, after=" this month"),
+            lambda one: spent(one[1], one[1].used),
+        ),
+        (
+            Column(f"{last_month(now):%B} by now", numeric=True, after=f" by now in {last_month(now):%B}"),
+            lambda one: spent(one[1], month_before(one[1], hourly, now)),
+        ),
+    )
+    more = len(charges) - MOST_ROWS
+    note = f"and {more} more: see /claude-spend seat NAME" if more > 0 else ""
+    return table("Next charges", columns, charges[:MOST_ROWS], note)
 
 
 def _endings(rows: Sequence[SeatRow], view: View) -> list[tuple[date, str]]:

@@ -8,8 +8,8 @@ from meterbot.chat import Connection
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.invitations import JoinStatus, join_status
 from meterbot.commands.privacy import View
-from meterbot.commands.rows import NAME_COLUMNS, compact_table, filled, health_text, missing_lines
-from meterbot.commands.team_report import TeamReport, plan_troubles
+from meterbot.commands.rows import NAME_COLUMNS, Columns, filled, health_text, missing_lines, table
+from meterbot.commands.team_report import SeatRow, TeamReport, plan_troubles
 from meterbot.core.deliveries import ChannelQueue, Destination, all_queues
 from meterbot.core.inline import instant
 from meterbot.core.json_values import value_of
@@ -179,24 +179,24 @@ def _sources(view: View, agents: Mapping[str, str]) -> tuple[Table, ...]:
     report = view.report
     gone = {missing.seat: missing for missing in report.missing}
     newest = {row.seat.name: row for row in sorted(report.rows, key=lambda row: row.read_at or _NEVER)}
-    seen = [name for name in newest if name in gone or view.may_see(name)]
-    rows = []
-    for name in sorted(seen, key=lambda name: (name not in gone, name))[:_MOST_SEATS]:
-        read_at, source = newest[name].read_at, newest[name].seat.source
-        state = health_text(gone[name].health) if name in gone else "ok"
-        when = "never" if read_at is None else age(read_at, report.as_of)
-        rows.append((one_line(name, NAME_COLUMNS), state, when, source, one_line(agents.get(name, ""), 12)))
-    if not rows:
-        return ()
-    columns = (
-        Column("Seat"),
-        Column("State"),
-        Column("Read", before="read "),
-        Column("Source"),
-        Column("Agent", before="agent "),
+    seen = [row for name, row in newest.items() if name in gone or view.may_see(name)]
+    seen.sort(key=lambda row: (row.seat.name not in gone, row.seat.name))
+    columns: Columns[SeatRow] = (
+        (Column("Seat"), lambda row: one_line(row.seat.name, NAME_COLUMNS)),
+        (
+            Column("State"),
+            lambda row: health_text(gone[row.seat.name].health) if row.seat.name in gone else "ok",
+        ),
+        (
+            Column("Read", before="read "),
+            lambda row: age(row.read_at, report.as_of) if row.read_at else "never",
+        ),
+        (Column("Source"), lambda row: row.seat.source),
+        (Column("Agent", before="agent "), lambda row: one_line(agents.get(row.seat.name, ""), 12)),
     )
-    more = len(newest) - len(rows)
-    return (compact_table("Sources", columns, rows, f"and {more} more" if more else ""),)
+    shown = seen[:_MOST_SEATS]
+    more = len(newest) - len(shown)
+    return table("Sources", columns, shown, f"and {more} more" if shown and more else "")
 
 
 def _attention(report: TeamReport, tz: tzinfo) -> list[str]:

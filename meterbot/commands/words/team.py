@@ -8,9 +8,9 @@ from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import off_loop
 from meterbot.commands.rows import (
+    Columns,
     cap_cell,
     charge_lines,
-    compact_table,
     credits_cell,
     filled,
     missing_lines,
@@ -18,6 +18,7 @@ from meterbot.commands.rows import (
     seat_name,
     spent_cell,
     state_cell,
+    table,
     upcoming,
     used_cell,
     who,
@@ -137,16 +138,6 @@ def _fallback(report: TeamReport, title: str, blocked: Sequence[SeatRow]) -> str
 
 # --- the seats ----------------------------------------------------------------------------------------------------
 
-_COLUMNS = (
-    Column("Seat"),
-    Column("Since then", numeric=True, before="since then "),
-    Column("Spent", numeric=True),
-    Column("Cap", numeric=True, before="of "),
-    Column("Used"),
-    Column("Credits", numeric=True, after=" in credits left"),
-    Column("State"),
-)
-
 
 def seats_table(view: View, lately: Mapping[str, str] | None = None) -> tuple[Table, ...]:
     """Blocked seats first. Seats that are not listed are summed, so that the table still adds up to the total.
@@ -155,26 +146,27 @@ def seats_table(view: View, lately: Mapping[str, str] | None = None) -> tuple[Ta
     listed_rows = view.rows_shown(seats)[:MOST_ROWS]
     shown = {id(row) for row in listed_rows}
     rest = [row for row in seats if id(row) not in shown]
-    note = rest_note(rest, view, among=bool(listed_rows)) if rest else ""
-    if not listed_rows and not note:
-        return ()
-    rows = [
-        (
-            seat_name(row, view),
-            (lately or {}).get(row.seat.name, "") if row.counted and view.may_see(row.seat.name) else "",
-            spent_cell(row),
-            cap_cell(row),
-            used_cell(row),
-            credits_cell(row),
-            state_cell(row, view),
-        )
-        for row in listed_rows
-    ]
-    return (compact_table("Seats", _COLUMNS, rows, note),)
+
+    def since_then(row: SeatRow) -> str:
+        seen = row.counted and view.may_see(row.seat.name)
+        return lately.get(row.seat.name, "") if seen and lately else ""
+
+    columns: Columns[SeatRow] = (
+        (Column("Seat"), lambda row: seat_name(row, view)),
+        (Column("Since then", numeric=True, before="since then "), since_then),
+        (Column("Spent", numeric=True), spent_cell),
+        (Column("Cap", numeric=True, before="of "), cap_cell),
+        (Column("Used"), used_cell),
+        (Column("Credits", numeric=True, after=" in credits left"), credits_cell),
+        (Column("State"), lambda row: state_cell(row, view)),
+    )
+    return table("Seats", columns, listed_rows, rest_note(rest, view, among=bool(listed_rows)))
 
 
 def rest_note(rest: Sequence[SeatRow], view: View, *, among: bool) -> str:
     """`and 280 more: $1,234.00 together (3 BLOCKED)`. A sum of one seat that this reader may not see is left out."""
+    if not rest:
+        return ""
     number = len({row.seat.name for row in rest})
     head = f"and {number} more" if among else count(number, "seat")
     spent: dict[str, list[tuple[str, Money]]] = {}
