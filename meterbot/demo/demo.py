@@ -21,7 +21,7 @@ from meterbot.core.cipher import new_key
 from meterbot.core.clock import Clock, FastClock, ManualClock
 from meterbot.demo import month
 from meterbot.demo.month import Teammate
-from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount
+from meterbot.demo.simulated_claude_ai import SimulatedAccount, claude_ai
 
 SPEED = 10_000.0
 """The month in a little over four minutes, the first alert within seconds."""
@@ -123,12 +123,11 @@ async def stage(
         return None if person is None else month.account_of(person, clock.now())
 
     with tempfile.TemporaryDirectory(prefix="meterbot-demo-") as folder:
-        async with ClaudeAi(account_of) as claude:
+        async with claude_ai(account_of) as url:
             environ = {person.key_variable: person.session_key for person in team}
             environ["METERBOT_SECRET_KEY"] = new_key()
-            environ["METERBOT_CONFIG_TOML"] = _configuration(
-                claude.url, Path(folder, "demo.db"), poll_interval, team
-            )
+            database = Path(folder, "demo.db")
+            environ["METERBOT_CONFIG_TOML"] = _configuration(url, database, poll_interval, team)
             async with assembled(
                 load(None, environ, Path(folder)),
                 clock,
@@ -141,7 +140,7 @@ async def stage(
                 yield bot
 
 
-def _configuration(claude_ai: str, database: Path, poll_interval: str, team: Sequence[Teammate]) -> str:
+def _configuration(url: str, database: Path, poll_interval: str, team: Sequence[Teammate]) -> str:
     seats = "".join(
         f"""
 [[seats]]
@@ -175,5 +174,5 @@ currency = "USD"
 thresholds = ["80%", "100%"]
 
 [endpoints]
-claude_ai = "{claude_ai}"
+claude_ai = "{url}"
 {seats}"""

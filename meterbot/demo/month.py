@@ -78,7 +78,6 @@ class Teammate:
     number: int
     plan: str
     plan_price: str
-    tier: str
     currency: str
     caps: tuple[tuple[datetime, int | None], ...]
     """(from when, the cap in cents); None is no cap."""
@@ -107,32 +106,32 @@ def _workdays(first: int, last: int, cents: int, hour: int, hours: int = 3) -> t
 
 TEAM = (
     Teammate(
-        "ana", 1, "max_20x", "200.00", "default_claude_max_20x", "USD",
+        "ana", 1, "max_20x", "200.00", "USD",
         caps=((START, 100_00), (_april(22, 9), 150_00)),
         bursts=(*_workdays(1, 20, 680, 11), Burst(_april(21, 12), 2, 480), *_workdays(22, 30, 430, 13)),
         renews_on=15,
     ),
     Teammate(
-        "bo", 2, "max_5x", "100.00", "default_claude_max_5x", "EUR",
+        "bo", 2, "max_5x", "100.00", "EUR",
         caps=((START, 50_00),),
         bursts=_workdays(8, 29, 190, 14, 2),
         renews_on=20,
     ),
     Teammate(
-        "cleo", 3, "pro", "20.00", "claude_pro", "USD",
+        "cleo", 3, "pro", "20.00", "USD",
         caps=((START, None),),
         bursts=(*_workdays(6, 24, 240, 9), Burst(_april(28, 15), 3, 410)),
         renews_on=15,
     ),
     Teammate(
-        "dan", 4, "max_5x", "100.00", "default_claude_max_5x", "USD",
+        "dan", 4, "max_5x", "100.00", "USD",
         caps=((START, 50_00),),
         bursts=_workdays(2, 23, 115, 15, 2),
         renews_on=20,
         signed_out=(_april(13, 8), _april(14, 10)),
     ),
     Teammate(
-        "eve", 5, "max_20x", "200.00", "default_claude_max_20x", "USD",
+        "eve", 5, "max_20x", "200.00", "USD",
         caps=((START, 80_00),),
         bursts=_workdays(9, 27, 265, 10),
         renews_on=15,
@@ -145,12 +144,12 @@ def account_of(person: Teammate, at: datetime) -> SimulatedAccount:
     """The person's account as claude.ai has it at this moment."""
     cap = next(cap for since, cap in reversed(person.caps) if since <= at or since == START)
     spent = 0 if at >= _ROLLOVER else sum(burst.spent(at) for burst in person.bursts)
-    reason = _disabled_reason(person, spent, cap, at)
+    reason, pro = _disabled_reason(person, spent, cap, at), person.plan == "pro"
     organization = SimulatedOrganization(
         f"bbbbbbbb-0000-4000-8000-{person.number:012d}",
         name=f"{person.name}'s organization",
-        capabilities=["claude_pro" if person.plan == "pro" else "claude_max", "chat"],
-        rate_limit_tier=person.tier,
+        capabilities=["claude_pro" if pro else "claude_max", "chat"],
+        rate_limit_tier="claude_pro" if pro else f"default_claude_{person.plan}",
         five_hour=_five_hour(person, at),
         five_hour_resets=_next_multiple(at, hours=5),
         seven_day=_seven_day(at),

@@ -1,11 +1,12 @@
 """A claude.ai on loopback: the answers a seat's reader gets, from numbers that the demo sets."""
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
@@ -142,29 +143,13 @@ class SimulatedAccount:
         }
 
 
-class ClaudeAi:
-    """The server. It listens on `url` while its context is entered; `account_of` is asked for the account of each
+@asynccontextmanager
+async def claude_ai(account_of: Callable[[str], SimulatedAccount | None]) -> AsyncIterator[str]:
+    """The address of a server that listens until the context ends. `account_of` is asked for the account of each
     request's session key."""
 
-    def __init__(self, account_of: Callable[[str], SimulatedAccount | None]) -> None:
-        self._account_of = account_of
-        self.url = ""
-        app = web.Application()
-        app.router.add_get("/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        account = self._account_of(request.cookies.get("sessionKey", ""))
+    async def answer(request: web.Request) -> web.Response:
+        account = account_of(request.cookies.get("sessionKey", ""))
         if account is None or not account.signed_in:
             expired = error_body("permission_error", "Invalid authorization", "account_session_invalid")
             return web.json_response(expired, status=403)
@@ -173,6 +158,17 @@ class ClaudeAi:
         if body is None:
             return web.json_response(error_body("not_found_error", "Not found"), status=404)
         return web.json_response(body)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
 
 
 def route_of(path: str) -> tuple[str, str | None]:
