@@ -6,7 +6,6 @@ Exit status: 0 done, 1 it ran and something failed, 2 wrong usage or settings.
 from __future__ import annotations
 
 import argparse
-import errno
 import faulthandler
 import io
 import json
@@ -16,11 +15,10 @@ import re
 import shlex
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
-from meterbot.agent.claude_code import is_of_this_sign_in, profile, read
+from meterbot.agent.claude_code import profile, read
 from meterbot.agent.document import render
 from meterbot.agent.network import VERSION, base_address, exchange
 from meterbot.agent.scheduler import (
@@ -41,9 +39,9 @@ RUN_SECONDS = 300  # a run that takes longer is stuck, in a name lookup for inst
 
 
 class Agent:
-    """Reads Claude Code when it is time, and sends what meterbot does not have yet.
+    """Reads Claude Code when it is time, and sends the reading.
 
-    `path` holds what is remembered between runs: a deadline, ids and the last reading, no secret. Times are seconds
+    `path` holds what is remembered between runs: a deadline, and ids that were verified; no secret. Times are seconds
     since 1970. `chance` gives 0 to 1.
     """
 
@@ -58,45 +56,27 @@ class Agent:
         self._state: dict[str, Any] = {}
 
     def once(self, send: Callable[[bytes], str]) -> str:
-        """Reads if it is time, and sends what was not sent yet; returns the result as a sentence. Raises `Problem`."""
-        with self._alone():
-            body = self._body()
-            if not self._state.get("sent"):
-                outcome = send(body)
-                self._save(sent=True)
-                return outcome
-            if self._state.get("refusal"):
-                raise Problem(self._why_not())
+        """Reads and sends if it is time; returns the result as a sentence. Raises `Problem`."""
+        self._state = read_json(self._path)
+        if self._left() and not self._state.get("refusal"):
             return f"nothing new to send; next reading {self._next()}"
+        return self.at_once(send)
+
+    def at_once(self, send: Callable[[bytes], str]) -> str:
+        """Reads and sends, although the last reading is young. Raises `Problem`."""
+        now = self._now()
+        outcome = send(self.body())
+        # Earlier than the interval, so that a scheduler's next run is not a moment too soon.
+        self._save(read_after=now + self._every * 0.8)
+        return outcome
 
     def body(self) -> bytes:
-        """The bytes of the last reading, which is a new one if it is time. Raises `Problem`."""
-        with self._alone():
-            return self._body()
-
-    def start_over(self) -> None:
-        """Lets the next run send the last reading again if it is certainly of this sign-in. Raises `Problem`."""
-        with self._alone():
-            kept = self._state.get("snapshot")
-            if kept and not is_of_this_sign_in(kept, self._state):
-                self._save(snapshot=None, refusal="the last reading may be of another sign-in")
-            self._save(sent=False)
-
-    def pause(self) -> float:
-        """Seconds until the next run has something to do."""
-        wait: float = self._state.get("read_after", 0) - self._now()
-        return wait if 0 < wait <= LONGEST else self._every
-
-    def _body(self) -> bytes:
-        now = self._now()
-        # A deadline further away than any wait was set while the clock was wrong.
-        if not 0 < self._state.get("read_after", 0) - now <= LONGEST:
-            self._read(now)
-        if not self._state.get("snapshot"):
+        """The bytes of a new reading. Raises `Problem`, also while Anthropic asks to wait."""
+        self._state = read_json(self._path)
+        if self._left() and self._state.get("refusal"):
             raise Problem(self._why_not())
-        return render(self._state["snapshot"])
-
-    def _read(self, now: float) -> None:
+        now = self._now()
+        self._save()  # nobody is asked where a refusal could not be remembered
         try:
             snapshot = read(self._state, now, self._path.parent)
         except Problem as problem:
@@ -107,50 +87,27 @@ class Agent:
             wait = max(problem.wait, LADDER[min(failures, len(LADDER)) - 1]) + 300 * self._chance()
             self._save(failures=failures, refusal=str(problem), read_after=now + min(wait, LONGEST))
             raise Problem(self._why_not()) from None
-        # Earlier than the interval, so that a scheduler's next run is not a moment too soon.
-        due = now + self._every * 0.8
-        self._save(failures=0, refusal="", read_after=due, snapshot=snapshot, sent=False)
+        self._save(failures=0, refusal="", read_after=0)
+        return render(snapshot)
+
+    def pause(self) -> float:
+        """Seconds until the next run has something to do."""
+        return self._left() or self._every
+
+    def _left(self) -> float:
+        """Seconds until the deadline. One further away than any wait was set while the clock was wrong."""
+        wait: float = self._state.get("read_after", 0) - self._now()
+        return wait if 0 < wait <= LONGEST else 0
 
     def _why_not(self) -> str:
-        return f"{self._state.get('refusal') or 'nothing was read'}; next try {self._next()}"
+        return f"{self._state['refusal']}; next try {self._next()}"
 
     def _next(self) -> str:
-        return time.strftime("after %H:%M", time.localtime(self._state.get("read_after", 0)))
+        return time.strftime("after %H:%M", time.localtime(self._state["read_after"]))
 
     def _save(self, **changes: Any) -> None:
         self._state.update(changes)
         write_private(self._path, json.dumps(self._state, indent=1) + "\n")
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Waits for another run of the same sign-in, whose back-off would be lost otherwise. Raises `Problem`."""
-        lock = self._path.with_suffix(".lock")
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as failure:
-            raise Problem(f"cannot write {lock}: {failure.strerror}") from None
-        with os.fdopen(descriptor, "w") as file:
-            try:
-                _lock(file.fileno())
-            except OSError as failure:
-                if failure.errno not in {errno.EAGAIN, errno.EACCES, errno.EDEADLK}:
-                    raise Problem(f"cannot lock {lock}: {failure.strerror}") from None
-                raise Problem("another run has not ended: try again in a few minutes") from None
-            self._state = read_json(self._path)
-            yield
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def state_file() -> Path:
@@ -176,10 +133,11 @@ def send(body: bytes) -> str:
     answer = exchange("POST", f"{url}/api/v1/snapshots", headers, body)
     fields = _texts(answer.document)
     if answer.status in {200, 202} and "status" in fields:
-        return f"{fields['seat']}: {fields['spent']} sent" if {"seat", "spent"} <= fields.keys() else "sent"
+        both = {"seat", "spent"} <= fields.keys()
+        return f"{fields['seat']}: numbers sent ({fields['spent']})" if both else "numbers sent"
     later = answer.status in {408, 425, 429} or answer.status >= 500
     doubt = "meterbot cannot take it now" if later else "is METERBOT_URL right?"
-    why = fields.get("error", f"the reading was not taken, the next run sends it again: {doubt}")
+    why = fields.get("error", f"the reading was not taken, the next run sends a new one: {doubt}")
     raise Problem("; ".join([why, *filter(None, [fields.get("remedy")])]) + f" ({answer.status})")
 
 
@@ -197,42 +155,31 @@ def join(url: str, code: str, program: list[str]) -> int:
     if answer.status != 200 or not {"seat", "token"} <= fields.keys():
         raise Problem(fields.get("error", f"meterbot does not accept this code ({answer.status})"))
     os.environ.update(METERBOT_URL=base, METERBOT_PUSH_TOKEN=fields["token"])
-    sent, repeated = "", False
     try:
-        agent = Agent(state_file())
-        agent.start_over()  # this meterbot, and this seat, may be another one
-        sent = agent.once(send)
+        print(Agent(state_file()).at_once(send), flush=True)  # the last reading may have gone to another meterbot
+        status = 0
     except Problem as problem:
         print(f"{fields['seat']} is connected, but nothing was sent yet: {problem}", file=sys.stderr)
-    try:
-        repeated = install(program)
-    finally:
-        if sent:
-            print(sent + (f", next in {EVERY // 60} minutes" if repeated else ""), flush=True)
-    print(what_is_next(program, repeated))
-    return 0 if sent else 1
+        status = 1
+    install(program)
+    return status
 
 
 def install(program: list[str]) -> bool:
-    """Starts scheduled runs with this shell's settings; returns whether this machine has a scheduler.
-
-    Raises `Problem`.
-    """
+    """Starts scheduled runs with this shell's settings, and says what is next; returns whether this machine has a
+    scheduler. Raises `Problem`."""
     destination()
     write_settings()
-    return start(_scheduled(program))
-
-
-def what_is_next(program: list[str], repeated: bool) -> str:  # noqa: FBT001 - the result of `install`
-    """What a person should know after `install`."""
-    undo = f"To stop that and delete it: {shlex.join([*program, 'uninstall'])}"
+    repeated = start(_scheduled(program))
     if repeated:
-        return f"This machine now sends by itself. {undo}"
-    line = shlex.join(_scheduled(program))
-    return (
-        "No scheduler was found here, so nothing repeats this. Run this line about every 15 minutes from your own "
-        f"scheduler:\n{line}\n{undo}"
-    )
+        print(f"This machine now sends by itself every {EVERY // 60} minutes or so.")
+    else:
+        print(
+            f"No scheduler was found here, so nothing repeats this. Run this line about every {EVERY // 60} minutes "
+            f"from your own scheduler:\n{shlex.join(_scheduled(program))}"
+        )
+    print(f"To stop that and delete it: {shlex.join([*program, 'uninstall'])}")
+    return repeated
 
 
 def _scheduled(program: list[str]) -> list[str]:
@@ -245,7 +192,7 @@ def uninstall(program: list[str]) -> None:
     try:
         stop(schedule(program))
     finally:  # the token goes even where the scheduler cannot be asked
-        for path in (settings_file(), state_file(), state_file().with_suffix(".lock")):
+        for path in (settings_file(), state_file()):
             path.unlink(missing_ok=True)
         ours = Path(program[-1]).resolve() == script.resolve()
         if ours and not any(folder().glob("settings*.json")):  # another sign-in's runs may need it

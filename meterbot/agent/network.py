@@ -62,7 +62,7 @@ def exchange(method: str, url: str, headers: Mapping[str, str], body: bytes | No
     request = urllib.request.Request(url, body, {**ours, **headers}, method=method)  # noqa: S310 - see base_address
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({} if host in THIS_MACHINE else None),
-        urllib.request.HTTPSHandler(context=_secured(url)),
+        urllib.request.HTTPSHandler(context=certificates()),
         _NoRedirect,
     )
     try:
@@ -85,11 +85,6 @@ def exchange(method: str, url: str, headers: Mapping[str, str], body: bytes | No
     except (OSError, ValueError, http.client.HTTPException) as failure:
         # Not chained: the library's exception may hold the request, and with it the token.
         raise Problem(f"{host}: {_sentence(str(getattr(failure, 'reason', failure)))}", wait=0) from None
-
-
-def _secured(url: str) -> ssl.SSLContext:
-    # To load the certificates takes longer than a request on this machine, which needs none.
-    return certificates() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def certificates() -> ssl.SSLContext:

@@ -56,7 +56,7 @@ def push(
     METERBOT_URL is the address of the bot, METERBOT_PUSH_TOKEN the token of the seat.
     """
     from meterbot.agent import network
-    from meterbot.agent.main import install, main, what_is_next
+    from meterbot.agent.main import install, main
     from meterbot.agent.storage import Problem
     from meterbot.app.agent_script import agent_script
 
@@ -80,9 +80,7 @@ def push(
         elif seconds is not None:
             status = _from_claude_code(seconds)
         elif words == ["install"]:
-            repeated = install(PROGRAM)
-            print(what_is_next(PROGRAM, repeated))
-            status = 0 if repeated else 1
+            status = 0 if install(PROGRAM) else 1
         else:
             status = main(words, PROGRAM)
     except Problem as problem:

@@ -129,11 +129,14 @@ class PushReceiver:
 
 
 def spent_text(known: LastKnown | None) -> str:
-    """`$4.20 of $50.00`, `$4.20 (no cap)` or `extra usage unknown`: what a push has shown. An amount of an earlier
-    reading is not said to be today's."""
-    current = known is not None and known.extra_usage_at == known.snapshot.fetched_at
-    extra = known.snapshot.extra_usage if known is not None and current else None
-    if extra is None or extra.used is None:
+    """`$4.20 of $50.00`, `$4.20 (no cap)`, `extra usage is off` or `extra usage unknown`: what a push has shown. An
+    amount of an earlier reading is not said to be today's."""
+    if known is None or known.extra_usage_at != known.snapshot.fetched_at:
+        return "extra usage unknown"
+    extra = known.snapshot.extra_usage
+    if extra is None:
+        return "extra usage is off"
+    if extra.used is None:
         return "extra usage unknown"
     cap = f" of {show(extra.cap)}" if extra.cap else " (no cap)" if extra.cap_known else ""
     return f"{show(extra.used)}{cap}"

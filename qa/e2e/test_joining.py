@@ -134,7 +134,7 @@ async def test_one_line_brings_a_seat_s_first_number_into_the_team_answer_within
         status, said = await shell(await site.line(), env)
         team = await site.house.slack.answer(await site.house.slack.slash("/claude-spend", "", user="UANA1"))
         assert time.monotonic() - began < A_MINUTE
-        assert said.startswith("ana: $4.20 of $50.00 sent, next in 15 minutes\n"), said
+        assert said.startswith("ana: numbers sent ($4.20 of $50.00)\n"), said
         assert status == 0
         assert "$4.20" in str(team.payload)
 

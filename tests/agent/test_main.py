@@ -57,7 +57,7 @@ async def run(home: Home, *arguments: str, typed: bytes = b"") -> tuple[int | No
 
 @pytest.mark.usefixtures("anthropic")
 async def test_a_push_that_went_well_ends_with_0(home: Home, meterbot: Meterbot, command: list[str]) -> None:
-    assert await run(home, *command) == (0, "zoe: $4.20 of $50.00 sent\n", "")
+    assert await run(home, *command) == (0, "zoe: numbers sent ($4.20 of $50.00)\n", "")
     assert len(meterbot.pushes) == 1
     version = meterbot.pushes[0].headers["User-Agent"]
     assert version == f"meterbot-agent/{agent_script().version}"
@@ -114,16 +114,17 @@ async def test_settings_that_cannot_be_right_end_with_2(
     assert home.files() == {}
 
 
-async def test_a_dry_run_shows_the_very_bytes_and_sends_none(
-    home: Home, anthropic: AnthropicApi, meterbot: Meterbot, command: list[str]
+@pytest.mark.usefixtures("anthropic")
+async def test_a_dry_run_shows_what_a_run_sends_and_sends_nothing(
+    home: Home, meterbot: Meterbot, command: list[str]
 ) -> None:
     status, out, err = await run(home, *command, "--dry-run")
     assert (status, "used_credits" in out) == (0, True)
     assert f"these {len(out)} bytes would be sent" in err
     assert meterbot.pushes == []
     await run(home, *command)
-    assert [push.body.decode() for push in meterbot.pushes] == [out]
-    assert len(anthropic.requests) == 2
+    (sent,) = [push.document for push in meterbot.pushes]
+    assert {**sent, "fetched_at": None} == {**json.loads(out), "fetched_at": None}
 
 
 async def test_the_bytes_of_a_file_can_be_looked_at_first(home: Home, meterbot: Meterbot) -> None:
@@ -177,7 +178,7 @@ main.RUN_SECONDS = 1
 sys.stdin = type("Typed", (), {{"buffer": Slow()}})
 cli(["push", "--from", "-"])
 """
-    assert await run(home, sys.executable, "-c", script) == (0, "zoe: $4.20 of $50.00 sent\n", "")
+    assert await run(home, sys.executable, "-c", script) == (0, "zoe: numbers sent ($4.20 of $50.00)\n", "")
     assert len(meterbot.pushes) == 1
 
 
@@ -199,7 +200,7 @@ async def test_an_agent_that_keeps_going_ends_at_once_when_told_to(
 ) -> None:
     process = await start(home, *PACKAGE, "--every", "15m")
     assert process.stdout is not None
-    assert await process.stdout.readline() == b"zoe: $4.20 of $50.00 sent\n"
+    assert await process.stdout.readline() == b"zoe: numbers sent ($4.20 of $50.00)\n"
     process.send_signal(sign)
     _, err = await process.communicate()
     assert process.returncode == (0 if sign is signal.SIGTERM else 130)
@@ -214,7 +215,7 @@ async def test_joining_where_nothing_can_repeat_it_has_sent_and_says_what_to_run
     meterbot.answers.append(Answered(200, {}, json.dumps({"seat": "zoe", "token": PUSH_TOKEN})))
     status, out, err = await run(home, *command, "join", meterbot.url, "CODE")
     sent, advice, line, undo = out.splitlines()
-    assert (status, err, sent) == (0, "", "zoe: $4.20 of $50.00 sent")
+    assert (status, err, sent) == (0, "", "zoe: numbers sent ($4.20 of $50.00)")
     assert advice.startswith("No scheduler was found here, so nothing repeats this. Run this line")
     assert (await run(home, *shlex.split(line)))[1].startswith("nothing new to send")
     if command == PACKAGE:
@@ -229,7 +230,7 @@ async def test_a_scheduler_that_refuses_does_not_hide_what_was_sent(home: Home, 
     program(home.path / "bin", "crontab", "import sys\nsys.exit('not allowed to use crontab')")
     meterbot.answers.append(Answered(200, {}, json.dumps({"seat": "zoe", "token": PUSH_TOKEN})))
     status, out, err = await run(home, *PACKAGE, "join", meterbot.url, "CODE")
-    assert (status, out) == (1, "zoe: $4.20 of $50.00 sent\n")
+    assert (status, out) == (1, "zoe: numbers sent ($4.20 of $50.00)\n")
     assert "not allowed to use crontab" in err
 
 
@@ -244,7 +245,7 @@ async def test_both_lines_of_seat_add_work_as_they_are_printed(home: Home, meter
     sending, installing = (line for line in printed.splitlines() if line.startswith("    "))
     process = await start(home, "/bin/sh", "-c", sending)
     assert process.stdout is not None
-    assert await process.stdout.readline() == b"zoe: $4.20 of $50.00 sent\n"
+    assert await process.stdout.readline() == b"zoe: numbers sent ($4.20 of $50.00)\n"
     os.killpg(process.pid, signal.SIGTERM)
     await process.communicate()
     status, out, err = await run(home, "/bin/sh", "-c", installing)
@@ -312,7 +313,7 @@ async def test_a_terminal_without_a_euro_sign_still_shows_what_was_sent(
     home.env["PYTHONIOENCODING"] = "latin-1"
     meterbot.answers.append(Answered(202, {}, '{"status": "stored", "seat": "zoe", "spent": "\u20ac4.20"}'))
     status, out, err = await run(home, *[word for word in command if word != "-I"])
-    assert (status, out, err) == (0, "zoe: ?4.20 sent\n", "")
+    assert (status, out, err) == (0, "zoe: numbers sent (?4.20)\n", "")
 
 
 @pytest.mark.usefixtures("anthropic")
