@@ -156,7 +156,9 @@ def join(url: str, code: str, program: list[str]) -> int:
         raise Problem(fields.get("error", f"meterbot does not accept this code ({answer.status})"))
     os.environ.update(METERBOT_URL=base, METERBOT_PUSH_TOKEN=fields["token"])
     try:
-        print(Agent(state_file()).at_once(send), flush=True)  # the last reading may have gone to another meterbot
+        print(
+            Agent(state_file()).at_once(send), flush=True
+        )  # the last reading may have gone to another meterbot
         status = 0
     except Problem as problem:
         print(f"{fields['seat']} is connected, but nothing was sent yet: {problem}", file=sys.stderr)

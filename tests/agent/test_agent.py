@@ -176,7 +176,7 @@ async def test_where_a_refusal_cannot_be_remembered_nobody_is_asked(
     home: Home, anthropic: AnthropicApi
 ) -> None:
     (home.path / ".local").write_text("")
-    with pytest.raises(Problem, match="cannot write .*state"):
+    with pytest.raises(Problem, match=r"cannot write .*state"):
         await home.push()
     assert anthropic.requests == []
 
