@@ -14,11 +14,10 @@ from meterbot.ingest.pushes import PUSH
 from meterbot.sources import CommitReader, Source
 from meterbot.sources.admin_api import AdminApiSource
 from meterbot.sources.claude_ai import RETRY_PAUSES, ClaudeAiSource
-from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.claude_code import ClaudeCodeSource, SignIn
 from meterbot.sources.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
 from meterbot.sources.github import GitHub
 from meterbot.sources.http_client import HttpClient
-from meterbot.sources.oauth import SignIn
 from meterbot.sources.session import Keeper
 from meterbot.sources.session_keys import Sessions
 from meterbot.store import Latest, Store, invited_seats

@@ -1,8 +1,8 @@
 """How a seat's snapshots are read.
 
 `http_client` fetches an answer, `responses` decides what it means, `exact_json` parses it, `fields` reads the known
-fields of the shapes in `wire` one by one and notes what does not fit, and `windows`, `extra_usage`, `subscription`
-and `account` make values of them.
+fields of the shapes in `wire` one by one and notes what does not fit, and `windows`, `extra_usage`, `billing` and
+`account` make values of them.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -7,12 +7,12 @@ sent one at a time, their number is limited for each reading, and a day that is 
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import quote
 
-from meterbot.core.models import Health, Seat, Snapshot
-from meterbot.core.org_spend import OrgCosts, OrgSpend, month_name
+from meterbot.core.models import Seat, Snapshot
+from meterbot.core.org_spend import OrgSpend, month_name
 from meterbot.sources.admin_reports import (
     Day,
     Listing,
@@ -22,11 +22,11 @@ from meterbot.sources.admin_reports import (
     limits_of,
     page_of,
 )
-from meterbot.sources.admin_shapes import OrgShape
-from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.fields import DriftNotes, read
-from meterbot.sources.http_client import HttpClient
+from meterbot.sources.http_client import ForbiddenRequestError, HttpClient
+from meterbot.sources.organization import OrganizationAnswers
 from meterbot.sources.responses import Cause, SourceError, reading
+from meterbot.sources.wire import OrgShape
 
 MOST_PAGES = 10
 """Pages of one report. A longer report is incomplete."""
@@ -47,20 +47,11 @@ _OF_THE_SOURCE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Organization:
-    uuid: str
-    name: str | None
-
-
-@dataclass(slots=True)
-class _Answers:
-    """What one reading has found so far; `trouble` is why it ended early."""
+@dataclass(slots=True, kw_only=True)
+class _Answers(OrganizationAnswers):
+    """The results so far."""
 
     spend: OrgSpend
-    trouble: SourceError | None = None
-    notes: DriftNotes = field(default_factory=DriftNotes)
-    errors: list[str] = field(default_factory=list)
 
 
 class AdminApiSource:
@@ -74,31 +65,19 @@ class AdminApiSource:
         self._transport = transport
         self._base_url = base_url
         self._name_people = name_people
-        self._organization: _Organization | None = None
+        self._organization: OrgShape | None = None
         self._days: dict[date, Day] = {}
         self._final: set[date] = set()
         self._denied: dict[str, str] = {}
         self._asked = 0
 
-    def __repr__(self) -> str:
-        return f"AdminApiSource({self._seat.name!r})"
-
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
         """One snapshot, whose `org_spend` has what could be read of this UTC month. Never raises for a failure of the
         service."""
-        found = _Answers(OrgSpend(month_name(now)))
+        found = _Answers(spend=OrgSpend(month_name(now)))
         self._asked = 0
         try:
             self._organization = self._organization or await self._whose(now, found)
-        except SourceError as trouble:
-            found.trouble = trouble
-            found.errors.append(trouble.sentence)
-        else:
-            await self._read_parts(now, found)
-        return (self._snapshot(now, found),)
-
-    async def _read_parts(self, now: datetime, found: _Answers) -> None:
-        try:
             await self._read_costs(now, found)
             await self._optional("claude_code", self._read_estimates, now, found)
             await self._optional("spend_limits", self._read_limits, now, found)
@@ -107,8 +86,9 @@ class AdminApiSource:
             found.errors.append(trouble.sentence)
         costs = found.spend.costs or found.spend.last_month
         if found.trouble is None and costs is not None and not costs.complete:
-            why = next(note for note in found.notes.drift if note.partition(":")[0] in found.notes.rejected)
+            why = found.notes.worst()
             found.trouble = SourceError(Cause.DRIFTED, f"the month's costs could not be read in full ({why})")
+        return (self._snapshot(now, found),)
 
     async def _optional(
         self, name: str, part: Callable[[datetime, _Answers], Awaitable[None]], now: datetime, found: _Answers
@@ -129,35 +109,31 @@ class AdminApiSource:
 
     # The organization.
 
-    async def _whose(self, now: datetime, found: _Answers) -> _Organization:
-        body = await self._get(f"{_ROOT}/me", now)
-        shape = read(OrgShape, body, "me", found.notes)
+    async def _whose(self, now: datetime, found: _Answers) -> OrgShape:
+        shape = read(OrgShape, await self._get(f"{_ROOT}/me", now), "me", found.notes)
         if shape is None or shape.id is None:
             found.notes.add("me.id: expected a UUID, got none")
             raise SourceError(Cause.DRIFTED, "the answer does not say which organization the key is of")
         if self._seat.organizations and shape.id not in {each.lower() for each in self._seat.organizations}:
             raise SourceError(Cause.DENIED, "the key is of another organization than the configured one")
-        return _Organization(shape.id, shape.name)
+        return shape
 
     # The parts.
 
     async def _read_costs(self, now: datetime, found: _Answers) -> None:
         today = now.astimezone(UTC).date()
-        first = today.replace(day=1)
+        first = start = today.replace(day=1)
         if today == first:
             # The report has whole days only; without one the API refuses the range like a malformed request.
-            last_month = (first - timedelta(days=1)).replace(day=1)
-            found.spend = replace(
-                found.spend, last_month=await self._costs_between(last_month, first, now, found)
-            )
-        else:
-            found.spend = replace(found.spend, costs=await self._costs_between(first, today, now, found))
-
-    async def _costs_between(self, start: date, end: date, now: datetime, found: _Answers) -> OrgCosts:
-        """The costs of the whole days from `start` until before `end`, all in one month."""
-        path = f"{_ROOT}/cost_report?starting_at={start}T00:00:00Z&ending_at={end}T00:00:00Z&bucket_width=1d&limit=31"
+            start = (first - timedelta(days=1)).replace(day=1)
+        days = f"starting_at={start}T00:00:00Z&ending_at={today}T00:00:00Z"
+        path = f"{_ROOT}/cost_report?{days}&bucket_width=1d&limit=31"
         report = await self._pages(path, "cost_report", now, found.notes)
-        return costs_of(report, f"{start:%Y-%m}", now, found.notes)
+        costs = costs_of(report, f"{start:%Y-%m}", now, found.notes)
+        if today == first:
+            found.spend = replace(found.spend, last_month=costs)
+        else:
+            found.spend = replace(found.spend, costs=costs)
 
     async def _read_estimates(self, now: datetime, found: _Answers) -> None:
         month = days_of_month(now)
@@ -220,20 +196,10 @@ class AdminApiSource:
     # The snapshot.
 
     def _snapshot(self, now: datetime, found: _Answers) -> Snapshot:
-        trouble, organization = found.trouble, self._organization
-        return Snapshot(
-            seat=self._seat.name,
-            source=self._seat.source,
-            fetched_at=now,
-            health=Health.OK if trouble is None else trouble.health,
-            org_uuid=None if organization is None else organization.uuid,
-            org_name=None if organization is None else organization.name,
-            org_spend=None if organization is None else found.spend,
-            detail=None if trouble is None else trouble.sentence,
-            retry_at=None if trouble is None else trouble.retry_at(now),
-            drift=tuple(found.notes.drift),
-            errors=tuple(found.errors),
-        )
+        snapshot, organization = found.snapshot(self._seat, now), self._organization
+        if organization is None:
+            return snapshot
+        return replace(snapshot, org_uuid=organization.id, org_name=organization.name, org_spend=found.spend)
 
 
 def days_of_month(now: datetime) -> list[date]:

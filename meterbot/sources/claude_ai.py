@@ -17,7 +17,7 @@ from meterbot.core.models import Counter, Seat, Snapshot
 from meterbot.sources.account import AccountInfo, Organization, account_of
 from meterbot.sources.fields import DriftNotes
 from meterbot.sources.http_client import HttpClient
-from meterbot.sources.organization import OrganizationAnswers, UnknownKeysLog, read_organization
+from meterbot.sources.organization import OrganizationAnswers, OrganizationReader, log_unknown
 from meterbot.sources.responses import Cause, SourceError
 from meterbot.sources.session import Keeper, Session
 from meterbot.store import Latest
@@ -56,11 +56,11 @@ class ClaudeAiSource:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._seat = seat
-        self._session = Session(session_key, transport, base_url, keeper)
+        self.session = Session(session_key, transport, base_url, keeper)
         self._expected_account = expected_account
         self._retry_pauses = retry_pauses
         self._pause = pause
-        self._account: AccountInfo | None = None
+        self._account = AccountInfo(None, None, None)
         self._account_at: datetime | None = None
         self._account_drift: tuple[str, ...] = ()
         self._first_read_at: datetime | None = None
@@ -68,16 +68,8 @@ class ClaudeAiSource:
         self._read_before = {one.counter for one in known if one.known.windows_at or one.known.extra_usage_at}
         self._unreadable: set[str] = set()
         self._balance_asked_at: dict[str, datetime] = {}
-        self._usage_is_total = {one.counter.org for one in known if one.known.snapshot.usage_is_total}
-        self._unknown_keys = UnknownKeysLog(seat.name)
-
-    def __repr__(self) -> str:
-        return f"ClaudeAiSource({self._seat.name!r})"
-
-    @property
-    def session_key(self) -> str:
-        """The newest session key. A secret."""
-        return self._session.key
+        self._usage_is_total = {one.counter.org: one.known.snapshot.usage_is_total for one in known}
+        self._unknown_keys: set[str] = set()
 
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
         """One snapshot for each organization that can be read, or one without any. Never raises for a failure of the
@@ -85,7 +77,7 @@ class ClaudeAiSource:
         self._first_read_at = self._first_read_at or now
         errors: list[str] = []
         try:
-            await self._session.refresh()
+            await self.session.refresh()
             account = await self._current_account(now, errors)
             answers = await self._read_all(self._to_read(account, errors), now, errors)
         except SourceError as trouble:
@@ -117,12 +109,16 @@ class ClaudeAiSource:
     async def _current_account(self, now: datetime, errors: list[str]) -> AccountInfo:
         """The account, requested again after an hour or when an answer contradicted it."""
         held, at = self._account, self._account_at
-        if held is not None and at is not None and timedelta(0) <= now - at < _ACCOUNT_AGE:
+        if at is not None and timedelta(0) <= now - at < _ACCOUNT_AGE:
             return held
         try:
             return await self._read_account(now)
         except SourceError as trouble:
-            if held is None or trouble.cause not in {Cause.FAILING, Cause.UNREADABLE, Cause.DRIFTED}:
+            if held.organizations is None or trouble.cause not in {
+                Cause.FAILING,
+                Cause.UNREADABLE,
+                Cause.DRIFTED,
+            }:
                 raise
             # The list of organizations hardly ever changes, so the numbers need not wait for it.
             errors.append(f"account: {trouble.sentence}; the last known one is used")
@@ -131,10 +127,8 @@ class ClaudeAiSource:
     async def _read_account(self, now: datetime) -> AccountInfo:
         self._account_at = None
         notes = DriftNotes()
-        account = account_of(await self._ask_account(now), notes)
+        account = account_of(await self._ask_account(now), notes).completed_by(self._account)
         self._account_drift = tuple(notes.drift)
-        if self._account is not None:
-            account = account.completed_by(self._account)
         if account.organizations is None:
             raise SourceError(Cause.DRIFTED, f"the account has changed its form ({notes.drift[0]})")
         self._expected_account = self._expected_account or account.uuid
@@ -144,10 +138,10 @@ class ClaudeAiSource:
 
     async def _ask_account(self, now: datetime) -> object:
         young = self._first_read_at is not None and now - self._first_read_at < _YOUNG
-        pauses = list(self._retry_pauses) if young and self._account is None else []
+        pauses = list(self._retry_pauses) if young and self._account.organizations is None else []
         while True:
             try:
-                return await self._session.get("/api/account", now)
+                return await self.session.get("/api/account", now)
             except SourceError as trouble:
                 if trouble.cause is not Cause.UNAUTHORIZED:
                     raise
@@ -178,21 +172,14 @@ class ClaudeAiSource:
     async def _organization(self, organization: Organization, now: datetime) -> OrganizationAnswers:
         asked = self._balance_asked_at.get(organization.uuid)
         due = asked is None or not timedelta(0) <= now - asked < _BALANCE_AGE
-        found = await read_organization(
-            self._session,
-            organization,
-            self._account_uuid,
-            now,
-            balance=due,
-            usage_is_total=organization.uuid in self._usage_is_total,
-        )
-        if found.metering.usage_is_total:
-            self._usage_is_total.add(organization.uuid)
-        elif found.metering.usage_is_total is not None:
-            self._usage_is_total.discard(organization.uuid)
+        reader = OrganizationReader(self.session, organization, self._account.uuid, now)
+        total = bool(self._usage_is_total.get(organization.uuid))
+        found = await reader.read(balance=due, usage_is_total=total)
+        if found.metering.usage_is_total is not None:
+            self._usage_is_total[organization.uuid] = found.metering.usage_is_total
         if due and found.trouble is None:
             self._balance_asked_at[organization.uuid] = now
-        self._unknown_keys.note(found.unknown_keys)
+        log_unknown(found.unknown_keys, self._unknown_keys, self._seat.name)
         if found.distrusts_account:
             self._account_at = None
         if found.windows_read or found.metering.read:
@@ -210,7 +197,7 @@ class ClaudeAiSource:
             fresh = self._account if self._account_at == now else await self._read_account(now)
         except SourceError as about_account:
             return about_account
-        members = {o.uuid for o in (fresh and fresh.organizations) or ()}
+        members = {o.uuid for o in fresh.organizations or ()}
         never_read = self._counter(organization) not in self._read_before
         if organization.uuid not in members or (trouble.cause is Cause.UNAUTHORIZED and never_read):
             self._unreadable.add(organization.uuid)
@@ -222,12 +209,8 @@ class ClaudeAiSource:
 
     # The snapshot.
 
-    @property
-    def _account_uuid(self) -> str | None:
-        return None if self._account is None else self._account.uuid
-
     def _counter(self, organization: Organization) -> Counter:
-        account = self._account_uuid
+        account = self._account.uuid
         if account is None:
             return Counter.of_seat(self._seat.name, organization.uuid)
         return Counter(account, organization.uuid)
@@ -237,12 +220,12 @@ class ClaudeAiSource:
     ) -> Snapshot:
         """The snapshot with its account and organization, and with notes on that account."""
         snapshot = found.snapshot(self._seat, now)
-        switched = self._account_uuid not in {None, self._expected_account}
+        switched = self._account.uuid not in {None, self._expected_account}
         sentence = "the session belongs to another account than before: is it the right seat's?"
         return replace(
             snapshot,
-            account_uuid=self._account_uuid,
-            account_email=None if self._account is None else self._account.email,
+            account_uuid=self._account.uuid,
+            account_email=self._account.email,
             org_uuid=None if organization is None else organization.uuid,
             org_name=None if organization is None else organization.name,
             tier=None if organization is None else organization.tier,

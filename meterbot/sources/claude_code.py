@@ -6,22 +6,34 @@ token and daily; without a profile nothing is read. This source cannot know the 
 its reasons.
 """
 
-from dataclasses import replace
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from meterbot.core import secret
 from meterbot.core.models import Seat, Snapshot
+from meterbot.sources.account import Profile, profile_of
+from meterbot.sources.claude_login import READING_SCOPE, Login
 from meterbot.sources.extra_usage import Metering, metering_of
 from meterbot.sources.fields import DriftNotes
 from meterbot.sources.http_client import HttpClient
-from meterbot.sources.oauth import SignIn, ask, current_token
-from meterbot.sources.organization import OrganizationAnswers, UnknownKeysLog, conclude, parse_usage
-from meterbot.sources.profile import Profile, profile_of
-from meterbot.sources.responses import Cause, Missing, SourceError
+from meterbot.sources.organization import OrganizationAnswers, conclude, log_unknown, parse_usage
+from meterbot.sources.responses import Cause, Missing, SourceError, reading
 
 _PROFILE_AGE = timedelta(days=1)
 
 # Failures of the profile alone do not stop the reading if the token's profile is known.
 _OF_THE_PROFILE = {Cause.FAILING, Cause.UNREADABLE, Cause.DRIFTED}
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Where a token is kept, and what a person must do if it is refused. `store` may block; it raises `SourceError`,
+    and never writes."""
+
+    store: Callable[[], Login]
+    remedy: str
 
 
 class ClaudeCodeSource:
@@ -46,10 +58,7 @@ class ClaudeCodeSource:
         self._profile_token: str | None = None
         self._profile_at: datetime | None = None
         self._profile_drift: tuple[str, ...] = ()
-        self._unknown_keys = UnknownKeysLog(seat.name)
-
-    def __repr__(self) -> str:
-        return f"ClaudeCodeSource({self._seat.name!r})"
+        self._unknown_keys: set[str] = set()
 
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
         """The snapshot of the token's organization, or one without any. Never raises for a failure of the service."""
@@ -59,19 +68,19 @@ class ClaudeCodeSource:
         except SourceError as trouble:
             unread = OrganizationAnswers(trouble=trouble, errors=[*found.errors, trouble.sentence])
             return (self._snapshot(now, None, unread),)
-        self._unknown_keys.note(found.unknown_keys)
+        log_unknown(found.unknown_keys, self._unknown_keys, self._seat.name)
         return (self._snapshot(now, profile, found),)
 
     async def _read_with_newest(self, now: datetime, found: OrganizationAnswers) -> Profile:
         """The token's profile. A refused token is loaded once more."""
-        token = await current_token(self._sign_in.store, now)
+        token = await self._token(now)
         for _ in range(2):
             try:
                 return await self._read_with(token, now, found)
             except SourceError as trouble:
                 if trouble.cause is not Cause.UNAUTHORIZED:
                     raise
-            refused, token = token, await current_token(self._sign_in.store, now)
+            refused, token = token, await self._token(now)
             if token == refused:
                 break
         raise SourceError(Cause.SESSION, f"the token is no longer accepted (401): {self._sign_in.remedy}")
@@ -82,7 +91,7 @@ class ClaudeCodeSource:
         if wanted and profile.org not in wanted:
             raise SourceError(Cause.DENIED, "the token's organization is none of those configured")
         try:
-            body = await ask(self._transport, self._base_url, "/api/oauth/usage", token, now)
+            body = await self._ask("/api/oauth/usage", token, now)
         except SourceError as trouble:
             if trouble.cause is Cause.UNAUTHORIZED:
                 raise
@@ -111,7 +120,7 @@ class ClaudeCodeSource:
 
     async def _ask_profile(self, token: str, now: datetime) -> Profile:
         notes = DriftNotes()
-        body = await ask(self._transport, self._base_url, "/api/oauth/profile", token, now)
+        body = await self._ask("/api/oauth/profile", token, now)
         profile = profile_of(body, notes)
         if profile is None:
             raise SourceError(Cause.DRIFTED, f"the profile has changed its form ({notes.drift[-1]})")
@@ -119,6 +128,32 @@ class ClaudeCodeSource:
         self._profile_drift = tuple(notes.drift)
         self._expected_account = self._expected_account or profile.account
         return profile
+
+    async def _token(self, now: datetime) -> str:
+        """The token to use. Raises `SourceError` if there is none, without a request."""
+        login = await asyncio.to_thread(self._sign_in.store)
+        if not secret.looks_secret(login.token):  # its form is unusual, and it is hidden in logs all the same
+            secret.remember(login.token)
+        login.check(now)
+        return login.token
+
+    async def _ask(self, path: str, token: str, now: datetime) -> object:
+        """The JSON that `path` answers. Raises `SourceError` otherwise."""
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "anthropic-beta": "oauth-2025-04-20",
+            # Without this header the service answers 429 even to the first request.
+            "anthropic-version": "2023-06-01",
+            "Accept": "application/json",
+        }
+        answer = await self._transport.get(self._base_url, path, headers)
+        try:
+            return reading(answer.status, answer.headers, answer.body, now)
+        except SourceError as trouble:
+            if trouble.cause is not Cause.SCOPE:
+                raise
+            sentence = f"the token lacks the scope {READING_SCOPE}, so it may not read usage (403)"
+            raise SourceError(Cause.SCOPE, sentence) from None
 
     def _snapshot(self, now: datetime, profile: Profile | None, found: OrganizationAnswers) -> Snapshot:
         snapshot = found.snapshot(self._seat, now)
@@ -139,10 +174,8 @@ class ClaudeCodeSource:
 
     def _remarks(self, profile: Profile) -> list[str]:
         """Notes on the token's account."""
-        switched = profile.account != self._expected_account
-        troubles = (
-            ["the token belongs to another account than before: is it the right seat's?"] if switched else []
-        )
+        switched = "the token belongs to another account than before: is it the right seat's?"
+        troubles = [] if profile.account == self._expected_account else [switched]
         return troubles if profile.lapsed is None else [*troubles, profile.lapsed]
 
 

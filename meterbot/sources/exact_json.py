@@ -1,6 +1,7 @@
 """JSON with exact numbers, and with marks in place of ambiguous values."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -40,11 +41,8 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """A key that is there twice is ambiguous, so neither value is used."""
     values = dict(pairs)
     if len(values) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                values[key] = Unusable("two values")
-            seen.add(key)
+        counts = Counter(key for key, _ in pairs)
+        values |= {key: Unusable("two values") for key, count in counts.items() if count > 1}
     return values
 
 

@@ -6,27 +6,18 @@ note says where two places differ. In a shared organization `/usage` may show ev
 wins there.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
-from typing import TypeVar
 
 from meterbot.core.models import Balance, ExtraUsage, ReasonClass
-from meterbot.core.money import Money, default_exponent, plain
-from meterbot.sources.disabled_reasons import FETCH_ERROR, best_reason, known_class
+from meterbot.core.money import Money, plain
 from meterbot.sources.fields import DriftNotes, read
 from meterbot.sources.responses import Missing
-from meterbot.sources.usage_statements import (
-    StatedAmount,
-    Statement,
-    extra_usage_statement,
-    overage_statement,
-    spend_statement,
-)
-from meterbot.sources.wire import ExtraUsageShape, OverageShape
-
-_T = TypeVar("_T")
+from meterbot.sources.usage_statements import FETCH_ERROR, Scales, Statement, first, statements_of
+from meterbot.sources.wire import ExtraUsageShape, OverageShape, SpendShape
 
 _USED_FIELDS = {
     "extra_usage": "extra_usage.used_credits", "spend": "spend.used.amount_minor", "overage": "overage.used_credits",
@@ -37,6 +28,18 @@ _CAP_PATHS = {
     "overage.monthly_credit_limit", "overage.monthly_limit",
 }  # fmt: skip
 _SECTIONS = {"extra_usage", "spend", "overage"}
+
+_CLASSES = {
+    "self_selected_spend_limit_reached": ReasonClass.CAP,
+    "org_level_disabled_until": ReasonClass.CAP,  # A monthly cap was reached, despite the name.
+    "org_spend_cap_reached": ReasonClass.CAP,
+    "out_of_credits": ReasonClass.BALANCE,
+    "overage_not_provisioned": ReasonClass.NEVER_SET_UP,
+    "no_limits_configured": ReasonClass.NEVER_SET_UP,
+    "org_level_disabled": ReasonClass.ADMIN,
+    "org_service_level_disabled": ReasonClass.ADMIN,
+}
+_ADMIN_FAMILIES = re.compile("(seat_tier|member|group)_.*|.*_zero_credit_limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +68,13 @@ def metering_of(
     `team`: several people share the organization. `enterprise`: its plan is Enterprise, where null amounts are
     hidden, not zero. `usage_is_total`: an earlier reading showed that `/usage` has the organization's amounts.
     """
-    extra = None if usage is None else read(ExtraUsageShape, usage.get("extra_usage"), "extra_usage", notes)
+    bodies = usage or {}
+    extra = read(ExtraUsageShape, bodies.get("extra_usage"), "extra_usage", notes)
+    spend = read(SpendShape, bodies.get("spend"), "spend", notes)
     row = overage if isinstance(overage, OverageShape) else None
-    spend = None if usage is None else spend_statement(usage.get("spend"), notes)
-    statements = _in_order(
-        spend,
-        None if extra is None else extra_usage_statement(extra, notes),
-        None if row is None else overage_statement(row, notes),
-    )
-    scales = _Scales(statements)
-    _note_differences(statements, scales, notes)
-    compared = _is_total(statements, scales)
+    statements, scales = statements_of(spend, extra, row, notes)
+    _note_differences(statements, notes)
+    compared = _is_total(statements)
     found = compared if team else None
     # Spend between the two requests makes them differ as well; the next agreeing reading corrects it.
     total = team and (usage_is_total if found is None else found)
@@ -97,10 +96,9 @@ def metering_of(
     unsure = "currency" in result.assumed and any(path.endswith("currency") for path in notes.rejected)
     lost = unsure or _amount_rejected(result, notes)
     if not lost and _is_not_metered(result):
-        if enterprise and _says_nothing(result):
-            return Metering(None, read=False, lost=False, usage_is_total=found)
         answered = bool(statements) or (usage is not None and overage is Missing.ABSENT)
-        return Metering(None, read=answered, lost=False, usage_is_total=found)
+        hidden = enterprise and _says_nothing(result)
+        return Metering(None, read=answered and not hidden, lost=False, usage_is_total=found)
     known = result.used is not None and not unsure
     return Metering(
         result if statements else None,
@@ -110,16 +108,9 @@ def metering_of(
     )
 
 
-def _in_order(spend: Statement | None, extra: Statement | None, overage: Statement | None) -> list[Statement]:
-    order = [spend, extra, overage]
-    if spend is not None and not spend.says_something:
-        order = [extra, overage, spend]
-    return [statement for statement in order if statement is not None]
-
-
 def _merge(
     statements: Sequence[Statement],
-    scales: "_Scales",
+    scales: Scales,
     extra: ExtraUsageShape | None,
     row: OverageShape | None,
     notes: DriftNotes,
@@ -132,18 +123,18 @@ def _merge(
     cap_by = _cap_statement(statements)
     if team and differ and cap_by is not None and cap_by.cap is None:
         cap_by = None  # A member's null cap may also mean that nobody set one.
-    used = None if used_by is None else scales.money(used_by.used)
-    cap = None if cap_by is None else scales.money(cap_by.cap)
+    used = None if used_by is None else used_by.used
+    cap = None if cap_by is None else cap_by.cap
     if extra is not None and extra.spend_limit_reached and used and cap:
         _compare_flag(used, cap, notes)
-    reason = best_reason([row.disabled_reason if row else None, *(each.reason for each in statements)])
+    reason = _best_reason([row.disabled_reason if row else None, *(each.reason for each in statements)])
     return ExtraUsage(
-        enabled=_first(each.enabled for each in statements),
+        enabled=first(each.enabled for each in statements),
         used=used,
         cap=cap,
         cap_known=cap_by is not None,
         currency=used.currency if used else cap.currency if cap else scales.currency,
-        assumed=scales.assumed,
+        assumed=tuple(sorted(scales.assumed)),
         out_of_credits=row.out_of_credits if row else None,
         spend_limit_reached=extra.spend_limit_reached if extra else None,
         reason=reason,
@@ -151,7 +142,7 @@ def _merge(
         disabled_until=row.disabled_until if row else None,
         why_known=why_known and not (row and row.disabled_reason == FETCH_ERROR),
         comparable=not _is_before_discount(row, used, notes, differ=differ),
-        balance=_balance(statements, scales, shared=team),
+        balance=_balance(statements, shared=team),
         used_field=_USED_FIELDS["extra_usage" if used_by is None else used_by.place],
     )
 
@@ -162,126 +153,55 @@ def _cap_statement(statements: Sequence[Statement]) -> Statement | None:
     return decided or next((each for each in statements if each.null_cap), None)
 
 
-def _balance(statements: Sequence[Statement], scales: "_Scales", *, shared: bool) -> Balance | None:
+def _balance(statements: Sequence[Statement], *, shared: bool) -> Balance | None:
     by = next((each for each in statements if each.balance is not None), None)
-    if by is None or by.balance is None or by.balance.currency is None:
-        return None
-    amount = scales.money(by.balance)
-    return None if amount is None else Balance(amount, by.auto_reload, shared)
-
-
-class _Scales:
-    """Currencies and scales: the amount's own, else those of its siblings, else the standard's, else assumed."""
-
-    def __init__(self, statements: Iterable[Statement]) -> None:
-        statements = list(statements)
-        self.currency = _first(each.currency for each in statements)
-        self._marks: set[str] = set()
-        self._scales: dict[str | None, int] = {}
-        for statement in statements:
-            if statement.scale is not None:
-                self._scales.setdefault(statement.currency or self.currency, statement.scale)
-
-    def money(self, amount: StatedAmount | None) -> Money | None:
-        if amount is None:
-            return None
-        currency = amount.currency or self.currency
-        if currency is None:
-            currency = "USD"
-            self._marks.add("currency")
-        scale = _first(
-            [amount.scale, self._scales.get(currency), self._scales.get(None), default_exponent(currency)]
-        )
-        if scale is None:
-            scale = 2
-            self._marks.add("scale")
-        return Money(amount.minor, currency, scale)
-
-    @property
-    def assumed(self) -> tuple[str, ...]:
-        """What no body stated."""
-        return tuple(sorted(self._marks))
+    return None if by is None or by.balance is None else Balance(by.balance, by.auto_reload, shared)
 
 
 # Where the places differ.
 
 
-@dataclass(frozen=True, slots=True)
-class _Amounts:
-    """`cap` None with `cap_stated` True: there is no cap."""
-
-    used: Money | None
-    cap: Money | None
-    cap_stated: bool
+def _split(statements: Sequence[Statement]) -> tuple[list[Statement], Statement | None]:
+    """Those of `/usage`, and the overage row."""
+    usage = [each for each in statements if each.place != "overage" and not each.silent]
+    return usage, next((each for each in statements if each.place == "overage"), None)
 
 
-def _of_usage(statements: Sequence[Statement]) -> list[Statement]:
-    return [each for each in statements if each.place != "overage" and each.says_something]
-
-
-def _of_row(statements: Sequence[Statement]) -> Statement | None:
-    return next((each for each in statements if each.place == "overage"), None)
-
-
-def _first_amounts(usage: Sequence[Statement], scales: _Scales) -> _Amounts:
-    used = next((each for each in usage if each.used is not None), None)
-    cap = next((each for each in usage if each.cap is not None or each.unlimited), None)
-    return _Amounts(
-        None if used is None else scales.money(used.used),
-        None if cap is None else scales.money(cap.cap),
-        cap_stated=cap is not None,
-    )
-
-
-def _note_differences(statements: Sequence[Statement], scales: _Scales, notes: DriftNotes) -> None:
+def _note_differences(statements: Sequence[Statement], notes: DriftNotes) -> None:
     """Notes where two places differ."""
-    usage, row = _of_usage(statements), _of_row(statements)
+    usage, row = _split(statements)
+    found: list[str | None] = []
     for one, other in pairwise(usage):
-        _note_difference(
-            "cap", (one.place, scales.money(one.cap)), (other.place, scales.money(other.cap)), notes
-        )
-        _note_difference(
-            "used", (one.place, scales.money(one.used)), (other.place, scales.money(other.used)), notes
-        )
-    if row is None:
-        return
-    first, row_cap = _first_amounts(usage, scales), scales.money(row.cap)
-    if first.cap_stated and first.cap is None and row_cap is not None:
-        notes.add(f"cap: usage none, overage {plain(row_cap)}")
-    elif first.cap_stated:
-        _note_difference("cap", ("usage", first.cap), ("overage", row_cap), notes)
-    _note_difference("used", ("usage", first.used), ("overage", scales.money(row.used)), notes)
+        found.append(_difference("cap", one.place, one.cap, other.place, other.cap))
+        found.append(_difference("used", one.place, one.used, other.place, other.used))
+    if row is not None:
+        capped = next((each for each in usage if each.cap is not None or each.unlimited), None)
+        if capped is not None and capped.cap is None and row.cap is not None:
+            found.append(f"cap: usage none, overage {plain(row.cap)}")
+        elif capped is not None:
+            found.append(_difference("cap", "usage", capped.cap, "overage", row.cap))
+        found.append(_difference("used", "usage", first(each.used for each in usage), "overage", row.used))
+    for note in filter(None, found):
+        notes.add(note)
 
 
-def _is_total(statements: Sequence[Statement], scales: _Scales) -> bool | None:
+def _is_total(statements: Sequence[Statement]) -> bool | None:
     """Whether `/usage` may have the organization's amounts: True if it and the row differ in the amount used, False if
     they agree in the cap and in money that was used. None if neither is shown: an amount of 0 is the same for the
     member and the organization."""
-    row = _of_row(statements)
-    if row is None:
+    usage, row = _split(statements)
+    used, cap = first(each.used for each in usage), first(each.cap for each in usage)
+    if row is None or row.used is None or used is None:
         return None
-    usage, used = _first_amounts(_of_usage(statements), scales), scales.money(row.used)
-    if usage.used is None or used is None:
-        return None
-    if _difference("used", ("usage", usage.used), ("overage", used)) is not None:
+    if _difference("used", "usage", used, "overage", row.used) is not None:
         return True
-    return False if usage.used.minor > 0 and usage.cap == scales.money(row.cap) else None
+    return False if used.minor > 0 and cap == row.cap else None
 
 
-def _note_difference(
-    what: str, one: tuple[str, Money | None], other: tuple[str, Money | None], notes: DriftNotes
-) -> None:
-    (here, a), (there, b) = one, other
-    if a is None or b is None:
-        return
-    difference = _difference(what, (here, a), (there, b))
-    if difference is not None:
-        notes.add(difference)
-
-
-def _difference(what: str, one: tuple[str, Money], other: tuple[str, Money]) -> str | None:
+def _difference(what: str, here: str, a: Money | None, there: str, b: Money | None) -> str | None:
     """Less than one minor unit in `used` is rounding: some places have fractions."""
-    (here, a), (there, b) = one, other
+    if a is None or b is None:
+        return None
     if a.currency != b.currency:
         return f"currency: {here} {a.currency}, {there} {b.currency}"
     gap = abs(a.major - b.major)
@@ -302,7 +222,7 @@ def _compare_flag(used: Money, cap: Money, notes: DriftNotes) -> None:
 
 
 def _class_of(reason: str | None, extra: ExtraUsageShape | None) -> ReasonClass | None:
-    known = known_class(reason)
+    known = _known_class(reason)
     if known is not None:
         return known
     if extra is not None and extra.user_disabled:
@@ -357,5 +277,15 @@ def _amount_rejected(extra: ExtraUsage, notes: DriftNotes) -> bool:
     return not notes.rejected.isdisjoint(paths)
 
 
-def _first(values: Iterable[_T | None]) -> _T | None:
-    return next((value for value in values if value is not None), None)
+def _known_class(reason: str | None) -> ReasonClass | None:
+    """None for a reason that is not listed: it is then shown as it is."""
+    if reason is None:
+        return None
+    return _CLASSES.get(reason) or (ReasonClass.ADMIN if _ADMIN_FAMILIES.fullmatch(reason) else None)
+
+
+def _best_reason(reasons: Sequence[str | None]) -> str | None:
+    """The first reason whose class is known, else the first one."""
+    stated = [reason for reason in reasons if reason is not None]
+    listed = [reason for reason in stated if _known_class(reason) is not None]
+    return next(iter([*listed, *stated]), None)

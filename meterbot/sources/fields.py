@@ -25,6 +25,8 @@ _MOST_DIGITS = 28  # what arithmetic on decimals keeps without being told to
 _MOST_PLACES = 18
 _YEARS = range(2000, 2101)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ANOTHER = "another text"
+_KINDS = {bool: "a boolean", Decimal: "a number", str: "a string", list: "a list", dict: "an object"}
 
 _DIGITS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,18})?")
@@ -33,6 +35,7 @@ _INSTANT = re.compile(
     _DAY.pattern + r"[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:?[0-9]{2})", re.IGNORECASE
 )
 _EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,190}")
+_CURRENCY = re.compile("[A-Za-z]{3}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -52,6 +55,10 @@ class DriftNotes:
         self.rejected.add(path)
         self.add(f"{path}: expected {expected}, got {found}")
 
+    def worst(self) -> str:
+        """The first note about a rejected field."""
+        return next((note for note in self.drift if note.partition(":")[0] in self.rejected), self.drift[0])
+
 
 class Shape(BaseModel):
     """A section of a body. Null and missing are both None; `model_fields_set` distinguishes them."""
@@ -62,19 +69,8 @@ class Shape(BaseModel):
 AnyShape = TypeVar("AnyShape", bound=Shape)
 
 
-@dataclass(frozen=True, slots=True)
-class _FieldPath:
-    path: str
-    notes: DriftNotes
-
-
 class _WrongError(Exception):
-    """A value of the wrong type."""
-
-    def __init__(self, expected: str, found: str) -> None:
-        super().__init__(expected)
-        self.expected = expected
-        self.found = found
+    """A value of the wrong type. Its text, if it has one, says more than the kind of the value."""
 
 
 def read(shape: type[AnyShape], value: object, path: str, notes: DriftNotes) -> AnyShape | None:
@@ -84,21 +80,38 @@ def read(shape: type[AnyShape], value: object, path: str, notes: DriftNotes) -> 
     if not isinstance(value, dict):
         notes.reject(path, "an object", kind(value))
         return None
-    return shape.model_validate(value, context=_FieldPath(path, notes))
+    return shape.model_validate(value, context=(path, notes))
+
+
+def section(shape: type[AnyShape], value: object, path: str, notes: DriftNotes) -> AnyShape | None:
+    """The same for a section that must be there."""
+    if value is None:
+        notes.reject(path, "an object", "null")
+    return read(shape, value, path, notes)
+
+
+def elements(value: object, path: str, notes: DriftNotes) -> list[tuple[str, object]]:
+    """The elements of the list at `path`, each with its own path; none if it is null or no list (then with a note)."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        notes.reject(path, "a list", kind(value))
+        return []
+    return [(f"{path}[{place}]", element) for place, element in enumerate(value)]
+
+
+def note_missing(shape: Shape, field: str, path: str, expected: str, notes: DriftNotes) -> None:
+    """Notes a field that cannot be used; one of the wrong type was noted when it was read."""
+    if f"{path}.{field}" not in notes.rejected:
+        found = kind(getattr(shape, field)) if field in shape.model_fields_set else "nothing"
+        notes.reject(f"{path}.{field}", expected, found)
 
 
 def kind(value: object) -> str:
     """The kind of a JSON value, in words."""
     if isinstance(value, Unusable):
         return value.what
-    names: dict[type, str] = {
-        bool: "a boolean",
-        Decimal: "a number",
-        str: "a string",
-        list: "a list",
-        dict: "an object",
-    }
-    return names.get(type(value), "null")
+    return _KINDS.get(type(value), "null")
 
 
 def printable(text: str) -> str | None:
@@ -109,114 +122,121 @@ def printable(text: str) -> str | None:
     return secret.hide(shown).strip()[:_LONGEST_TEXT] or None
 
 
-def uuid(value: object) -> str | None:
-    """The value in lower case if it is a UUID and nothing else."""
-    return value.lower() if isinstance(value, str) and _UUID.fullmatch(value) else None
-
-
-def _tolerant(convert: Callable[[Any, Callable[[str], None]], object]) -> PlainValidator:
+def _tolerant(expected: str, convert: Callable[[Any, ValidationInfo], object]) -> PlainValidator:
     """A field that is None if `convert` rejects the value; `convert` may also note what it corrected."""
 
     def validate(value: object, info: ValidationInfo) -> object:
         if value is None:
             return None
         try:
-            return convert(value, lambda note: _place(info).notes.add(f"{_path(info)}: {note}"))
+            return convert(value, info)
         except _WrongError as wrong:
-            _place(info).notes.reject(_path(info), wrong.expected, wrong.found)
+            path, notes = _place(info)
+            notes.reject(path, expected, str(wrong) or kind(value))
             return None
 
     return PlainValidator(validate)
 
 
-def _place(info: ValidationInfo) -> _FieldPath:
-    return cast("_FieldPath", info.context)
+def nested(shape: type[Shape]) -> PlainValidator:
+    """A field that is a section of its own."""
+
+    def validate(value: object, info: ValidationInfo) -> Shape | None:
+        return read(shape, value, *_place(info))
+
+    return PlainValidator(validate)
 
 
-def _path(info: ValidationInfo) -> str:
-    return f"{_place(info).path}.{info.field_name}"
+def _forgive(info: ValidationInfo, expected: str, found: str) -> None:
+    path, notes = _place(info)
+    notes.add(f"{path}: expected {expected}, got {found}")
 
 
-def _number(value: object, forgive: Callable[[str], None]) -> Decimal:
+def _place(info: ValidationInfo) -> tuple[str, DriftNotes]:
+    """The field's path, and the notes of this reading."""
+    path, notes = cast("tuple[str, DriftNotes]", info.context)
+    return f"{path}.{info.field_name}", notes
+
+
+def _matching(pattern: re.Pattern[str], value: object) -> str:
+    """A text of this form."""
+    if not isinstance(value, str):
+        raise _WrongError
+    if not pattern.fullmatch(value):
+        raise _WrongError(_ANOTHER)
+    return value
+
+
+def _number(value: object, info: ValidationInfo) -> Decimal:
     if isinstance(value, str) and _DIGITS.fullmatch(value):
-        forgive("expected a number, got a string")
+        _forgive(info, "a number", "a string")
         value = Decimal(value)
     if not isinstance(value, Decimal):
-        raise _WrongError("a number", kind(value))
+        raise _WrongError
     if value < 0:
-        raise _WrongError("a number", "a negative one")
+        raise _WrongError("a negative one")
     if value > LARGEST_MINOR:
-        raise _WrongError("a number", "an absurdly large one")
+        raise _WrongError("an absurdly large one")
     _, digits, places = value.as_tuple()
     if len(digits) > _MOST_DIGITS or not isinstance(places, int) or places < -_MOST_PLACES:
-        raise _WrongError("a number", "one with too many digits")
+        raise _WrongError("one with too many digits")
     return value.copy_abs()  # -0.0 is zero
 
 
-def _amount(value: object, forgive: Callable[[str], None]) -> Decimal:
+def _amount(value: object, info: ValidationInfo) -> Decimal:
     """Amounts that are sent as strings: `"12345.00"`."""
     if isinstance(value, str):
-        if not _AMOUNT.fullmatch(value):
-            raise _WrongError("an amount", "another text")
-        return _number(Decimal(value), forgive)
+        return _number(Decimal(_matching(_AMOUNT, value)), info)
     if isinstance(value, Decimal):
-        forgive("expected a string, got a number")
-    return _number(value, forgive)
+        _forgive(info, "a string", "a number")
+    return _number(value, info)
 
 
-def _scale(value: object, forgive: Callable[[str], None]) -> int:
-    number = _number(value, forgive)
+def _scale(value: object, info: ValidationInfo) -> int:
+    number = _number(value, info)
     if number > 6 or number != int(number):
-        raise _WrongError("a number of decimals", "another number")
+        raise _WrongError("another number")
     return int(number)
 
 
-def _flag(value: object, _: Callable[[str], None]) -> bool:
+def _flag(value: object, _: ValidationInfo) -> bool:
     if not isinstance(value, bool):
-        raise _WrongError("true or false", kind(value))
+        raise _WrongError
     return value
 
 
-def _text(value: object, _: Callable[[str], None]) -> str | None:
+def _text(value: object, _: ValidationInfo) -> str | None:
     if not isinstance(value, str):
-        raise _WrongError("a string", kind(value))
+        raise _WrongError
     return printable(value)
 
 
-def _email(value: object, _: Callable[[str], None]) -> str:
+def _email(value: object, _: ValidationInfo) -> str:
     """Personal, and shown only on request; addresses in all other texts are hidden."""
-    if not isinstance(value, str):
-        raise _WrongError("an e-mail address", kind(value))
-    if not _EMAIL.fullmatch(value) or not value.isprintable() or secret.looks_secret(value):
-        raise _WrongError("an e-mail address", "another text")
-    return value
+    address = _matching(_EMAIL, value)
+    if not address.isprintable() or secret.looks_secret(address):
+        raise _WrongError(_ANOTHER)
+    return address
 
 
-def _currency(value: object, _: Callable[[str], None]) -> str:
-    if not isinstance(value, str):
-        raise _WrongError("a currency code", kind(value))
-    if not re.fullmatch("[A-Za-z]{3}", value):
-        raise _WrongError("a currency code", "another text")
-    return value.upper()
+def _currency(value: object, _: ValidationInfo) -> str:
+    return _matching(_CURRENCY, value).upper()
 
 
-def _identity(value: object, _: Callable[[str], None]) -> str:
-    known = uuid(value)
-    if known is None:
-        raise _WrongError("a UUID", "another text" if isinstance(value, str) else kind(value))
-    return known
+def _identity(value: object, _: ValidationInfo) -> str:
+    return _matching(_UUID, value).lower()
 
 
-def _instant(value: object, forgive: Callable[[str], None]) -> datetime:
+def _instant(value: object, info: ValidationInfo) -> datetime:
     """RFC 3339 with any offset, or seconds since 1970."""
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
         return _rfc3339(value)
     if not isinstance(value, Decimal | str):
-        raise _WrongError("a time", kind(value))
+        raise _WrongError
     try:
-        return _sane(_EPOCH + timedelta(seconds=float(_number(value, forgive))))
+        return _sane(_EPOCH + timedelta(seconds=float(_number(value, info))))
     except (OverflowError, _WrongError):
-        raise _WrongError("a time", "a number far from any") from None
+        raise _WrongError("a number far from any") from None
 
 
 @lru_cache(maxsize=1024)  # a window has the same end in every reading
@@ -226,48 +246,47 @@ def _rfc3339(text: str) -> datetime:
             return _sane(datetime.fromisoformat(text.upper()).astimezone(UTC))
     except ValueError:
         pass  # the right form, but no such time: said below like any other text
-    raise _WrongError("a time", "another text")
+    raise _WrongError(_ANOTHER)
 
 
 def _sane(moment: datetime) -> datetime:
     if moment.year not in _YEARS:
-        raise _WrongError("a time", "one far away")
+        raise _WrongError("one far away")
     return moment
 
 
-def _day(value: object, forgive: Callable[[str], None]) -> date:
+def _day(value: object, info: ValidationInfo) -> date:
     """A calendar day. It is no instant, so no time zone applies to it."""
-    if not isinstance(value, str):
-        raise _WrongError("a day", kind(value))
-    if _INSTANT.fullmatch(value):
-        forgive("expected a day, got a time")
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        _forgive(info, "a day", "a time")
         value = value[:10]
     try:
-        if _DAY.fullmatch(value) and int(value[:4]) in _YEARS:
-            return date.fromisoformat(value)
-    except ValueError:
-        pass  # the right form, but no such day: said below like any other text
-    raise _WrongError("a day", "another text")
+        day = date.fromisoformat(_matching(_DAY, value))
+    except ValueError:  # the right form, but no such day
+        raise _WrongError(_ANOTHER) from None
+    if day.year not in _YEARS:
+        raise _WrongError(_ANOTHER)
+    return day
 
 
-def _day_or_instant(value: object, forgive: Callable[[str], None]) -> date:
+def _day_or_instant(value: object, info: ValidationInfo) -> date:
     """For fields that are sometimes a day and sometimes a time: the UTC day."""
     if isinstance(value, str) and _DAY.fullmatch(value):
-        return _day(value, forgive)
-    return _instant(value, forgive).date()
+        return _day(value, info)
+    return _instant(value, info).date()
 
 
-Number = Annotated[Decimal | None, _tolerant(_number)]
+Number = Annotated[Decimal | None, _tolerant("a number", _number)]
 """0 to 10^12, exact."""
-AmountText = Annotated[Decimal | None, _tolerant(_amount)]
+AmountText = Annotated[Decimal | None, _tolerant("an amount", _amount)]
 """The same, sent as a string of digits."""
-Scale = Annotated[int | None, _tolerant(_scale)]
+Scale = Annotated[int | None, _tolerant("a number of decimals", _scale)]
 """The number of decimals of a currency's minor unit."""
-Flag = Annotated[bool | None, _tolerant(_flag)]
-Text = Annotated[str | None, _tolerant(_text)]
-Email = Annotated[str | None, _tolerant(_email)]
-Currency = Annotated[str | None, _tolerant(_currency)]
-Identity = Annotated[str | None, _tolerant(_identity)]
-Instant = Annotated[datetime | None, _tolerant(_instant)]
-Day = Annotated[date | None, _tolerant(_day)]
-DayOrInstant = Annotated[date | None, _tolerant(_day_or_instant)]
+Flag = Annotated[bool | None, _tolerant("true or false", _flag)]
+Text = Annotated[str | None, _tolerant("a string", _text)]
+Email = Annotated[str | None, _tolerant("an e-mail address", _email)]
+Currency = Annotated[str | None, _tolerant("a currency code", _currency)]
+Identity = Annotated[str | None, _tolerant("a UUID", _identity)]
+Instant = Annotated[datetime | None, _tolerant("a time", _instant)]
+Day = Annotated[date | None, _tolerant("a day", _day)]
+DayOrInstant = Annotated[date | None, _tolerant("a day or a time", _day_or_instant)]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
+    AliasPath,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -18,8 +19,7 @@ from pydantic import (
 
 from meterbot.rules.pull_requests import LISTED_COMMITS, Commit, Merged
 from meterbot.sources import CommitsUnreadError, UnusableHookError
-from meterbot.sources.allowed_requests import REPOSITORY, ForbiddenRequestError
-from meterbot.sources.http_client import HttpClient, HttpResponse
+from meterbot.sources.http_client import REPOSITORY, ForbiddenRequestError, HttpClient, HttpResponse
 from meterbot.sources.responses import LONGEST_WAIT, SourceError, retry_after
 
 _PER_PAGE, _MOST_PAGES = 100, 3
@@ -52,50 +52,29 @@ class _Shape(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
-class _User(_Shape):
-    login: _Login
-
-
-class _PullRequest(_Shape):
-    number: Annotated[int, Field(gt=0, lt=2**31)]
-    merged: bool | None = None
-    merge_commit_sha: _Sha | None = None
-    created_at: _Instant
-    merged_at: _Instant | None = None
-    user: _User | None = None
-
-
-class _RepositoryShape(_Shape):
-    full_name: _Repository
-
-
 class _Action(_Shape):
     action: str
 
 
 class _Hook(_Shape):
-    pull_request: _PullRequest
-    repository: _RepositoryShape
+    """A hook about a pull request."""
 
-
-class _Signature(_Shape):
-    date: AwareDatetime | None = None
-
-
-class _GitCommit(_Shape):
-    author: _Signature | None = None
-    committer: _Signature | None = None
-
-
-class _Author(_Shape):
-    """An empty object if GitHub knows no account for a commit's e-mail address."""
-
-    login: _Login | None = None
+    repository: _Repository = Field(validation_alias=AliasPath("repository", "full_name"))
+    number: int = Field(gt=0, lt=2**31, validation_alias=AliasPath("pull_request", "number"))
+    merged: bool | None = Field(None, validation_alias=AliasPath("pull_request", "merged"))
+    merge_commit: _Sha | None = Field(None, validation_alias=AliasPath("pull_request", "merge_commit_sha"))
+    created_at: _Instant = Field(validation_alias=AliasPath("pull_request", "created_at"))
+    merged_at: _Instant | None = Field(None, validation_alias=AliasPath("pull_request", "merged_at"))
+    author: _Login | None = Field(None, validation_alias=AliasPath("pull_request", "user", "login"))
 
 
 class _Listed(_Shape):
-    commit: _GitCommit
-    author: _Author | None = None
+    """A commit. GitHub may know no account for its e-mail address."""
+
+    commit: dict[str, object]
+    authored: AwareDatetime | None = Field(None, validation_alias=AliasPath("commit", "author", "date"))
+    committed: AwareDatetime | None = Field(None, validation_alias=AliasPath("commit", "committer", "date"))
+    login: _Login | None = Field(None, validation_alias=AliasPath("author", "login"))
 
 
 _PAGE: TypeAdapter[list[_Listed]] = TypeAdapter(list[_Listed], config=ConfigDict(defer_build=True))
@@ -111,20 +90,19 @@ def read_hook(event: str, document: bytes) -> Merged | str:
         hook = _Hook.model_validate_json(document)
     except ValidationError as error:
         raise UnusableHookError(_sentence(error)) from None
-    pull = hook.pull_request
-    if not pull.merged:
+    if not hook.merged:
         return "the pull request was closed without being merged"
-    if pull.merged_at is None or pull.merge_commit_sha is None:
+    if hook.merged_at is None or hook.merge_commit is None:
         raise UnusableHookError("pull_request is merged, and does not say when or as which commit")
-    if pull.user is None:
+    if hook.author is None:
         return "its author's account does not exist any more"
     return Merged(
-        repo=hook.repository.full_name,
-        number=pull.number,
-        merge=pull.merge_commit_sha,
-        author=pull.user.login,
-        opened_at=pull.created_at,
-        merged_at=pull.merged_at,
+        repo=hook.repository,
+        number=hook.number,
+        merge=hook.merge_commit,
+        author=hook.author,
+        opened_at=hook.created_at,
+        merged_at=hook.merged_at,
     )
 
 
@@ -149,9 +127,6 @@ class GitHub:
         }
         self._rests_until: datetime | None = None
 
-    def __repr__(self) -> str:
-        return "GitHub(…)"
-
     async def commits(self, merged: Merged, now: datetime) -> Sequence[Commit]:
         """A `CommitReader`."""
         found: list[_Listed] = []
@@ -172,7 +147,7 @@ class GitHub:
             raise CommitsUnreadError(f"GitHub: {trouble.sentence}", trouble.retry_after) from None
         except ForbiddenRequestError as problem:
             raise CommitsUnreadError(f"GitHub was not asked: {problem}") from None
-        self._heed_limit(answer, now)
+        self._note_limit(answer, now)
         if answer.status != 200:
             raise _refused(answer, retry_after(answer.headers.get("retry-after"), now) or self._rest(now))
         try:
@@ -186,7 +161,7 @@ class GitHub:
             return None
         return (self._rests_until - now).total_seconds()
 
-    def _heed_limit(self, answer: HttpResponse, now: datetime) -> None:
+    def _note_limit(self, answer: HttpResponse, now: datetime) -> None:
         reset = answer.headers.get("x-ratelimit-reset", "")
         if answer.headers.get("x-ratelimit-remaining") == "0" and re.fullmatch(r"[0-9]{9,11}", reset):
             wait = min(max(int(reset) - now.timestamp(), 0.0), LONGEST_WAIT)
@@ -207,13 +182,10 @@ def _refused(answer: HttpResponse, wait: float | None) -> CommitsUnreadError:
 
 def _commit(listed: _Listed) -> Commit | None:
     """None without a date. git keeps two dates: if one is missing or absurd, the other is used."""
-    author, committer = _dated(listed.commit.author), _dated(listed.commit.committer)
+    author, committer = _utc(listed.authored), _utc(listed.committed)
     authored, committed = author or committer, committer or author
-    if authored is None or committed is None:
-        return None
-    return Commit(None if listed.author is None else listed.author.login, authored, committed)
+    return None if authored is None or committed is None else Commit(listed.login, authored, committed)
 
 
-def _dated(signature: _Signature | None) -> datetime | None:
-    date = None if signature is None else signature.date
+def _utc(date: datetime | None) -> datetime | None:
     return date.astimezone(UTC) if date is not None and date.year in _YEARS else None

@@ -1,10 +1,12 @@
-"""The HTTP client of the whole bot: httpx over aiohttp. It only sends GET."""
+"""The HTTP client of the whole bot: httpx over aiohttp. It sends only GET, and only to the paths that are allowed here:
+the same addresses also accept writes."""
 
 import asyncio
+import re
 import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Self
 
@@ -14,17 +16,40 @@ from httpx_aiohttp import AiohttpTransport
 
 from meterbot import __version__
 from meterbot.core.proxies import proxy_for
-from meterbot.sources.allowed_requests import check_request
 from meterbot.sources.responses import Cause, SourceError
 
 _HEADERS = {"User-Agent": f"meterbot/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}
 _NO_BODY = httpx.ByteStream(b"")
 _CONNECT_SECONDS = 10.0
+_NOT_GZIP = "the response is not valid gzip"
 _LONGEST_HEADER_LINE = 65_536  # Security headers and cookies can exceed aiohttp's limit of 8 KiB.
+
+_ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_MIDNIGHT = f"{_DAY}T00:00:00Z"
+_PAGE = "(&page=([0-9A-Za-z_.~-]|%[0-9A-F]{2}){1,600})?"
+REPOSITORY = "[0-9A-Za-z_.-]{1,100}/[0-9A-Za-z_.-]{1,100}"
+"""GitHub's `owner/name`."""
+
+_ALLOWED_PATH = re.compile(
+    "/api/account"
+    f"|/api/organizations/{_ID}/(usage|overage_spend_limit(\\?account_uuid={_ID})?|subscription_details"
+    "|prepaid/credits)"
+    "|/api/oauth/(usage|profile)"
+    f"|/v1/organizations/(me|cost_report\\?starting_at={_MIDNIGHT}&ending_at={_MIDNIGHT}&bucket_width=1d&limit=31{_PAGE}"
+    f"|usage_report/claude_code\\?starting_at={_DAY}&limit=1000{_PAGE}"
+    f"|spend_limits/effective\\?limit=100{_PAGE})"
+    f"|/repos/{REPOSITORY}/pulls/[1-9][0-9]{{0,9}}/commits\\?per_page=100&page=[1-3]"
+)
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 OnHeaders = Callable[[int, httpx.Headers], Awaitable[None] | None]
 """Called with status and headers before the body is read. What it returns is awaited before that, too; the deadline
 does not run meanwhile."""
+
+
+class ForbiddenRequestError(ValueError):
+    """A request that meterbot must not send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +57,8 @@ class HttpResponse:
     """`body` is decompressed. Headers and body come from outside and may contain secrets."""
 
     status: int
-    headers: httpx.Headers
-    body: bytes
-
-    def __repr__(self) -> str:
-        return f"HttpResponse({self.status}, {len(self.body)} bytes)"
+    headers: httpx.Headers = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class HttpClient:
@@ -78,7 +100,7 @@ class HttpClient:
     ) -> HttpResponse:
         """The response to `GET base + path`, whatever its status. Raises `ForbiddenRequestError` for a request that
         must not be sent, `SourceError` if there is no complete response."""
-        check_request(path, headers)
+        _check(path, headers)
         return await self._fetch(base, path, headers, on_headers)
 
     async def ping(self, url: str) -> int:
@@ -123,17 +145,22 @@ class HttpClient:
             return b""
 
     async def _decompressed(self, response: httpx.Response) -> bytes:
-        gzip, body = _gzip(response.headers.get("content-encoding", "")), bytearray()
+        compressed = _is_gzip(response.headers.get("content-encoding", ""))
+        gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if compressed else None
+        body, begun = bytearray(), False
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - the transport makes no other
         try:
             async for chunk in response.stream:
+                begun = True
                 body += gzip.decompress(chunk, self._largest + 1 - len(body)) if gzip else chunk
                 if len(body) > self._largest:
                     raise SourceError(Cause.DRIFTED, f"the response is larger than {self._largest} bytes")
-            if gzip:
-                gzip.end()
+                if gzip and gzip.unused_data:
+                    break  # With each further chunk, zlib would copy all of it.
         except zlib.error:
-            raise SourceError(Cause.UNREADABLE, "the response is not valid gzip") from None
+            raise SourceError(Cause.UNREADABLE, _NOT_GZIP) from None
+        if gzip and (gzip.unused_data or (begun and not gzip.eof)):  # An empty body is complete, too.
+            raise SourceError(Cause.UNREADABLE, _NOT_GZIP)
         return bytes(body)
 
     def _route(self, base: str) -> AiohttpTransport:
@@ -157,34 +184,22 @@ class HttpClient:
         )
 
 
-class _Gzip:
-    """Decompresses a body of one gzip member. Raises `zlib.error`."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        self._begun = False
-
-    def decompress(self, chunk: bytes, most: int) -> bytes:
-        """At most so many bytes."""
-        self._begun = True
-        decompressed = self._member.decompress(chunk, most)
-        if self._member.unused_data:  # With each further chunk, zlib would copy all of it.
-            raise zlib.error("there are bytes after the end")
-        return decompressed
-
-    def end(self) -> None:
-        """Call this after the last chunk. An empty body is complete, too."""
-        if self._begun and not self._member.eof:
-            raise zlib.error("the end is missing")
+def _check(path: str, headers: Mapping[str, str]) -> None:
+    """Raises `ForbiddenRequestError` for a path that is not on the list, or a header that could contain another
+    header."""
+    if not _ALLOWED_PATH.fullmatch(path):
+        raise ForbiddenRequestError("meterbot does not read this path")
+    if not all(_HEADER_VALUE.fullmatch(value) for value in headers.values()):
+        raise ForbiddenRequestError("a header contains characters that no header has")
 
 
-def _gzip(encoding: str) -> _Gzip | None:
-    """What decompresses the body; None if it is not compressed."""
+def _is_gzip(encoding: str) -> bool:
+    """Whether the body is one gzip member; else it is not compressed."""
     match encoding.strip().lower():
         case "" | "identity":
-            return None
+            return False
         case "gzip" | "x-gzip":
-            return _Gzip()
+            return True
     # Several encodings in a row multiply the size of a chunk.
     raise SourceError(Cause.UNREADABLE, "the response is compressed in a way meterbot did not ask for")
 

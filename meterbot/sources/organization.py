@@ -7,12 +7,11 @@ from datetime import datetime
 from meterbot.core.log import get_logger
 from meterbot.core.models import Health, Seat, Snapshot, Window
 from meterbot.sources.account import Organization
-from meterbot.sources.balance import balance_of
+from meterbot.sources.billing import Billing, balance_of, billing_of
 from meterbot.sources.extra_usage import Metering, metering_of
 from meterbot.sources.fields import DriftNotes, kind
 from meterbot.sources.responses import Cause, Missing, SourceError
 from meterbot.sources.session import Session
-from meterbot.sources.subscription import Billing, billing_of
 from meterbot.sources.usage_statements import overage_row
 from meterbot.sources.windows import is_window, windows_lost, windows_of
 from meterbot.sources.wire import OverageShape
@@ -71,45 +70,86 @@ class OrganizationAnswers:
         )
 
 
-async def read_organization(
-    session: Session,
-    organization: Organization,
-    account: str | None,
-    now: datetime,
-    *,
-    balance: bool,
-    usage_is_total: bool,
-) -> OrganizationAnswers:
-    """Reads each part on its own: what one answer lacks does not affect the others. `account` is the seat's account
-    UUID; `balance` says whether the prepaid credits are due to be read, `usage_is_total` whether an earlier
-    `/usage` had the organization's amounts."""
-    answers = OrganizationAnswers()
-    at = f"/api/organizations/{organization.uuid}"
-    try:
-        usage = parse_usage(await session.get(f"{at}/usage", now), answers)
-    except SourceError as trouble:
-        answers.trouble = trouble
-        answers.errors.append(f"usage: {trouble.sentence}")
-        answers.distrusts_account = trouble.cause in {Cause.SESSION, Cause.DENIED}
+@dataclass(frozen=True, slots=True)
+class OrganizationReader:
+    """Reads each part on its own: what one answer lacks does not affect the others. `account`: the UUID of the seat's
+    account."""
+
+    session: Session
+    organization: Organization
+    account: str | None
+    now: datetime
+    answers: OrganizationAnswers = field(default_factory=OrganizationAnswers)
+
+    async def read(self, *, balance: bool, usage_is_total: bool) -> OrganizationAnswers:
+        """`balance`: the prepaid credits are due to be read. `usage_is_total`: an earlier `/usage` had the
+        organization's amounts."""
+        answers, organization = self.answers, self.organization
+        try:
+            usage = parse_usage(await self._get("usage"), answers)
+        except SourceError as trouble:
+            answers.trouble = trouble
+            answers.errors.append(f"usage: {trouble.sentence}")
+            answers.distrusts_account = trouble.cause in {Cause.SESSION, Cause.DENIED}
+            return answers
+        answers.metering = metering_of(
+            usage,
+            await self._overage(),
+            answers.notes,
+            team=organization.team,
+            enterprise=organization.tier == "enterprise",
+            usage_is_total=usage_is_total,
+        )
+        if not answers.ended:
+            body = await self._optional("subscription_details", "subscription")
+            if body is not Missing.FAILED:
+                answers.billing = billing_of(None if body is Missing.ABSENT else body, answers.notes)
+        if balance and not answers.ended:
+            await self._balance()
+        conclude(answers)
         return answers
-    overage = await _overage(session, organization, account, now, answers)
-    enterprise = organization.tier == "enterprise"
-    answers.metering = metering_of(
-        usage,
-        overage,
-        answers.notes,
-        team=organization.team,
-        enterprise=enterprise,
-        usage_is_total=usage_is_total,
-    )
-    if not answers.ended:
-        body = await _optional(session, f"{at}/subscription_details", "subscription", now, answers)
-        if body is not Missing.FAILED:
-            answers.billing = billing_of(None if body is Missing.ABSENT else body, answers.notes)
-    if balance and not answers.ended:
-        await _balance(session, organization, f"{at}/prepaid/credits", now, answers)
-    conclude(answers)
-    return answers
+
+    async def _overage(self) -> OverageShape | Missing:
+        path, organization = "overage_spend_limit", self.organization
+        if organization.team:
+            if self.account is None:
+                self.answers.errors.append("overage: not asked for, as the account's id is unknown")
+                return Missing.FAILED
+            path += f"?account_uuid={self.account}"  # Without it the row would be the whole organization's.
+        body = await self._optional(path, "overage")
+        if isinstance(body, Missing):
+            return body
+        return overage_row(
+            body, self.answers.notes, account=self.account, org=organization.uuid, team=organization.team
+        )
+
+    async def _balance(self) -> None:
+        """Reads the prepaid credits if extra usage is metered and `/usage` does not contain them. A refusal is an
+        answer, too: most members of an organization may not see its billing."""
+        metering = self.answers.metering
+        if metering.extra is None or metering.extra.balance is not None:
+            return
+        body = await self._optional("prepaid/credits", "credits", denied_is_absent=True)
+        if not isinstance(body, Missing):
+            balance = balance_of(body, self.answers.notes, shared=self.organization.team)
+            self.answers.metering = replace(metering, extra=replace(metering.extra, balance=balance))
+
+    async def _optional(self, path: str, part: str, *, denied_is_absent: bool = False) -> object:
+        """The body of an optional answer, or why there is none. A failure other than 404 is recorded, and ends the
+        reading if it concerns the session."""
+        try:
+            return await self._get(path)
+        except SourceError as trouble:
+            if trouble.cause is Cause.ABSENT or (denied_is_absent and trouble.cause is Cause.DENIED):
+                return Missing.ABSENT
+            self.answers.errors.append(f"{part}: {trouble.sentence}")
+            self.answers.distrusts_account |= trouble.cause in {Cause.UNAUTHORIZED, Cause.SESSION}
+            if trouble.cause in _OF_THE_SESSION:
+                self.answers.trouble = trouble
+            return Missing.FAILED
+
+    async def _get(self, path: str) -> object:
+        return await self.session.get(f"/api/organizations/{self.organization.uuid}/{path}", self.now)
 
 
 def conclude(answers: OrganizationAnswers) -> None:
@@ -117,9 +157,8 @@ def conclude(answers: OrganizationAnswers) -> None:
     if not answers.metering.read and not answers.metering.lost:
         answers.errors.append(NO_AMOUNT)
     if answers.trouble is None and (not answers.windows_read or answers.metering.lost):
-        answers.trouble = SourceError(
-            Cause.DRIFTED, f"an answer has changed its form ({worst(answers.notes)})"
-        )
+        sentence = f"an answer has changed its form ({answers.notes.worst()})"
+        answers.trouble = SourceError(Cause.DRIFTED, sentence)
 
 
 def parse_usage(value: object, answers: OrganizationAnswers) -> dict[str, object] | None:
@@ -136,18 +175,12 @@ def parse_usage(value: object, answers: OrganizationAnswers) -> dict[str, object
     return value
 
 
-class UnknownKeysLog:
-    """New keys appear without notice and are ignored; each is logged once, for the developers."""
-
-    def __init__(self, seat: str) -> None:
-        self._seat = seat
-        self._listed: set[str] = set()
-
-    def note(self, keys: list[str]) -> None:
-        new = [key for key in keys if key not in self._listed][: _MOST_LISTED - len(self._listed)]
-        if new:
-            self._listed.update(new)
-            log.info("an answer has unknown keys", seat=self._seat, keys=new)
+def log_unknown(keys: list[str], listed: set[str], seat: str) -> None:
+    """New keys appear without notice and are ignored; each is `listed` once, for the developers."""
+    new = [key for key in keys if key not in listed][: _MOST_LISTED - len(listed)]
+    if new:
+        listed.update(new)
+        log.info("an answer has unknown keys", seat=seat, keys=new)
 
 
 def _is_known(key: str) -> bool:
@@ -156,65 +189,3 @@ def _is_known(key: str) -> bool:
 
 def _is_presentable(key: str) -> bool:
     return len(key) <= 40 and key.isascii() and key.isidentifier()
-
-
-async def _overage(
-    session: Session,
-    organization: Organization,
-    account: str | None,
-    now: datetime,
-    answers: OrganizationAnswers,
-) -> OverageShape | Missing:
-    path = f"/api/organizations/{organization.uuid}/overage_spend_limit"
-    if organization.team:
-        if account is None:
-            answers.errors.append("overage: not asked for, as the account's id is unknown")
-            return Missing.FAILED
-        path += f"?account_uuid={account}"  # Without the account the row would be the whole organization's.
-    body = await _optional(session, path, "overage", now, answers)
-    if isinstance(body, Missing):
-        return body
-    return overage_row(body, answers.notes, account=account, org=organization.uuid, team=organization.team)
-
-
-async def _balance(
-    session: Session, organization: Organization, path: str, now: datetime, answers: OrganizationAnswers
-) -> None:
-    """Reads the prepaid credits if extra usage is metered and `/usage` does not contain them. A refusal is an answer,
-    too: most members of an organization may not see its billing."""
-    extra = answers.metering.extra
-    if extra is None or extra.balance is not None:
-        return
-    body = await _optional(session, path, "credits", now, answers, denied_is_absent=True)
-    if isinstance(body, Missing):
-        return
-    balance = balance_of(body, answers.notes, shared=organization.team)
-    answers.metering = replace(answers.metering, extra=replace(extra, balance=balance))
-
-
-async def _optional(
-    session: Session,
-    path: str,
-    part: str,
-    now: datetime,
-    answers: OrganizationAnswers,
-    *,
-    denied_is_absent: bool = False,
-) -> object:
-    """The body of an optional answer, or why there is none. A failure other than 404 is recorded, and ends the
-    reading if it concerns the session."""
-    try:
-        return await session.get(path, now)
-    except SourceError as trouble:
-        if trouble.cause is Cause.ABSENT or (denied_is_absent and trouble.cause is Cause.DENIED):
-            return Missing.ABSENT
-        answers.errors.append(f"{part}: {trouble.sentence}")
-        answers.distrusts_account |= trouble.cause in {Cause.UNAUTHORIZED, Cause.SESSION}
-        if trouble.cause in _OF_THE_SESSION:
-            answers.trouble = trouble
-        return Missing.FAILED
-
-
-def worst(notes: DriftNotes) -> str:
-    """The first note about a rejected value."""
-    return next((note for note in notes.drift if note.partition(":")[0] in notes.rejected), notes.drift[0])

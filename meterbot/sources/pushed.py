@@ -18,12 +18,12 @@ from meterbot.core.models import Estimate, Health, Seat, Snapshot, Throttle
 from meterbot.core.money import Money
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.sources import UnusablePushError
+from meterbot.sources.billing import billing_of
 from meterbot.sources.exact_json import NotJsonError, parse
 from meterbot.sources.extra_usage import metering_of
 from meterbot.sources.fields import DriftNotes, kind, read
-from meterbot.sources.organization import NO_AMOUNT, OrganizationAnswers, parse_usage, worst
+from meterbot.sources.organization import NO_AMOUNT, OrganizationAnswers, parse_usage
 from meterbot.sources.responses import Missing
-from meterbot.sources.subscription import billing_of
 from meterbot.sources.usage_statements import overage_row
 from meterbot.sources.wire import EstimateShape, OverageShape, PushShape, ThrottleShape
 
@@ -97,9 +97,10 @@ def _envelope(value: object, path: str, notes: DriftNotes, now: datetime) -> tup
     sent = read(PushShape, value, path, notes)
     if sent is None:
         raise _refused(path, f"expected an object, got {kind(value)}")
-    for name in _STRICT:
-        if f"{path}.{name}" in notes.rejected:
-            raise _refused(f"{path}.{name}", _said(notes, f"{path}.{name}"))
+    for note in notes.drift:
+        field, _, said = note.partition(": ")
+        if field in notes.rejected and field.removeprefix(f"{path}.") in _STRICT:
+            raise _refused(field, said)
     for name in _SECTIONS:
         body = getattr(sent, name)
         if body is not None and not isinstance(body, dict):
@@ -118,11 +119,6 @@ def _refused(path: str, sentence: str) -> UnusablePushError:
     return UnusablePushError(f"{field}: {sentence}", field)
 
 
-def _said(notes: DriftNotes, path: str) -> str:
-    """The note about a rejected field."""
-    return next(note.removeprefix(f"{path}: ") for note in notes.drift if note.startswith(f"{path}: "))
-
-
 # The numbers.
 
 
@@ -131,24 +127,15 @@ def _answers(seat: Seat, sent: PushShape, notes: DriftNotes) -> OrganizationAnsw
     answers = OrganizationAnswers(notes=notes)
     usage = None if sent.usage is None else parse_usage(sent.usage, answers)
     plan = seat.plan or ""
-    answers.metering = metering_of(
-        usage,
-        _overage(seat, sent, notes),
-        notes,
-        team=plan.startswith(_SHARED_PLANS),
-        enterprise=plan.startswith("enterprise"),
-    )
+    # Only the configured plan says whether an organization's row is everybody's.
+    team = plan.startswith(_SHARED_PLANS)
+    overage: OverageShape | Missing = Missing.FAILED
+    if sent.overage is not None:
+        overage = overage_row(sent.overage, notes, account=sent.account_uuid, org=sent.org_uuid, team=team)
+    answers.metering = metering_of(usage, overage, notes, team=team, enterprise=plan.startswith("enterprise"))
     if sent.subscription is not None:
         answers.billing = billing_of(sent.subscription, notes)
     return answers
-
-
-def _overage(seat: Seat, sent: PushShape, notes: DriftNotes) -> OverageShape | Missing:
-    """The seat's own row. Only the configured plan says whether an organization's row is everybody's."""
-    if sent.overage is None:
-        return Missing.FAILED
-    shared = (seat.plan or "").startswith(_SHARED_PLANS)
-    return overage_row(sent.overage, notes, account=sent.account_uuid, org=sent.org_uuid, team=shared)
 
 
 def _estimate(sent: PushShape, notes: DriftNotes) -> Estimate | None:
@@ -177,7 +164,7 @@ def _health(sent: PushShape, answers: OrganizationAnswers) -> tuple[Health, str 
     if sent.stale:
         return Health.STALE, "the seat's machine repeats an older reading: it could not get a new one"
     if answers.metering.lost or (sent.usage is not None and not answers.windows_read):
-        return Health.DRIFTED, f"what the seat's machine sends has changed its form ({worst(answers.notes)})"
+        return Health.DRIFTED, f"what the seat's machine sends has changed its form ({answers.notes.worst()})"
     if not _any_number(answers):
         return Health.UNREACHABLE, "the seat's machine sends, but could read nothing"
     return Health.OK, None

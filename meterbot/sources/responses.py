@@ -57,13 +57,6 @@ class Missing(Enum):
 _HEALTH = {
     Cause.SESSION: Health.SESSION_EXPIRED,
     Cause.UNAUTHORIZED: Health.SESSION_EXPIRED,
-    Cause.REGION: Health.REFUSED,
-    Cause.SCOPE: Health.REFUSED,
-    Cause.KEY: Health.REFUSED,
-    Cause.SPEND_LIMIT: Health.REFUSED,
-    Cause.DENIED: Health.REFUSED,
-    Cause.BAD_ID: Health.REFUSED,
-    Cause.ABSENT: Health.REFUSED,
     Cause.CHALLENGED: Health.CHALLENGED,
     Cause.RATE_LIMITED: Health.RATE_LIMITED,
     Cause.FAILING: Health.UNREACHABLE,
@@ -71,6 +64,7 @@ _HEALTH = {
     Cause.UNREADABLE: Health.UNREACHABLE,
     Cause.DRIFTED: Health.DRIFTED,
 }
+"""The others are refusals: waiting does not help."""
 
 
 class SourceError(MeterbotError):  # expected and handled: no error of ours
@@ -86,7 +80,7 @@ class SourceError(MeterbotError):  # expected and handled: no error of ours
     @property
     def health(self) -> Health:
         """The health word if this answer was required."""
-        return _HEALTH[self.cause]
+        return _HEALTH.get(self.cause, Health.REFUSED)
 
     def retry_at(self, now: datetime) -> datetime | None:
         """The earliest next reading that the service asked for. A `Retry-After` of 0 is ignored: the back-off
@@ -197,12 +191,8 @@ def _parsed(headers: Mapping[str, str], body: bytes) -> object:
     try:
         return parse(body)
     except NotJsonError as bad:
-        page = _is_html(headers, body)
-        sentence = (
-            "a web page came instead of data (a sign-in page of the network?)"
-            if page
-            else f"the answer is {bad}"
-        )
+        page = "a web page came instead of data (a sign-in page of the network?)"
+        sentence = page if _is_html(headers, body) else f"the answer is {bad}"
         raise SourceError(Cause.UNREADABLE, sentence) from None
     except RecursionError:
         raise SourceError(Cause.DRIFTED, "the answer is nested too deeply") from None

@@ -10,7 +10,6 @@ import httpx
 
 from meterbot.core import secret
 from meterbot.core.log import get_logger
-from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError, reading
 
@@ -18,12 +17,6 @@ from meterbot.sources.responses import Cause, SourceError, reading
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+")
 _USUAL = "sk-ant-"
 _USUAL_KEY = re.compile(rf"{_USUAL}[A-Za-z0-9_-]{{20,1000}}")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-# `Wed, 21 Oct 2026 07:28:00 GMT`, and with hyphens, as older servers write it.
-_DATE = re.compile(
-    rf"(?:mon|tue|wed|thu|fri|sat|sun), (\d\d)([ -])({'|'.join(_MONTHS)})\2(\d{{4}}) (\d\d):(\d\d):(\d\d) gmt",
-    re.ASCII,
-)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = re.compile(r"-?\d{1,10}", re.ASCII)
 
@@ -39,9 +32,9 @@ class Renewal:
 
 
 def cookie_header(session_key: str) -> dict[str, str]:
-    """The header with the session. Raises `ForbiddenRequestError` for a key that no cookie can contain."""
+    """The header with the session. Raises `SourceError` for a key that no cookie can contain."""
     if not _COOKIE_VALUE.fullmatch(session_key):
-        raise ForbiddenRequestError("a session key with characters that no cookie has")
+        raise SourceError(Cause.SCOPE, "not a session key: it has characters that no cookie has")
     return {"Cookie": f"sessionKey={session_key}"}
 
 
@@ -73,20 +66,11 @@ def _end(attributes: list[str], now: datetime) -> datetime | None:
     age = given.get("max-age", "").strip()
     if _SECONDS.fullmatch(age):
         return now + timedelta(seconds=max(int(age), 0))
-    expires = given.get("expires", "").strip()
-    # Whatever its format, this year deletes the cookie.
-    return _EPOCH if "1970" in expires else _instant(expires)
-
-
-def _instant(text: str) -> datetime | None:
-    if (match := _DATE.fullmatch(text)) is None:
-        return None
-    day, _, month, year, *clock = match.groups()
-    hour, minute, second = map(int, clock)
+    expires = given.get("expires", "").replace("-", " ").strip()  # older servers write the day with hyphens
     try:
-        return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
-    except ValueError:  # Such as the 30th of February.
-        return None
+        return datetime.strptime(expires, "%a, %d %b %Y %H:%M:%S gmt").replace(tzinfo=UTC)
+    except ValueError:
+        return _EPOCH if "1970" in expires else None  # whatever its format, this year deletes the cookie
 
 
 class Keeper(Protocol):
@@ -102,21 +86,13 @@ class Keeper(Protocol):
 
 
 class Session:
-    """One seat's session. Only this object and its keeper hold the key."""
+    """One seat's session. Only this object and its keeper hold the key; `key` is the newest."""
 
     def __init__(self, key: str, http: HttpClient, base_url: str, keeper: Keeper | None = None) -> None:
         self._http = http
         self._base_url = base_url
         self._keeper = keeper
         self._use(key.strip())
-
-    def __repr__(self) -> str:
-        return "Session(…)"
-
-    @property
-    def key(self) -> str:
-        """The newest session key. A secret."""
-        return self._key
 
     async def refresh(self) -> None:
         """Loads the keeper's key. Raises `SourceError` if that fails: an outdated key would be refused, and look like
@@ -131,18 +107,17 @@ class Session:
 
     async def get(self, path: str, now: datetime) -> object:
         """The JSON that `path` answers. Raises `SourceError` otherwise."""
-        try:
-            cookie = cookie_header(self._key)
-        except ForbiddenRequestError as problem:
-            raise SourceError(Cause.SCOPE, f"not a session key: {problem}") from None
         response = await self._http.get(
-            self._base_url, path, cookie, lambda status, sent: self._keep_renewal(status, sent, now)
+            self._base_url,
+            path,
+            cookie_header(self.key),
+            lambda status, sent: self._keep_renewal(status, sent, now),
         )
         return reading(response.status, response.headers, response.body, now)
 
     def _keep_renewal(self, status: int, headers: httpx.Headers, now: datetime) -> Awaitable[None] | None:
         """Stores a renewed key before the body is read: the body may break off, and the old key may be refused soon."""
-        renewal = renewed_session(status, headers, self._key, now)
+        renewal = renewed_session(status, headers, self.key, now)
         if renewal is None:
             return None
         self._use(renewal.key)
@@ -151,5 +126,5 @@ class Session:
         return self._keeper.renewed(renewal.key, renewal.ends_at, now)
 
     def _use(self, key: str) -> None:
-        self._key = key
+        self.key = key
         secret.remember(key)

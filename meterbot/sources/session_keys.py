@@ -62,9 +62,6 @@ class SeatSession:
         self.unkept = Unkept.NO_KEY if cipher is None else None
         """Why renewals are not stored; None while they are."""
 
-    def __repr__(self) -> str:
-        return f"SeatSession({self._seat!r})"
-
     @property
     def end(self) -> SessionEnd | None:
         """When the current session ends: as its cookie says, else as its age suggests."""
@@ -91,7 +88,7 @@ class SeatSession:
         if self._cipher is not None:
             try:
                 if not self._fresh:
-                    await self._load(self._cipher)
+                    await self.load(await self._row())
                 self._fresh = False
                 await self.save()
             except Exception:
@@ -127,37 +124,16 @@ class SeatSession:
         if await self._store.run(renew, durable=True):
             self._unsaved = self._session_key is not session_key
         else:
-            await self._load(self._cipher)
+            await self.load(await self._row())
 
-    def adopt_stored(self, row: StoredSession | None, *, fresh: bool = False) -> None:
-        """Loads what another process may have stored. `fresh`: this process alone reads the seat now, so no second
-        look is needed."""
-        if self._cipher is None or row is None:
-            return
-        if row != self._adopted:
-            if self._unkept(self._cipher, row) is not None:
-                return
-            self._adopt(self._cipher, row)
-            self._adopted = row
-        self._loaded |= fresh
-        self._fresh = fresh and self.unkept is None
-
-    def first_row(self) -> StoredSession | None:
-        """What to store if nothing is stored yet; None once this process has looked: then the seat was forgotten."""
-        return (
-            None
-            if self._loaded or not self._fingerprints
-            else StoredSession(self._seat, self._fingerprints[0])
-        )
-
-    async def _load(self, cipher: Cipher) -> None:
-        """Uses the stored key if it is newer.
+    async def load(self, row: StoredSession | None, *, fresh: bool = False) -> None:
+        """Uses the stored key if it is newer. `fresh`: this process alone reads the seat now, so no second look is
+        needed.
 
         The first look deletes renewals of another configured key, unless they cannot be decrypted: the right
         METERBOT_SECRET_KEY may come back.
         """
-        row = await self._row()
-        unkept = self._unkept(cipher, row)
+        unkept = self._unkept(row)
         begins = not self._loaded and unkept in {Unkept.FORGOTTEN, Unkept.SUPERSEDED}
         if begins or (self.unkept is Unkept.UNREADABLE and row is None):
             if row is not None and row.ciphertext is not None:
@@ -168,32 +144,40 @@ class SeatSession:
             new = StoredSession(self._seat, self._fingerprints[0])
             await self._store.run(partial(sessions.start, new=new, instead_of=row))
             row = await self._row()
-            unkept = self._unkept(cipher, row)
+            unkept = self._unkept(row)
         if unkept is not None and unkept is not self.unkept:
             log.warning("renewals of this seat's session key are not kept", seat=self._seat, why=unkept.value)
-        self._loaded, self.unkept = True, unkept
-        if row is not None and unkept is None:
-            self._adopt(cipher, row)
+        self._loaded, self.unkept, self._fresh = True, unkept, fresh and unkept is None
+        if row is not None:
+            self.adopt(row)
 
-    def _adopt(self, cipher: Cipher, row: StoredSession) -> None:
+    def adopt(self, row: StoredSession) -> None:
+        """Uses the stored key if it is newer and of this configured key."""
+        if row == self._adopted or self._unkept(row) is not None:
+            return
+        self._adopted = row
         self._begun_at = row.begun_at or self._begun_at
         self._beginning_stored = row.begun_at is not None
-        if row.ciphertext is None or row.renewed_at is None:
-            return
-        if self._session_key.renewed_at is None or row.renewed_at >= self._session_key.renewed_at:
-            key = cipher.decrypt(self._seat, row.ciphertext)
-            assert key is not None  # noqa: S101 - looked at already
+        key, held = self._decrypted(row), self._session_key.renewed_at
+        if key is not None and row.renewed_at is not None and (held is None or row.renewed_at >= held):
             self._session_key, self._unsaved = _SessionKey(key, row.renewed_at, row.ends_at), False
 
     async def _row(self) -> StoredSession | None:
         return (await self._store.read(lambda c: sessions.read(c, [self._seat]))).get(self._seat)
 
-    def _unkept(self, cipher: Cipher, row: StoredSession | None) -> Unkept | None:
+    def _unkept(self, row: StoredSession | None) -> Unkept | None:
         if row is None:
             return Unkept.FORGOTTEN
-        if row.ciphertext is not None and cipher.decrypt(self._seat, row.ciphertext) is None:
+        if row == self._adopted:
+            return None
+        if row.ciphertext is not None and self._decrypted(row) is None:
             return Unkept.UNREADABLE
         return None if row.fingerprint in self._fingerprints else Unkept.SUPERSEDED
+
+    def _decrypted(self, row: StoredSession) -> str | None:
+        if self._cipher is None or row.ciphertext is None:
+            return None
+        return self._cipher.decrypt(self._seat, row.ciphertext)
 
 
 def _alike(end: datetime, other: datetime | None) -> bool:
@@ -214,31 +198,22 @@ class Sessions:
                 seats=sorted(configured),
             )
 
-    def __repr__(self) -> str:
-        return f"Sessions({sorted(self.seats)})"
-
     async def refresh(self) -> None:
         """Loads what other processes renewed: they read these seats, too."""
         if self._stored and not self._store.sole:
-            await self._adopt_stored(self.seats)
+            for seat, row in (await self._rows(self.seats)).items():
+                self.seats[seat].adopt(row)
 
     async def prepare(self, seats: Iterable[str]) -> None:
         """Loads the keys of seats that this process alone is going to read, with one query."""
         wanted = [seat for seat in seats if seat in self.seats]
-        if not self._stored or not wanted:
-            return
-        there = await self._adopt_stored(wanted, fresh=True)
-        new = {seat: self.seats[seat].first_row() for seat in wanted if seat not in there}
-        if begun := [session for session in new.values() if session is not None]:
-            await self._store.run(lambda tx: sessions.start_all(tx, begun))
-            await self._adopt_stored([session.seat for session in begun], fresh=True)
+        if self._stored and wanted:
+            rows = await self._rows(wanted)
+            for seat in wanted:
+                await self.seats[seat].load(rows.get(seat), fresh=True)
 
-    async def _adopt_stored(self, seats: Collection[str], *, fresh: bool = False) -> set[str]:
-        """The keys of seats for which something is stored."""
-        rows = await self._store.read(lambda c: sessions.read(c, seats))
-        for seat in seats:
-            self.seats[seat].adopt_stored(rows.get(seat), fresh=fresh)
-        return set(rows)
+    async def _rows(self, seats: Collection[str]) -> dict[str, StoredSession]:
+        return await self._store.read(lambda c: sessions.read(c, seats))
 
     async def ends(self, now: datetime) -> dict[str, SessionEnd]:
         """When the current sessions end, by seat, if known or estimated."""

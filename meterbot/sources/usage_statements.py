@@ -1,44 +1,71 @@
-"""The statements of the three places with the counter: `spend`, `extra_usage`, and the overage row."""
+"""What the three places with the counter say: `spend`, `extra_usage`, and the overage row."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypeVar
 
-from meterbot.sources.balance import auto_reload
-from meterbot.sources.disabled_reasons import FETCH_ERROR
-from meterbot.sources.fields import DriftNotes, read
+from meterbot.core.money import Money, default_exponent
+from meterbot.sources.billing import auto_reload
+from meterbot.sources.fields import DriftNotes, Shape, note_missing, read
 from meterbot.sources.responses import Missing
 from meterbot.sources.wire import AmountShape, ExtraUsageShape, OverageShape, SpendShape
+
+FETCH_ERROR = "fetch_error"
+"""The reason that says that the service itself could not fetch the numbers."""
 
 _OVERAGE_FIELDS = {
     "is_enabled", "monthly_credit_limit", "used_credits", "out_of_credits", "disabled_reason", "disabled_until",
     "monthly_limit", "spend_limit_amount_cents", "balance_cents",
 }  # fmt: skip
 
+_T = TypeVar("_T")
 
-@dataclass(frozen=True, slots=True)
-class StatedAmount:
-    """Minor units. `currency` and `scale` are None if the amount itself does not have them."""
 
-    minor: Decimal
-    currency: str | None
-    scale: int | None
+class Scales:
+    """Currencies and scales: the amount's own, else those of its siblings, else the standard's, else assumed.
+    `assumed` names what no body stated: `currency`, `scale`."""
+
+    def __init__(self, stated: Sequence[tuple[str | None, int | None]]) -> None:
+        self.currency = first(currency for currency, _ in stated)
+        self.assumed: set[str] = set()
+        self._scales: dict[str | None, int] = {}
+        for currency, scale in stated:
+            if scale is not None:
+                self._scales.setdefault(currency or self.currency, scale)
+
+    def money(self, minor: Decimal | None, currency: str | None, scale: int | None) -> Money | None:
+        """`minor` units. `currency` and `scale` are None if the amount itself does not have them."""
+        if minor is None:
+            return None
+        currency = currency or self.currency
+        if currency is None:
+            currency = "USD"
+            self.assumed.add("currency")
+        siblings = self._scales.get(currency), self._scales.get(None)
+        scale = first([scale, *siblings, default_exponent(currency)])
+        if scale is None:
+            scale = 2
+            self.assumed.add("scale")
+        return Money(minor, currency, scale)
+
+    def of(self, amount: AmountShape | None) -> Money | None:
+        return None if amount is None else self.money(amount.amount_minor, amount.currency, amount.exponent)
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`null_cap`: the place has a cap, and it is null."""
+    """`null_cap`: the place has a cap, and it is null. `silent`: it has no amount but a zero that says nothing."""
 
     place: Literal["spend", "extra_usage", "overage"]
-    used: StatedAmount | None
-    cap: StatedAmount | None
+    used: Money | None
+    cap: Money | None
     null_cap: bool
     enabled: bool | None
     reason: str | None
-    currency: str | None
-    scale: int | None
-    balance: StatedAmount | None = None
+    balance: Money | None = None
     auto_reload: bool | None = None
+    silent: bool = False
 
     @property
     def unlimited(self) -> bool:
@@ -46,13 +73,6 @@ class Statement:
         `spend` decides nothing, because real caps are in other places."""
         enabled = self.enabled is True and self.used is not None
         return self.null_cap and enabled and self.place != "spend"
-
-    @property
-    def says_something(self) -> bool:
-        """`spend` has a zero even if nothing was ever bought, so its zero contradicts no other place."""
-        if self.place != "spend":
-            return True
-        return self.cap is not None or (self.used is not None and self.used.minor > 0)
 
 
 def overage_row(
@@ -81,43 +101,52 @@ def overage_row(
     return row
 
 
-def spend_statement(value: object, notes: DriftNotes) -> Statement | None:
-    shape = read(SpendShape, value, "spend", notes)
-    if shape is None:
-        return None
+def statements_of(
+    spend: SpendShape | None, extra: ExtraUsageShape | None, row: OverageShape | None, notes: DriftNotes
+) -> tuple[list[Statement], Scales]:
+    """What each place says, the most trusted first."""
+    others = [] if extra is None else [(extra.currency, extra.decimal_places)]
+    others += [] if row is None else [(row.currency or row.spend_limit_currency, None)]
+    silent, stated = False, []
+    if spend is not None:
+        # An amount that cannot be parsed still has its currency and scale, which others need.
+        stated = [
+            (amount.currency, amount.exponent) for amount in (spend.used, spend.limit) if amount is not None
+        ]
+        silent = not _has_amount(spend)
+    scales = Scales([*others, *stated] if silent else [*stated, *others])
+    statements = [] if spend is None else [_spend_statement(spend, scales, notes, silent=silent)]
+    statements += [] if extra is None else [_extra_usage_statement(extra, scales, notes)]
+    statements += [] if row is None else [_overage_statement(row, scales, notes)]
+    return sorted(statements, key=lambda each: each.silent), scales
+
+
+def _has_amount(spend: SpendShape) -> bool:
+    """It has a zero even if nothing was ever bought, so a zero alone contradicts no other place."""
+    has_cap = spend.limit is not None and spend.limit.amount_minor is not None
+    return has_cap or (spend.used is not None and bool(spend.used.amount_minor))
+
+
+def _spend_statement(shape: SpendShape, scales: Scales, notes: DriftNotes, *, silent: bool) -> Statement:
     if not shape.model_fields_set:
         notes.reject("spend", "its fields", "none of them")
-    amounts = [_amount_shape(getattr(shape, name), f"spend.{name}", notes) for name in ("used", "limit")]
-    known = [amount for amount in amounts if amount is not None]
-    used, cap = map(_of_shape, amounts)
+    for name, amount in (("used", shape.used), ("limit", shape.limit)):
+        if amount is not None and amount.amount_minor is None:
+            note_missing(amount, "amount_minor", f"spend.{name}", "a number", notes)
     return Statement(
         place="spend",
-        used=used,
-        cap=cap,
-        null_cap=shape.limit is None and "limit" in shape.model_fields_set,
+        used=scales.of(shape.used),
+        cap=scales.of(shape.limit),
+        null_cap=_is_null(shape, "limit", "spend", notes),
         enabled=shape.enabled,
         reason=shape.disabled_reason,
-        # An amount that cannot be parsed still has its currency and scale, which others need.
-        currency=next((amount.currency for amount in known if amount.currency), None),
-        scale=next((amount.exponent for amount in known if amount.exponent is not None), None),
-        balance=_of_shape(read(AmountShape, shape.balance, "spend.balance", notes)),
+        balance=scales.of(shape.balance) if shape.balance and shape.balance.currency else None,
         auto_reload=auto_reload(shape.auto_reload),
+        silent=silent,
     )
 
 
-def _amount_shape(value: object, path: str, notes: DriftNotes) -> AmountShape | None:
-    shape = read(AmountShape, value, path, notes)
-    missing = shape is not None and shape.amount_minor is None
-    if missing and f"{path}.amount_minor" not in notes.rejected:
-        notes.reject(f"{path}.amount_minor", "a number", "nothing")
-    return shape
-
-
-def _of_shape(shape: AmountShape | None) -> StatedAmount | None:
-    return None if shape is None else _stated(shape.amount_minor, shape.currency, shape.exponent)
-
-
-def extra_usage_statement(shape: ExtraUsageShape, notes: DriftNotes) -> Statement:
+def _extra_usage_statement(shape: ExtraUsageShape, scales: Scales, notes: DriftNotes) -> Statement:
     fields = shape.model_fields_set
     if not fields:
         notes.reject("extra_usage", "its fields", "none of them")
@@ -126,17 +155,15 @@ def extra_usage_statement(shape: ExtraUsageShape, notes: DriftNotes) -> Statemen
     used = None if _could_not_fetch(shape) else shape.used_credits
     return Statement(
         place="extra_usage",
-        used=_stated(used, shape.currency, shape.decimal_places),
-        cap=_stated(shape.monthly_limit, shape.currency, shape.decimal_places),
+        used=scales.money(used, shape.currency, shape.decimal_places),
+        cap=scales.money(shape.monthly_limit, shape.currency, shape.decimal_places),
         null_cap=_is_null(shape, "monthly_limit", "extra_usage", notes),
         enabled=shape.is_enabled,
         reason=shape.disabled_reason,
-        currency=shape.currency,
-        scale=shape.decimal_places,
     )
 
 
-def overage_statement(row: OverageShape, notes: DriftNotes) -> Statement:
+def _overage_statement(row: OverageShape, scales: Scales, notes: DriftNotes) -> Statement:
     used, cap, scale = None if _could_not_fetch(row) else row.used_credits, row.monthly_credit_limit, None
     fields = row.model_fields_set
     if cap is None and row.monthly_limit is not None:
@@ -153,13 +180,11 @@ def overage_statement(row: OverageShape, notes: DriftNotes) -> Statement:
     currency = row.currency or row.spend_limit_currency
     return Statement(
         place="overage",
-        used=_stated(used, currency, scale),
-        cap=_stated(cap, currency, scale),
+        used=scales.money(used, currency, scale),
+        cap=scales.money(cap, currency, scale),
         null_cap=_is_null(row, "monthly_credit_limit", "overage", notes) and cap is None,
         enabled=row.is_enabled,
         reason=row.disabled_reason,
-        currency=currency,
-        scale=scale,
     )
 
 
@@ -168,11 +193,12 @@ def _could_not_fetch(shape: ExtraUsageShape | OverageShape) -> bool:
     return shape.disabled_reason == FETCH_ERROR and not shape.used_credits
 
 
-def _stated(minor: Decimal | None, currency: str | None, scale: int | None) -> StatedAmount | None:
-    return None if minor is None else StatedAmount(minor, currency, scale)
-
-
-def _is_null(shape: ExtraUsageShape | OverageShape, name: str, path: str, notes: DriftNotes) -> bool:
+def _is_null(shape: Shape, name: str, path: str, notes: DriftNotes) -> bool:
     """Present and null, not missing or rejected."""
     stated = name in shape.model_fields_set and getattr(shape, name) is None
     return stated and f"{path}.{name}" not in notes.rejected
+
+
+def first(values: Iterable[_T | None]) -> _T | None:
+    """The first that is not None."""
+    return next((value for value in values if value is not None), None)

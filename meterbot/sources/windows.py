@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from meterbot.core.models import Window
-from meterbot.sources.fields import DriftNotes, kind, printable, read
+from meterbot.sources.fields import DriftNotes, elements, note_missing, printable, read
 from meterbot.sources.wire import LimitShape, ModelWindowShape, WindowShape
 
 MAIN = ("five_hour", "seven_day")
@@ -60,20 +60,14 @@ def _classic(usage: dict[str, object], notes: DriftNotes) -> dict[str, Window]:
         if shape is None:
             continue
         if "utilization" not in shape.model_fields_set:
-            notes.reject(f"{name}.utilization", "a number", "nothing")
+            note_missing(shape, "utilization", name, "a number", notes)
         windows[name] = Window(name, shape.utilization, shape.resets_at)
     return windows
 
 
 def _limits(value: object, notes: DriftNotes) -> list[Window]:
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        notes.reject("limits", "a list", kind(value))
-        return []
     windows: dict[str, Window] = {}
-    for place, item in enumerate(value[:_MOST]):
-        path = f"limits[{place}]"
+    for path, item in elements(value, "limits", notes)[:_MOST]:
         shape = read(LimitShape, item, path, notes)
         names = [] if shape is None else _limit_names(shape)
         name = next((name for name in names if name not in windows), None)
@@ -86,14 +80,9 @@ def _limits(value: object, notes: DriftNotes) -> list[Window]:
 
 def _model_scoped(value: object, notes: DriftNotes) -> list[Window]:
     """Some answers have this instead of `limits`: the windows of single models."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        notes.reject("model_scoped", "a list", kind(value))
-        return []
     windows = []
-    for place, item in enumerate(value[:_MOST]):
-        shape = read(ModelWindowShape, item, f"model_scoped[{place}]", notes)
+    for path, item in elements(value, "model_scoped", notes)[:_MOST]:
+        shape = read(ModelWindowShape, item, path, notes)
         name = None if shape is None else _snake(shape.display_name)
         if shape is not None and name is not None:
             windows.append(Window(f"seven_day_{name}", shape.utilization, shape.resets_at))

@@ -1,10 +1,11 @@
 """The fields that are read from the answers. Amounts are in minor units of their currency."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field
 
 from meterbot.sources.fields import (
+    AmountText,
     Currency,
     Day,
     DayOrInstant,
@@ -16,6 +17,7 @@ from meterbot.sources.fields import (
     Scale,
     Shape,
     Text,
+    nested,
 )
 
 
@@ -53,11 +55,11 @@ class AmountShape(Shape):
 class SpendShape(Shape):
     """`spend` of `/usage`, the counter's newest form. `used` is 0 if nothing was ever bought."""
 
-    used: Any = None
-    limit: Any = None
+    used: Annotated[AmountShape | None, nested(AmountShape)] = None
+    limit: Annotated[AmountShape | None, nested(AmountShape)] = None
     enabled: Flag = None
     disabled_reason: Text = None
-    balance: Any = None
+    balance: Annotated[AmountShape | None, nested(AmountShape)] = None
     auto_reload: Any = None
 
 
@@ -96,19 +98,19 @@ class OverageShape(Shape):
     spend_limit_currency: Currency = None
 
 
+class CreditsBalanceShape(Shape):
+    """`balance` of `/prepaid/credits`."""
+
+    money: Annotated[AmountShape | None, nested(AmountShape)] = None
+
+
 class CreditsShape(Shape):
     """`/prepaid/credits`. The currency is null where nothing was ever bought."""
 
     amount: Number = None
     currency: Currency = None
-    balance: Any = None
+    balance: Annotated[CreditsBalanceShape | None, nested(CreditsBalanceShape)] = None
     auto_reload_settings: Any = None
-
-
-class CreditsBalanceShape(Shape):
-    """`balance` of `/prepaid/credits`."""
-
-    money: Any = None
 
 
 class GiftShape(Shape):
@@ -134,8 +136,8 @@ class SubscriptionShape(Shape):
     plan_ending_before: Day = None
     plan_ending_at: Instant = None
     has_schedule: Flag = None
-    scheduled_downgrade: Any = None
-    gift_details: Any = None
+    scheduled_downgrade: Annotated[DowngradeShape | None, nested(DowngradeShape)] = None
+    gift_details: Annotated[GiftShape | None, nested(GiftShape)] = None
     payment_paused_until: DayOrInstant = None
 
 
@@ -147,13 +149,6 @@ class AccountShape(Shape):
     memberships: Any = None
 
 
-class MembershipShape(Shape):
-    """One of an account's memberships."""
-
-    seat_tier: Text = None
-    organization: Any = None
-
-
 class OrganizationShape(Shape):
     """The organization of a membership."""
 
@@ -163,13 +158,11 @@ class OrganizationShape(Shape):
     rate_limit_tier: Text = None
 
 
-class ProfileShape(Shape):
-    """`/api/oauth/profile`. Some answers have the flat fields instead of `organization`."""
+class MembershipShape(Shape):
+    """One of an account's memberships."""
 
-    account: Any = None
-    organization: Any = None
-    organization_uuid: Identity = None
-    organization_name: Text = None
+    seat_tier: Text = None
+    organization: Annotated[OrganizationShape | None, nested(OrganizationShape)] = None
 
 
 class ProfileAccountShape(Shape):
@@ -192,21 +185,13 @@ class ProfileOrganizationShape(Shape):
     subscription_status: Text = None
 
 
-class PushShape(Shape):
-    """claude-meter's JSON, one object for each organization. `usage` is either written from a fixed list of fields,
-    or the server's own body; `account_uuid` is meterbot's addition."""
+class ProfileShape(Shape):
+    """`/api/oauth/profile`. Some answers have the flat fields instead of `organization`."""
 
-    org_uuid: Identity = None
-    account_uuid: Identity = None
-    account_email: Email = None
-    fetched_at: Instant = None
-    stale: Flag = None
-    usage: Any = None
-    overage: Any = None
-    subscription: Any = None
-    errors: Any = None
-    list_price_estimate: Any = None
-    throttle: Any = None
+    account: Annotated[ProfileAccountShape | None, nested(ProfileAccountShape)] = None
+    organization: Annotated[ProfileOrganizationShape | None, nested(ProfileOrganizationShape)] = None
+    organization_uuid: Identity = None
+    organization_name: Text = None
 
 
 class EstimateShape(AmountShape):
@@ -224,3 +209,106 @@ class ThrottleShape(Shape):
     enabled: Flag = None
     throttling: Flag = None
     delay_seconds: Number = None
+
+
+class PushShape(Shape):
+    """claude-meter's JSON, one object for each organization. `usage` is either written from a fixed list of fields,
+    or the server's own body; `account_uuid` is meterbot's addition."""
+
+    org_uuid: Identity = None
+    account_uuid: Identity = None
+    account_email: Email = None
+    fetched_at: Instant = None
+    stale: Flag = None
+    usage: Any = None
+    overage: Any = None
+    subscription: Any = None
+    errors: Any = None
+    list_price_estimate: Any = None
+    throttle: Any = None
+
+
+# The Admin API.
+
+
+class OrgShape(Shape):
+    """`/v1/organizations/me`."""
+
+    id: Identity = None
+    name: Text = None
+
+
+class PageShape(Shape):
+    """One page of a report. `/spend_limits/effective` has no `has_more`."""
+
+    data: Any = None
+    has_more: Flag = None
+    next_page: Any = None
+
+
+class BucketShape(Shape):
+    """A day of the cost report."""
+
+    starting_at: Instant = None
+    results: Any = None
+
+
+class CostShape(Shape):
+    """A cost of a day: `"12345.00"` is $123.45."""
+
+    amount: AmountText = None
+    currency: Currency = None
+
+
+class ActorShape(Shape):
+    """Who used it: a person has an e-mail address, an API key a name."""
+
+    email_address: Email = None
+    api_key_name: Text = None
+
+
+class CoreMetricsShape(Shape):
+    """What was done on that day, as far as it is used here."""
+
+    pull_requests_by_claude_code: Number = None
+
+
+class UsageShape(Shape):
+    """One person or API key on one day of the Claude Code report, on one kind of terminal."""
+
+    actor: Annotated[ActorShape | None, nested(ActorShape)] = None
+    core_metrics: Annotated[CoreMetricsShape | None, nested(CoreMetricsShape)] = None
+    model_breakdown: Any = None
+
+
+class CostEstimateShape(Shape):
+    """A list-price estimate: whole cents."""
+
+    amount: Number = None
+    currency: Currency = None
+
+
+class ModelShape(Shape):
+    """The use of one model."""
+
+    estimated_cost: Annotated[CostEstimateShape | None, nested(CostEstimateShape)] = None
+
+
+class LimitActorShape(Shape):
+    """The limit's owner: a person has a `user_id`; an API key has an id of its own."""
+
+    type: Text = None
+    user_id: Text = None
+    api_key_id: Text = None
+    email_address: Email = None
+
+
+class LimitRowShape(Shape):
+    """A limit in one period. `amount` null is unlimited."""
+
+    is_enabled: Flag = None
+    actor: Annotated[LimitActorShape | None, nested(LimitActorShape)] = None
+    amount: AmountText = None
+    currency: Currency = None
+    period: Text = None
+    period_to_date_spend: AmountText = None

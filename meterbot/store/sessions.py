@@ -1,6 +1,6 @@
 """Renewed sessions, encrypted: only a newer one replaces an older one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -35,10 +35,6 @@ def start(connection: Connection, new: StoredSession, instead_of: StoredSession 
         return (read(connection, [new.seat]))[new.seat] == new
     unchanged = (_stored[name].is_not_distinct_from(value) for name, value in asdict(instead_of).items())
     return _replace(connection, new, *unchanged)
-
-
-def start_all(connection: Connection, new: Sequence[StoredSession]) -> None:
-    insert_new(connection, sessions, [asdict(one) for one in new])
 
 
 def begin(connection: Connection, seat: str, fingerprints: Iterable[str], at: datetime) -> None:

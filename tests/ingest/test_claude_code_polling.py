@@ -18,10 +18,9 @@ from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
 from meterbot.ingest.recording import Recorder
 from meterbot.rules.settings import RuleSettings
-from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.claude_code import ClaudeCodeSource, SignIn
 from meterbot.sources.claude_login import Login
 from meterbot.sources.http_client import HttpClient
-from meterbot.sources.oauth import SignIn
 from meterbot.store import Store, counter_states, event_log, source_states
 from meterbot.store.database import open_store
 from tests.properties import examples

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from meterbot.core.models import Seat, Snapshot
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.claude_code import SignIn as OAuth
 from meterbot.sources.claude_login import Login
 from meterbot.sources.http_client import HttpClient
-from meterbot.sources.oauth import SignIn as OAuth
 from tests.simulator.anthropic_api import AnthropicApi, SignIn
 
 ORG = "11111111-1111-4111-8111-111111111111"

@@ -17,8 +17,8 @@ from meterbot.core.money import Money, plain, totals
 from meterbot.core.org_spend import OrgCosts, OrgLimits
 from meterbot.sources.admin_api import MOST_PAGES, MOST_REQUESTS, days_of_month
 from meterbot.sources.admin_reports import Listing, costs_of, day_of, limits_of, page_of
-from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.fields import DriftNotes
+from meterbot.sources.http_client import ForbiddenRequestError
 from tests.properties import examples
 from tests.simulator.admin_api import spend_limit_reached
 from tests.simulator.claude_ai import challenge
@@ -222,10 +222,10 @@ async def test_days_of_another_month_do_not_count() -> None:
     [
         ({"amount": "-5.00", "currency": "USD"}, "amount: expected an amount, got another text"),
         ({"amount": "1e3", "currency": "USD"}, "amount: expected an amount, got another text"),
-        ({"amount": True, "currency": "USD"}, "amount: expected a number, got a boolean"),
+        ({"amount": True, "currency": "USD"}, "amount: expected an amount, got a boolean"),
         ({"amount": None, "currency": "USD"}, "amount: expected an amount, got null"),
         ({"currency": "USD"}, "amount: expected an amount, got nothing"),
-        ({"amount": "9" * 15, "currency": "USD"}, "amount: expected a number, got an absurdly large one"),
+        ({"amount": "9" * 15, "currency": "USD"}, "amount: expected an amount, got an absurdly large one"),
         ({"amount": "5.00", "currency": "dollars"}, "currency: expected a currency code, got another text"),
     ],
 )
@@ -491,7 +491,7 @@ def _costs(listing: Listing, notes: DriftNotes) -> tuple[list[Money], bool]:
 
 def _estimates(listing: Listing, notes: DriftNotes) -> tuple[list[Money], bool]:
     found = day_of(listing, notes)
-    return [amount for amounts in found.amounts.values() for amount in amounts], found.whole
+    return [amount for use in found.uses for amount in use.amounts], found.whole
 
 
 def _limits(listing: Listing, notes: DriftNotes) -> tuple[list[Money], bool]:

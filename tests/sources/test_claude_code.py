@@ -9,9 +9,8 @@ import structlog
 
 from meterbot.core.models import Health
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
-from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.claude_code import ClaudeCodeSource, SignIn
 from meterbot.sources.claude_login import Login
-from meterbot.sources.oauth import SignIn
 from meterbot.sources.responses import Cause, SourceError
 from tests.chat.secrets import watching
 from tests.simulator.anthropic_api import rate_limited, scope_missing, token_invalid

@@ -9,11 +9,11 @@ from meterbot.sources.fields import (
     DriftNotes,
     Email,
     Flag,
+    Identity,
     Number,
     Shape,
     printable,
     read,
-    uuid,
 )
 from tests.sources.bodies import json_values, sent
 
@@ -22,6 +22,7 @@ class Thing(Shape):
     amount: Number = None
     flag: Flag = None
     email: Email = None
+    uuid: Identity = None
 
 
 def thing(**fields: object) -> tuple[Thing, DriftNotes]:
@@ -110,5 +111,6 @@ def test_shown_text_is_one_short_line(text: str) -> None:
 
 def test_a_uuid_is_one_in_any_case_and_nothing_around_it() -> None:
     known = "11111111-1111-4111-8111-aaaaaaaaaaaa"
-    assert uuid(known.upper()) == known
-    assert [uuid(value) for value in (known + "\n", f"{{{known}}}", "x", None, 5)] == [None] * 5
+    assert thing(uuid=known.upper())[0].uuid == known
+    for value in (known + "\n", f"{{{known}}}", "x", 5):
+        assert thing(uuid=value)[0].uuid is None

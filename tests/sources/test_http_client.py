@@ -17,9 +17,8 @@ from cryptography.x509.oid import NameOID
 
 from meterbot import __version__
 from meterbot.core.models import Health, Seat
-from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.claude_ai import ClaudeAiSource
-from meterbot.sources.http_client import HttpClient
+from meterbot.sources.http_client import ForbiddenRequestError, HttpClient
 from meterbot.sources.responses import Cause, SourceError
 from meterbot.sources.session import Session
 from tests.simulator.claude_ai import ClaudeAi
@@ -105,7 +104,7 @@ async def test_no_session_travels_with_another_seats_request_though_the_server_r
     assert sorted(line for lines in sent for line in lines) == sorted(
         f"sessionKey=sk-ant-sid01-planted-0123-{name}-{turn}" for name in sources for turn in range(11)
     )
-    assert {source.session_key for source in sources.values()} == {
+    assert {source.session.key for source in sources.values()} == {
         "sk-ant-sid01-planted-0123-ana-11",
         "sk-ant-sid01-planted-0123-bo-11",
     }

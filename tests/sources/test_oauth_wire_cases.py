@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from meterbot.core.models import Health
-from meterbot.sources.allowed_requests import ForbiddenRequestError
+from meterbot.sources.http_client import ForbiddenRequestError
 from tests.simulator.server import Reply
 from tests.sources.signed_in import (
     ACCOUNT,

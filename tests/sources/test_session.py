@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.sources.allowed_requests import ForbiddenRequestError
+from meterbot.sources.responses import SourceError
 from meterbot.sources.session import Renewal, cookie_header, renewed_session
 from tests.sources.served import KEY, NOW
 
@@ -19,7 +19,7 @@ def renewal(*lines: str, status: int = 200, held: str = "odd", now: datetime = N
 
 @pytest.mark.parametrize("key", ["", "a b", "a;b", "a\r\nb", "a,b", 'a"b', "a\\b", "kéy", "a\tb"])
 def test_a_session_key_that_no_cookie_can_hold_is_refused(key: str) -> None:
-    with pytest.raises(ForbiddenRequestError) as refused:
+    with pytest.raises(SourceError) as refused:
         cookie_header(key)
     assert not key or key not in str(refused.value)
 
@@ -90,7 +90,6 @@ def test_a_key_of_the_usual_form_is_renewed_by_another_of_that_form_alone(value:
         ("Expires=21 May 2026 07:28:00 GMT", None),
         ("Expires=Mon, 30 Feb 2027 07:28:00 GMT", None),
         ("Expires=Thu, 21 May 2026 25:28:00 GMT", None),
-        ("Expires=Thu, 21 May-2026 07:28:00 GMT", None),
         ("Expires=2026-05-21T07:28:00Z", None),
         ("Expires=1790000000", None),
     ],

@@ -408,7 +408,7 @@ async def test_a_renewal_is_stored_although_the_body(store: Store, body: bytes) 
         source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=session(store, K1))
         (snapshot,) = await source.read(NOW)
     assert snapshot.health is not Health.OK
-    assert source.session_key == SECOND
+    assert source.session.key == SECOND
     assert await session(store, K1).current() == SECOND
 
 

@@ -14,7 +14,7 @@ from meterbot.core.money import Money as Amount
 from meterbot.core.money import percent, plain, rounded
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.rules.blocked import block_of
-from meterbot.sources.allowed_requests import ForbiddenRequestError
+from meterbot.sources.http_client import ForbiddenRequestError
 from tests.simulator.server import Reply, not_found
 from tests.sources.served import (
     ACCOUNT,

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import Subscription
+from meterbot.sources.billing import Billing, billing_of
 from meterbot.sources.fields import DriftNotes
-from meterbot.sources.subscription import Billing, billing_of
 from tests.sources.bodies import SUBSCRIPTION, json_values, places, sent, with_value
 
 DAY = date(2026, 10, 3)
