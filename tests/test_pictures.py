@@ -2,12 +2,12 @@
 
 from itertools import chain
 
-from meterbot.chat.discord import limits as discord_limits
 from meterbot.chat.discord.render import answer_payload, post_payload
-from meterbot.chat.slack import limits as slack_limits
 from meterbot.chat.slack.render import render
 from meterbot.core.models import EventKind
 from qa.pictures.scenes import alert_posts, played, team_posts
+from tests.simulator.discord_judge import problems
+from tests.simulator.slack_judge import verdict
 
 
 async def test_every_kind_and_the_digests_are_drawn() -> None:
@@ -18,6 +18,6 @@ async def test_every_kind_and_the_digests_are_drawn() -> None:
     assert "spent" in digests["digest of a week"].title
     drawn = [*digests.values(), *posts.values(), *team_posts(1).values()]
     for message in chain(drawn, (answer.message for answer in answers.values())):
-        assert slack_limits.problems(dict(render(message))) == []
-        assert discord_limits.problems(dict(post_payload(message, "picture0picture0"))) == []
-        assert discord_limits.problems(dict(answer_payload(message))) == []
+        assert verdict(render(message)) is None
+        assert problems(post_payload(message, "picture0picture0")) == []
+        assert problems(answer_payload(message)) == []

@@ -1,20 +1,27 @@
 """The contract of a chat: it posts messages and receives `/claude-spend`.
 
 A chat renders a `Message` in its platform's markup (it escapes every text, cuts to the platform's limits with "and N
-more", and mentions only `Message.owner`), validates it before sending, and turns every failure into a `SendError`
-that says what is known. It never retries what may have arrived: the delivery worker decides that.
+more", and mentions only `Message.owner`), and turns every failure into a `SendError` that says what is known. It never
+retries what may have arrived: the delivery worker decides that.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from meterbot.core.errors import Outcome, SendError
+from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Posted
+
+Payload = TypeVar("Payload")
+Sent = TypeVar("Sent")
 
 LOOK_BACK = timedelta(hours=25)
 """How far back a lost message is searched: before our first attempt, because our clock may have been a day ahead
 then, and before the channel's newest message, because then only the platform's clock counts."""
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +151,28 @@ class Chat(Protocol):
     async def delete(self, where: Posted) -> None:
         """Deletes a message of ours; harmless if it is gone. Raises `SendError`."""
         ...
+
+
+async def send_best(
+    platform: str,
+    forms: Sequence[Callable[[], Payload]],
+    send: Callable[[Payload], Awaitable[Sent]],
+) -> Sent:
+    """Tries the forms in order, the richest first; `send` raises `SendError`. Only a form that cannot be rendered, or
+    that the platform calls invalid, leads to the next one: then nothing was posted. Raises the last form's
+    `SendError`."""
+    *richer, last = forms
+    for form in richer:
+        try:
+            payload = form()
+        except Exception:
+            # A bug in our rendering must not lose the content.
+            log.exception("a message could not be rendered", chat=platform)
+            continue
+        try:
+            return await send(payload)
+        except SendError as failure:
+            if failure.outcome is not Outcome.INVALID:
+                raise
+            log.warning("a form of a message was refused", chat=platform, reason=failure.reason)
+    return await send(last())

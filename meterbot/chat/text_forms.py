@@ -1,11 +1,10 @@
 """Tables and charts as lines of text: for code blocks, terminals, and platforms that refuse the native form."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import dropwhile
-from textwrap import wrap
 
 from meterbot.core.inline import plain
 from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Table
@@ -18,16 +17,33 @@ EMOJI = {Severity.INFO: "", Severity.GOOD: "✅ ", Severity.WARNING: "⚠️ ", 
 """In front of a title."""
 
 _GAP = "  "
-_BLOCKS = " ▏▎▍▌▋▊▉█"
-_COMPACT_INDENT = "  "
+_BLOCKS, _BAR = " ▏▎▍▌▋▊▉█", 24
 _LABEL_WIDTH = 16
 _COLUMN_GAP = re.compile(" {3,}")
 
 
-def without_natives(message: Message, width: int) -> Message:
-    """The same message with its tables and charts as monospaced sections of at most `width` columns."""
-    sections = [table_section(table, width) for table in all_tables(message)]
+def without_natives(message: Message, narrow: int) -> Message:
+    """The same message with its tables and charts as sections, as `table_sections` makes them."""
+    sections = [part for table in all_tables(message) for part in table_sections(table, narrow)]
     return replace(message, tables=(), charts=(), sections=(*sections, *message.sections))
+
+
+def table_sections(table: Table, narrow: int) -> list[Section]:
+    """A monospaced block if it has at most `narrow` columns, else a line of text for each row, labelled with the row's
+    name: it breaks well on a phone. The note is below it."""
+    lines, caption = aligned_lines(table), plain(table.caption) or None
+    if max(map(len, lines)) <= narrow:
+        shown = Section(tuple(lines), caption, fixed=True)
+    else:
+        rows = tuple(compact_cells(row, table.columns) for row in table.rows)
+        shown = Section(rows, caption, labels=tuple(cell_text(row[0]) for row in table.rows))
+    return [shown, Section((table.note,))] if table.note else [shown]
+
+
+def with_bars(message: Message) -> Message:
+    """The same message with its charts as tables that have a bar of blocks behind each row."""
+    charts = tuple(map(_drawn, message.charts))
+    return replace(message, tables=(*message.tables, *charts), charts=())
 
 
 def all_tables(message: Message) -> list[Table]:
@@ -54,44 +70,31 @@ def labelled_lines(section: Section) -> list[tuple[str, str]]:
     return [*zip(section.labels, lines, strict=True)]
 
 
-def message_lines(message: Message) -> list[str]:
-    """The whole message as lines of text, for places without markup. Instants and links are still marks."""
-    lines = [message.title, *message.text.splitlines()]
+def body_lines(message: Message, *, columns: bool = False) -> list[str]:
+    """Everything below the title as lines of text, for places without markup; with `columns`, for a fixed font.
+    Instants and links are still marks."""
+    lines = message.text.splitlines()
     lines += [f"{field.name}: {field.value}" for field in message.fields]
     for section in message.sections:
         lines += [f"{section.heading}:"] if section.heading else []
         labelled = [": ".join(filter(None, pair)) for pair in labelled_lines(section)]
-        lines += [f"  {line}" for line in labelled or section.lines]
+        lines += [f"  {line}" for line in (not columns and labelled) or section_lines(section)]
     lines += [line for line in (message.command, message.footer) if line]
     return [line for line in lines if line.strip()]
-
-
-def row_section(table: Table) -> Section:
-    """A table as a line of text for each row, labelled with the row's name: it breaks well on a phone."""
-    return Section(
-        tuple(compact_cells(row, table.columns) for row in table.rows),
-        plain(table.caption) or None,
-        labels=tuple(cell_text(row[0]) for row in table.rows),
-    )
-
-
-def table_section(table: Table, width: int) -> Section:
-    """A table as a monospaced section of at most `width` columns."""
-    return Section(tuple(table_lines(table, width)), plain(table.caption) or None, fixed=True)
-
-
-def table_lines(table: Table, width: int) -> list[str]:
-    """Aligned columns where they fit into `width`; else each row's name with the rest of the row below it."""
-    lines = aligned_lines(table)
-    if max(map(len, lines)) > width:
-        lines = [line for row in table.rows for line in _stacked(row, table.columns, width)]
-    return [*lines, *wrap(plain(table.note), width, break_on_hyphens=False)]
 
 
 def aligned_lines(table: Table) -> list[str]:
     """The header and the rows, as wide as they need to be."""
     header = [column.name for column in table.columns]
-    return _aligned([header, *([cell_text(cell) for cell in row] for row in table.rows)], table.columns)
+    cells = [header, *([cell_text(cell) for cell in row] for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        _GAP.join(
+            cell.rjust(wide) if column.numeric else cell.ljust(wide)
+            for cell, wide, column in zip(row, widths, table.columns, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
 
 
 def cell_text(cell: str) -> str:
@@ -142,42 +145,23 @@ def number_text(value: Decimal | None) -> str:
     return DASH if value is None else f"{value:,f}"
 
 
-def bar_lengths(chart: Chart) -> list[Decimal | None]:
-    """How long each label's bar is: the sum of what is stacked; of lines, the first one."""
-    if chart.kind is ChartKind.LINE:
-        return [*chart.series[0].values] if chart.series else []
-    return [
-        None if None in each else sum((value for value in each if value is not None), Decimal(0))
-        for each in zip(*(one.values for one in chart.series), strict=True)
+def _drawn(chart: Chart) -> Table:
+    """A bar for each label, behind the numbers if they are not in a table: as long as the sum of what is stacked; of
+    lines, as the first one."""
+    table, drawn = chart_table(chart), chart.series[: 1 if chart.kind is ChartKind.LINE else None]
+    lengths = [
+        Decimal(0) if None in each else sum(filter(None, each), Decimal(0))
+        for _, *each in zip(chart.labels, *(one.values for one in drawn), strict=True)
     ]
-
-
-def bar(value: Decimal | None, most: Decimal, width: int) -> str:
-    """A bar of blocks, at most `width` long, in eighths of a block."""
-    if value is None or value <= 0 or most <= 0:
-        return ""
-    eighths = max(1, int(value / most * width * 8))
-    return "█" * (eighths // 8) + _BLOCKS[eighths % 8].strip()
-
-
-def _aligned(rows: Sequence[Sequence[str]], columns: Sequence[Column]) -> list[str]:
-    widths = [max(len(row[place]) for row in rows) for place in range(len(columns))]
-    return [
-        _GAP.join(
-            cell.rjust(wide) if column.numeric else cell.ljust(wide)
-            for cell, wide, column in zip(row, widths, columns, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def _stacked(row: Sequence[str], columns: Sequence[Column], width: int) -> Iterator[str]:
-    yield cell_text(row[0])[:width]
-    phrase = plain(compact_cells(row, columns))
-    yield from wrap(
-        phrase,
-        width,
-        initial_indent=_COMPACT_INDENT,
-        subsequent_indent=_COMPACT_INDENT,
-        break_on_hyphens=False,
+    most, skipped = max(lengths, default=Decimal(0)), len(lengths) - len(table.rows)
+    kept = 1 if chart.in_table else len(table.columns)
+    rows = tuple(
+        (*row[:kept], _bar(length, most)) for row, length in zip(table.rows, lengths[skipped:], strict=True)
     )
+    return replace(table, columns=(*table.columns[:kept], Column("")), rows=rows)
+
+
+def _bar(length: Decimal, most: Decimal) -> str:
+    """In eighths of a block, and at least one of them."""
+    eighths = max(1, int(length / most * _BAR * 8)) if length > 0 else 0
+    return "█" * (eighths // 8) + _BLOCKS[eighths % 8].strip()

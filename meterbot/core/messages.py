@@ -94,8 +94,6 @@ class ChartKind(StrEnum):
 
     BAR = "bar"
     LINE = "line"
-    AREA = "area"
-    PIE = "pie"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +106,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart. `labels` are on the x axis, or the segments of a pie (which has one series). `unit` is what the values
-    count, such as `USD`. `summary` says in a sentence or two what the chart shows. `in_table`: a table of the message
-    has the same numbers, so that text does not repeat them. At some labels all lines may have the same value:
-    text says it once, under the name `shared`. Slack draws at most 20 labels of 20 characters, 6 series and a title of
-    50 characters, so charts stay within that."""
+    """A chart. `labels` are on the x axis. `unit` is what the values count, such as `USD`. `summary` says in a
+    sentence or two what the chart shows. `in_table`: a table of the message has the same numbers, so that text does
+    not repeat them. At some labels all lines may have the same value: text says it once, under the name `shared`.
+    Slack draws at most 20 labels of 20 characters, 6 series and a title of 50 characters, so charts stay within
+    that."""
 
     title: str
     kind: ChartKind

@@ -16,7 +16,7 @@ from typing import Any
 from meterbot.chat import Answer
 from meterbot.chat.discord.pictures import draw as chart_picture
 from meterbot.chat.discord.render import answer_payload, post_payload
-from meterbot.chat.slack.home_view import home_view
+from meterbot.chat.slack.home import home_view
 from meterbot.chat.slack.render import render
 from meterbot.core.messages import Message
 from qa.pictures.draw import CannotDrawError, Chat, Drawn, Sheet, Theme, draw, install

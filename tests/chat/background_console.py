@@ -27,7 +27,7 @@ async def job() -> None:
         os.write(sys.stdout.fileno(), f"{word}\n".encode())
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, say, "alive")
-    console = Console(sys.stdin, sys.stdout, on_quit=done.set, environ={"TERM": "dumb"})
+    console = Console(sys.stdin, sys.stdout, on_quit=done.set)
     await console.start(answer)
     say("ready")
     await done.wait()

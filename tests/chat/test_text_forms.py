@@ -2,16 +2,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from meterbot.chat.text_forms import (
-    bar,
-    bar_lengths,
     chart_table,
     compact_cells,
     section_lines,
-    table_lines,
+    table_sections,
+    with_bars,
     without_natives,
 )
 from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Series, Table
@@ -37,23 +34,24 @@ DAYS = Chart(
 
 
 def test_a_table_that_fits_has_aligned_columns_and_dashes_for_what_is_empty() -> None:
-    assert table_lines(SEATS, 60) == [
+    block, note = table_sections(SEATS, 60)
+    assert block.fixed
+    assert block.lines == (
         "Seat    Spent      Cap  Used",
         "ana   $100.00  $100.00  ▰▰▰▰▰▰▰▰▰▰ 100%",
         "cleo   $28.80        –  –",
-        "and 280 more: $1,200.00",
-    ]
+    )
+    assert note == Section(("and 280 more: $1,200.00",))
 
 
-def test_a_table_that_is_too_wide_is_stacked() -> None:
-    assert table_lines(SEATS, 30) == [
-        "ana",
-        "  $100.00 of $100.00 ·",
-        "  ▰▰▰▰▰▰▰▰▰▰ 100%",
-        "cleo",
-        "  $28.80",
-        "and 280 more: $1,200.00",
+def test_a_table_that_is_too_wide_is_a_line_for_each_row() -> None:
+    rows, note = table_sections(SEATS, 30)
+    assert not rows.fixed
+    assert [*zip(rows.labels, rows.lines, strict=True)] == [
+        ("ana", "$100.00 of $100.00 · ▰▰▰▰▰▰▰▰▰▰ 100%"),
+        ("cleo", "$28.80"),
     ]
+    assert note == Section(("and 280 more: $1,200.00",))
 
 
 def test_a_row_is_a_phrase_without_its_dashes() -> None:
@@ -78,38 +76,30 @@ def test_labels_are_a_column_as_wide_as_the_longest() -> None:
         Section(("one",), labels=("a",), fixed=True)
 
 
-@given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30)), max_size=5), st.integers(10, 60))
-def test_no_line_is_wider_than_asked(rows: list[tuple[str, str]], width: int) -> None:
-    table = Table("T", (Column("A"), Column("B")), tuple(rows), note="a note of several words")
-    assert all(len(line) <= width for line in table_lines(table, width))
-
-
 def test_a_chart_has_the_same_numbers_as_a_table() -> None:
     table = chart_table(DAYS)
     assert table.caption == "Spend by day (USD)"
     assert table.rows == (("Apr 1", "1.50", "0.25"), ("Apr 2", "–", "3"))
 
 
-def test_an_unknown_part_makes_the_bar_unknown_and_not_shorter() -> None:
-    assert bar_lengths(DAYS) == [Decimal("1.75"), None]
-    assert bar(None, Decimal(3), 10) == ""
-
-
-def test_a_bar_is_as_long_as_its_share() -> None:
-    assert bar(Decimal(3), Decimal(3), 10) == "█" * 10
-    assert bar(Decimal("0.01"), Decimal(3), 10) == "▏"
-    assert bar(Decimal(0), Decimal(0), 10) == ""
+def test_a_bar_is_as_long_as_its_share_and_an_unknown_part_makes_it_unknown_and_not_shorter() -> None:
+    values = (Decimal(3), Decimal("0.01"), Decimal(0), None)
+    chart = Chart(
+        "C", ChartKind.BAR, ("a", "b", "c", "d"), (Series("s", values), Series("t", (Decimal(0),) * 4))
+    )
+    (table,) = with_bars(Message("T", "T", charts=(chart,))).tables
+    assert [row[-1] for row in table.rows] == ["█" * 24, "▏", "", ""]
 
 
 def test_without_native_forms_nothing_is_lost() -> None:
     message = Message("T", "T", tables=(SEATS,), charts=(DAYS,), sections=(Section(("last",)),))
     sections = without_natives(message, 60).sections
-    assert [section.heading for section in sections] == ["Seats", "Spend by day (USD)", None]
+    assert [section.heading for section in sections] == ["Seats", None, "Spend by day (USD)", None]
 
 
 def test_a_chart_whose_numbers_a_table_has_adds_no_text() -> None:
     message = Message("T", "T", tables=(SEATS,), charts=(replace(DAYS, in_table=True),))
-    assert [section.heading for section in without_natives(message, 60).sections] == ["Seats"]
+    assert [section.heading for section in without_natives(message, 60).sections] == ["Seats", None]
 
 
 def test_a_line_as_text_begins_with_its_first_known_point() -> None:

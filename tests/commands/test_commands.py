@@ -335,7 +335,7 @@ async def test_status_tells_what_waits_where_and_which_chat_is_down(store: Store
             c, claimed, DeliveryState.REFUSED, NOW + timedelta(minutes=10), refusal
         )
     )
-    terminal = Console(None, io.StringIO(), environ={})
+    terminal = Console(None, io.StringIO())
     text = body((await ask(commands(store, chats=[terminal]), "status")).message)
     assert "bo: rate limited since Thu Apr 30 07:00." in text
     assert "cy: never seen." in text

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from meterbot.chat.discord.limits import Payload
-from meterbot.chat.discord.render import post_payload
+from meterbot.chat.discord.render import Payload, post_payload
 from meterbot.core.errors import SendError
 from tests.chat.discord.rig import DELIVERY, Answers, alert, chat_on, running
 from tests.contracts.discord_openapi import MISSING, Contract, contract

@@ -3,19 +3,18 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import discord
 
-from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms
+from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms, send_best
 from meterbot.chat.discord.client import API_URL, BotClient, Note, SetNote, set_up_library
 from meterbot.chat.discord.connection import DiscordGateway
 from meterbot.chat.discord.failures import FAILURES, NEW_TOKEN, NOT_DISCORD, NotDiscordError, parsing
-from meterbot.chat.discord.limits import Payload, checked
 from meterbot.chat.discord.listen import DiscordListener
-from meterbot.chat.discord.render import carries, post_payload, reply_payload, text_payload
+from meterbot.chat.discord.render import Payload, carries, post_payload, reply_payload, text_payload
 from meterbot.chat.discord.web_api import DiscordWeb, trace
-from meterbot.chat.simpler_forms import send_best
 from meterbot.core.clock import Clock
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError, StartError
 from meterbot.core.lease import Lease
@@ -134,7 +133,7 @@ class DiscordChat:
 
     async def _send(self, delivery: str, channel: str, payload: Payload) -> Posted:
         # Sent again with the same nonce within some minutes, it is the same message.
-        payload = checked(payload | {"nonce": delivery, "enforce_nonce": True})
+        payload |= {"nonce": delivery, "enforce_nonce": True}
         sent = await self._web.call("POST", "/channels/{channel_id}/messages", payload, channel_id=channel)
         with _reading_success():
             return Posted(channel=sent["channel_id"], message=sent["id"])
@@ -196,10 +195,7 @@ class DiscordChat:
 
 def _forms(message: Message, delivery: str) -> tuple[Callable[[], Payload], ...]:
     """How a message can be posted, the richest form first."""
-    return (
-        lambda: checked(post_payload(message, delivery)),
-        lambda: checked(text_payload(message, delivery)),
-    )
+    return partial(post_payload, message, delivery), partial(text_payload, message, delivery)
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from types import SimpleNamespace, TracebackType
-from typing import Any, Self, TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
@@ -26,7 +27,7 @@ _HELLO = 10
 Answer = TypeVar("Answer")
 
 
-class DiscordCheck:
+class DiscordCheck(AbstractAsyncContextManager["DiscordCheck"]):
     """One check. `ahead`: how far Discord's clock is ahead of `now`, once Discord has answered; `guild_id`: the
     channel's server."""
 
@@ -48,12 +49,7 @@ class DiscordCheck:
             proxy=proxy_for(api_url),
         )
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
     @property

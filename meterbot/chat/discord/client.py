@@ -15,8 +15,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from meterbot.chat.command_words import COMPLETIONS
-from meterbot.chat.discord.listen import DiscordListener
-from meterbot.chat.discord.modals import written_in
+from meterbot.chat.discord.listen import DiscordListener, written_in
 from meterbot.chat.discord.render import words_of
 from meterbot.core.log import get_logger
 from meterbot.core.proxies import proxy_for

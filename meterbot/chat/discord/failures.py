@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import aiohttp
 import discord
 
-from meterbot.core.errors import Outcome, SendError
+from meterbot.core.errors import Outcome
 from meterbot.core.text import one_line
 
 NOT_DISCORD = "the answer is not from Discord: is a proxy in between?"
@@ -61,11 +61,6 @@ def judge(error: BaseException) -> tuple[Outcome, str]:
     if isinstance(error, NotDiscordError):
         return Outcome.NOT_SENT, NOT_DISCORD
     return Outcome.NOT_SENT, f"Discord cannot be reached ({type(error).__name__})"
-
-
-def refusal_of(error: discord.HTTPException) -> SendError:
-    """What an answer of Discord's with an error means."""
-    return SendError(*judge(error))
 
 
 def reason_of(error: BaseException) -> str:

@@ -1,24 +1,27 @@
 """Questions from people on Discord: commands, buttons and forms, deferred at once and answered by webhook."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import aiohttp
 import discord
 from discord.http import Route
 
-from meterbot.chat import Answer, Answerer, Form, Forms, Question, no_forms
-from meterbot.chat.discord.failures import refusal_of
-from meterbot.chat.discord.limits import Payload, checked
-from meterbot.chat.discord.modals import form_payload
-from meterbot.chat.discord.pictures import draw, summary, with_file
-from meterbot.chat.discord.render import answer_payload, line_payload, text_payload
-from meterbot.chat.simpler_forms import send_best
+from meterbot.chat import Answer, Answerer, Form, Forms, Question, no_forms, send_best
+from meterbot.chat.discord.failures import judge
+from meterbot.chat.discord.pictures import draw, with_file
+from meterbot.chat.discord.render import Payload, answer_payload, line_payload, text_payload
 from meterbot.core.errors import SendError
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Chart, Message, Posted
 
+LONGEST = 4000
+"""Characters that Discord lets a person write into a box."""
+
 _REMEMBERED = 1000
+_MODAL = 9
+_BOX_LABEL, _TEXT_INPUT, _PARAGRAPH = 18, 4, 2
 
 log = get_logger(__name__)
 
@@ -84,6 +87,32 @@ def _pressed(interaction: discord.Interaction) -> Posted | None:
     return None if message is None else Posted(str(message.channel.id), str(message.id))
 
 
+def form_payload(form: Form) -> Payload:
+    """The body of a first reaction that opens the form. Its id contains the words, so it survives a restart."""
+    box = {
+        "type": _TEXT_INPUT,
+        "custom_id": "text",
+        "style": _PARAGRAPH,
+        "required": True,
+        "max_length": LONGEST,
+    }
+    labelled = {"type": _BOX_LABEL, "label": form.label, "description": form.hint, "component": box}
+    data = {"custom_id": f"mb:{':'.join(form.words)}", "title": form.title, "components": [labelled]}
+    return {"type": _MODAL, "data": data}
+
+
+def written_in(components: Sequence[Any]) -> str:
+    """The text in the box of a submitted form."""
+    return next(_values(components), "")
+
+
+def _values(components: Sequence[Any]) -> Iterator[str]:
+    for component in components:
+        if component.get("type") == _TEXT_INPUT:
+            yield str(component.get("value") or "")
+        yield from _values([*component.get("components", []), *filter(None, [component.get("component")])])
+
+
 async def _open(interaction: discord.Interaction, form: Form) -> None:
     path = "/interactions/{interaction_id}/{webhook_token}/callback"
     route = Route("POST", path, interaction_id=interaction.id, webhook_token=interaction.token)
@@ -105,19 +134,18 @@ async def _respond(interaction: discord.Interaction, answer: Answer | None) -> N
 async def _send(interaction: discord.Interaction, method: str, path: str, message: Message) -> None:
     """Sends an answer in the best form that Discord accepts: with its charts as a picture, without, as text."""
 
-    async def send(form: Payload) -> None:
+    async def send(form: tuple[Payload, Sequence[Chart]]) -> None:
         try:
-            await _webhook(interaction, method, path, form["body"], form["charts"])
+            await _webhook(interaction, method, path, *form)
         except discord.HTTPException as error:
-            raise refusal_of(error) from error
+            raise SendError(*judge(error)) from error
 
-    forms: list[Callable[[], Payload]] = [
-        lambda: {"body": checked(answer_payload(message)), "charts": ()},
-        lambda: {"body": checked(text_payload(message, None)), "charts": ()},
+    forms: list[Callable[[], tuple[Payload, Sequence[Chart]]]] = [
+        lambda: (answer_payload(message), message.charts),
+        lambda: (answer_payload(message), ()),
+        lambda: (text_payload(message, None), ()),
     ]
-    if message.charts:
-        forms.insert(0, lambda: {"body": checked(answer_payload(message)), "charts": message.charts})
-    await send_best("discord", forms, send)
+    await send_best("discord", forms if message.charts else forms[1:], send)
 
 
 async def _webhook(
@@ -135,4 +163,4 @@ async def _webhook(
     if png is None:
         await interaction.client.http.request(route, json=payload)
     else:
-        await interaction.client.http.request(route, form=with_file(payload, png, summary(charts)))
+        await interaction.client.http.request(route, form=with_file(payload, png, charts))

@@ -41,13 +41,9 @@ async def draw(charts: Sequence[Chart]) -> bytes | None:
         return None
 
 
-def summary(charts: Sequence[Chart]) -> str:
-    """What the picture shows, for people who cannot see it."""
-    return " ".join(chart.summary or chart.title for chart in charts)
-
-
-def with_file(payload: Mapping[str, Any], png: bytes, description: str) -> list[dict[str, Any]]:
-    """A request's body as a form that carries the picture as an attachment."""
+def with_file(payload: Mapping[str, Any], png: bytes, charts: Sequence[Chart]) -> list[dict[str, Any]]:
+    """A request's body as a form that carries the picture of the charts as an attachment, and says what it shows."""
+    description = " ".join(chart.summary or chart.title for chart in charts)
     attachment = {"id": "0", "filename": FILE_NAME, "description": description[:_MOST_ALT]}
     return [
         {"name": "payload_json", "value": json.dumps({**payload, "attachments": [attachment]})},
@@ -74,9 +70,6 @@ def _png(charts: tuple[Chart, ...]) -> bytes | None:
 def _draw_chart(axes: "Axes", chart: Chart) -> None:
     axes.set_facecolor(_BACKGROUND)
     axes.set_title(chart.title, loc="left", color=_INK, fontsize=14, pad=10)
-    if chart.kind is ChartKind.PIE:
-        _draw_pie(axes, chart)
-        return
     if chart.kind is ChartKind.BAR:
         _draw_bars(axes, chart)
     else:
@@ -92,7 +85,8 @@ def _draw_chart(axes: "Axes", chart: Chart) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(_FAINT)
-    _legend(axes, len(chart.series))
+    if len(chart.series) > 1:
+        axes.legend(frameon=False, labelcolor=_INK, fontsize=10, loc="upper left", bbox_to_anchor=(1.01, 1))
 
 
 def _draw_bars(axes: "Axes", chart: Chart) -> None:
@@ -109,22 +103,6 @@ def _draw_lines(axes: "Axes", chart: Chart) -> None:
         values = [float("nan") if value is None else float(value) for value in one.values]
         places = [*range(len(values))]
         axes.plot(places, values, color=_colour(number), linewidth=2, label=one.name)
-        if chart.kind is ChartKind.AREA:
-            axes.fill_between(places, values, color=_colour(number), alpha=0.3)
-
-
-def _draw_pie(axes: "Axes", chart: Chart) -> None:
-    values = chart.series[0].values if chart.series else ()
-    parts = [(label, float(value)) for label, value in zip(chart.labels, values, strict=True) if value]
-    labels, sizes = [label for label, _ in parts], [size for _, size in parts]
-    colours = [_colour(number) for number in range(len(parts))]
-    text: dict[str, Any] = {"color": _INK}
-    axes.pie(sizes, labels=labels, colors=colours, textprops=text)
-
-
-def _legend(axes: "Axes", number: int) -> None:
-    if number > 1:
-        axes.legend(frameon=False, labelcolor=_INK, fontsize=10, loc="upper left", bbox_to_anchor=(1.01, 1))
 
 
 def _colour(number: int) -> str:

@@ -1,42 +1,28 @@
-"""Renders a `Message` as Discord's JSON: escaped, cut to Discord's limits with "and N more", and checked before it is
-sent. Lengths are in UTF-16 code units, the strictest way in which Discord may count."""
+"""Renders a `Message` as Discord's JSON: escaped, and cut to Discord's limits with "and N more". Lengths are in UTF-16
+code units, the strictest way in which Discord may count."""
 
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
-from meterbot.chat.discord.limits import (
-    BUTTONS_PER_ROW,
-    CONTENT,
-    CUSTOM_ID,
-    DESCRIPTION,
-    EMBED_TOTAL,
-    FIELDS,
-    LABEL,
-    NAME,
-    ROWS,
-    TITLE,
-    VALUE,
-    Payload,
-    units,
-)
-from meterbot.chat.text_forms import (
-    EMOJI,
-    all_tables,
-    labelled_lines,
-    message_lines,
-    row_section,
-)
+from meterbot.chat.text_forms import EMOJI, body_lines, labelled_lines, without_natives
 from meterbot.core.inline import Instant, InstantStyle, Link, pieces, plain
-from meterbot.core.messages import Action, Field, Message, Section, Table
+from meterbot.core.messages import Action, Field, Message, Section
 from meterbot.core.models import Severity
 
+Payload = dict[str, Any]
+"""The body of a request of Discord's API."""
+
+CONTENT = 2000
+_TITLE, _DESCRIPTION, _FIELDS, _NAME, _VALUE, _EMBED_TOTAL = 256, 4096, 25, 256, 1024, 6000
+_ROWS, _BUTTONS_PER_ROW, _LABEL, _CUSTOM_ID = 5, 5, 80, 100
 # The part of the 6000 characters for each; the description gets the rest.
 _FOOTER_ROOM, _FIELDS_ROOM, _LINE_ROOM, _LABEL_ROOM = 300, 1600, 300, 150
 _MORE_ROOM = len("… and 99999 more\n")
+_BLOCK_WIDTH = 0
+"""No monospaced blocks: a phone breaks them from about 20 columns on."""
 
 _COLOURS = {
     Severity.INFO: 0x5865F2,
@@ -113,8 +99,7 @@ def text_payload(message: Message, delivery: str | None) -> Payload:
     hidden, owner = ("", None) if delivery is None else (hidden_mark(delivery), _owner(message))
     mention = f"<@{owner}> " if owner else ""
     begin = f"{mention}{EMOJI[message.severity]}"
-    tables = [part for table in all_tables(message) for part in (row_section(table), Section((table.note,)))]
-    lines = message_lines(replace(message, tables=(), charts=(), sections=(*tables, *message.sections)))
+    lines = [message.title, *body_lines(without_natives(message, _BLOCK_WIDTH))]
     shown, room = [], CONTENT - units(begin) - len(hidden) - _MORE_ROOM
     for line in lines:
         text = cut(line, _LINE_ROOM, _escaped)
@@ -149,6 +134,11 @@ def words_of(custom_id: str) -> tuple[str, ...] | None:
     """The words of a pressed button; None if the button is not ours."""
     found = _BUTTON.fullmatch(custom_id)
     return tuple(found[1].split(":")) if found else None
+
+
+def units(text: str) -> int:
+    """The length in UTF-16 code units."""
+    return len(text) + sum(character > "\uffff" for character in text)
 
 
 def cut(text: str, limit: int, escape: Callable[[str], str]) -> str:
@@ -212,11 +202,11 @@ def _shown(text: str) -> str:
 
 
 def _embed(message: Message, *, titled: bool = False) -> Payload:
-    message = _without_tables(message)
+    message = without_natives(message, _BLOCK_WIDTH)
     embed: Payload = {"color": _COLOURS[message.severity]}
-    room = EMBED_TOTAL
+    room = _EMBED_TOTAL
     if titled:
-        embed["title"] = _shown(cut(plain(message.title), TITLE, _escaped))
+        embed["title"] = _shown(cut(plain(message.title), _TITLE, _escaped))
         room -= units(embed["title"])
     if fields := list(_fields(message.fields)):
         embed["fields"] = fields
@@ -224,28 +214,10 @@ def _embed(message: Message, *, titled: bool = False) -> Payload:
     if message.footer.strip():
         embed["footer"] = {"text": cut(plain(message.footer), _FOOTER_ROOM, _calm)}
         room -= units(embed["footer"]["text"])
-    description = _description(message, min(DESCRIPTION, room))
+    description = _description(message, min(_DESCRIPTION, room))
     if description:
         embed["description"] = description
     return embed
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows(Section):
-    """A table's rows. `note` is below them, also where not all of them fit."""
-
-    note: str = ""
-
-
-def _without_tables(message: Message) -> Message:
-    """Tables and charts as lines of text: a phone breaks a code block from about 20 columns on."""
-    tables = [_rows_of(table) for table in all_tables(message)]
-    return replace(message, tables=(), charts=(), sections=(*tables, *message.sections))
-
-
-def _rows_of(table: Table) -> Section:
-    rows = row_section(table)
-    return _Rows(rows.lines, rows.heading, labels=rows.labels, note=table.note)
 
 
 def _labelled(label: str, line: str) -> str:
@@ -259,10 +231,10 @@ def _labelled(label: str, line: str) -> str:
 def _fields(fields: Sequence[Field]) -> Iterator[Payload]:
     room = _FIELDS_ROOM
     for number, field in enumerate(fields):
-        name, value = cut(field.name, NAME, _escaped), cut(field.value, VALUE // 2, _escaped)
+        name, value = cut(field.name, _NAME, _escaped), cut(field.value, _VALUE // 2, _escaped)
         room -= units(name + value) + 2  # two: a blank name or value becomes one character
         last = number == len(fields) - 1
-        if room < (0 if last else _MORE_ROOM) or (number == FIELDS - 1 and not last):
+        if room < (0 if last else _MORE_ROOM) or (number == _FIELDS - 1 and not last):
             yield {"name": "…", "value": f"and {len(fields) - number} more", "inline": False}
             return
         yield {"name": _shown(name), "value": _shown(value), "inline": True}
@@ -272,13 +244,13 @@ def _description(message: Message, room: int) -> str:
     blocks = []
     if message.text:
         lines = message.text.split("\n")
-        body = "\n".join(_fitting((cut(line, VALUE, _escaped) for line in lines), len(lines), room // 2))
+        body = "\n".join(_fitting((cut(line, _VALUE, _escaped) for line in lines), len(lines), room // 2))
         blocks.append(body)
         room -= units(body)
     if message.command:
         blocks.append(f"```\n{_verbatim(message.command)}\n```")
         room -= units(blocks[-1]) + 1
-    wanted = [units(_section(section, DESCRIPTION) or "") + 1 for section in message.sections]
+    wanted = [units(_section(section, _DESCRIPTION) or "") + 1 for section in message.sections]
     for number, section in enumerate(message.sections):
         later = min(sum(wanted[number + 1 :]), room // 3)
         block = _section(section, room - _MORE_ROOM - 2 - later)
@@ -295,16 +267,14 @@ def _description(message: Message, room: int) -> str:
 
 def _section(section: Section, room: int) -> str | None:
     """None if there is no room for it."""
-    before = f"**{cut(section.heading, TITLE, _escaped)}**\n" if section.heading else ""
+    before = f"**{cut(section.heading, _TITLE, _escaped)}**\n" if section.heading else ""
     after = ""
     if section.fixed:
         before, after = f"{before}```\n", "\n```"
-    note = section.note if isinstance(section, _Rows) else ""
-    notes = [cut(note, _LINE_ROOM, _escaped)] if note else []
-    room -= units(before) + units(after) + sum(units(note) + 1 for note in notes)
+    room -= units(before) + units(after)
     if room < _MORE_ROOM:
         return None
-    lines = [*_fitting(_section_lines(section), len(section.lines), room), *notes]
+    lines = _fitting(_section_lines(section), len(section.lines), room)
     return before + ("\n".join(lines) or _BREAK) + after
 
 
@@ -335,11 +305,11 @@ def _buttons(actions: Sequence[Action], mark: str | None) -> list[Payload]:
     buttons = []
     for action in {action.id: action for action in actions}.values():
         custom_id = f"mb:{action.id}"
-        if mark and units(f"{custom_id}:{mark}") <= CUSTOM_ID:
+        if mark and units(f"{custom_id}:{mark}") <= _CUSTOM_ID:
             custom_id, mark = f"{custom_id}:{mark}", None
-        label = _shown(cut(action.label, LABEL, _calm))
+        label = _shown(cut(action.label, _LABEL, _calm))
         buttons.append({"type": 2, "style": 2, "label": label, "custom_id": custom_id})
-    return buttons[: ROWS * BUTTONS_PER_ROW]
+    return buttons[: _ROWS * _BUTTONS_PER_ROW]
 
 
 def _marked(buttons: Sequence[Payload], mark: str) -> bool:
@@ -347,8 +317,8 @@ def _marked(buttons: Sequence[Payload], mark: str) -> bool:
 
 
 def _rows(buttons: Sequence[Payload]) -> list[Payload]:
-    starts = range(0, len(buttons), BUTTONS_PER_ROW)
-    return [{"type": 1, "components": buttons[start : start + BUTTONS_PER_ROW]} for start in starts]
+    starts = range(0, len(buttons), _BUTTONS_PER_ROW)
+    return [{"type": 1, "components": buttons[start : start + _BUTTONS_PER_ROW]} for start in starts]
 
 
 def _owner(message: Message) -> str | None:

@@ -9,11 +9,9 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms
-from meterbot.chat.simpler_forms import send_best
+from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms, send_best
 from meterbot.chat.slack.connection import QuietLog, SlackSocket
 from meterbot.chat.slack.groups import SlackGroups
-from meterbot.chat.slack.limits import checked
 from meterbot.chat.slack.listen import SlackListener
 from meterbot.chat.slack.manifest import lacking
 from meterbot.chat.slack.render import Payload, forms_of, render_line
@@ -70,7 +68,7 @@ class SlackChat:
         self._bot: Mapping[str, Any] | None = None
         self._listener: SlackListener | None = None
         self._socket: SlackSocket | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._running = False
         self._connected = asyncio.Event()
         self._connection = Connection(up=False, detail="not started")
@@ -78,13 +76,13 @@ class SlackChat:
         self._direct: dict[str, str] = {}
         self._groups = SlackGroups(self._web, groups)
         self._allow_teams = frozenset(allow_teams)
-        self._grouping: asyncio.Task[None] | None = None
 
     # --- Connecting
 
     async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
         """Returns when Slack has greeted us, or at once when it cannot be reached; then it keeps trying."""
-        self._check_settings()
+        if rotates(self._token):
+            raise StartError(ROTATION)
         self._listener = SlackListener(
             answer,
             forms,
@@ -103,20 +101,20 @@ class SlackChat:
         except SendError as outage:
             log.warning("not connected", chat="slack", reason=outage.reason)
             self._trouble = outage.reason
-            self._keeper = asyncio.create_task(self._sign_in_later(self._listener, outage))
+            keeping = self._sign_in_later(self._listener, outage)
         else:
             await self._groups.refresh()
-            self._keeper = asyncio.create_task(self._stay_connected(self._listener, url))
+            keeping = self._stay_connected(self._listener, url)
+        self._tasks = [asyncio.create_task(keeping), asyncio.create_task(self._groups.keep())]
+        if self._trouble is None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._connected.wait(), _GREETING_SECONDS)
-        self._grouping = asyncio.create_task(self._groups.keep())
 
     async def close(self) -> None:
         self._running = False
-        tasks = [task for task in (self._keeper, self._grouping) if task is not None]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._listener is not None:
             await self._listener.finish(_FAREWELL_SECONDS)
         if self._socket is not None:
@@ -134,19 +132,6 @@ class SlackChat:
     def routes(self) -> list[web.RouteDef]:
         """The routes that Slack calls in HTTP mode."""
         return [web.post("/slack/events", self._receive)] if self._mode == "http" else []
-
-    def _check_settings(self) -> None:
-        if rotates(self._token):
-            raise StartError(ROTATION)
-        if self._mode == "socket" and not self._app_token:
-            raise StartError(
-                "Slack's Socket Mode needs SLACK_APP_TOKEN: make an app-level token (xapp-…) with the scope "
-                "connections:write on the app's Basic Information page"
-            )
-        if self._mode == "http" and not self._signing_secret:
-            raise StartError(
-                "Slack's HTTP mode needs SLACK_SIGNING_SECRET: copy it from the app's Basic Information page"
-            )
 
     async def _sign_in(self) -> str | None:
         """Who the bot is, and the address of a socket in Socket Mode. `StartError` when a token is refused."""
@@ -269,7 +254,7 @@ class SlackChat:
         def text() -> Payload:
             return {"text": render_line(message)["text"]}
 
-        return await send_best(self.name, [lambda: checked(render_line(message)), text], post)
+        return await send_best(self.name, [lambda: render_line(message), text], post)
 
     async def _post(self, delivery: str, payload: Payload) -> Posted:
         posted = await self._web.call(

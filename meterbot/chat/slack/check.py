@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Self
 
 import aiohttp
 
@@ -22,7 +21,7 @@ _BOT_PAGE = "copy the Bot User OAuth Token (xoxb-…) from the app's page Instal
 _APP_PAGE = "generate an app-level token (xapp-…) with the scope connections:write on the app's page Basic Information"
 
 
-class SlackCheck:
+class SlackCheck(AbstractAsyncContextManager["SlackCheck"]):
     """One check. `ahead`: how far Slack's clock is ahead of `now`, once Slack has answered; `team`: the workspace's
     name."""
 
@@ -36,12 +35,7 @@ class SlackCheck:
         self._now = now
         self.team: str | None = None
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._web.close()
 
     async def bot(self, *, direct_messages: bool = False) -> list[Check]:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from meterbot.chat.slack.text import DASH, Block, clipped, one_line, rich_elements
 from meterbot.chat.text_forms import cell_text
 from meterbot.core.inline import plain
-from meterbot.core.messages import Chart, ChartKind, Column, Series, Table
+from meterbot.core.messages import Chart, Column, Series, Table
 
 MAX_TABLES, MAX_CHARTS = 1, 2
 MAX_ROWS, MAX_COLUMNS, MAX_CELL_CHARACTERS = 100, 20, 10_000
@@ -51,7 +51,7 @@ def table_block(table: Table, budget: NativeBudget) -> Block | None:
 
 def chart_block(chart: Chart, budget: NativeBudget) -> Block | None:
     """The native chart, or None if it must be shown as text."""
-    drawn = _pie(chart) if chart.kind is ChartKind.PIE else _axes(chart)
+    drawn = _axes(chart)
     if budget.charts < 1 or drawn is None:
         return None
     budget.charts -= 1
@@ -109,18 +109,6 @@ def _raw(text: str) -> Block:
 def _bold(text: str) -> Block:
     bold = {"type": "text", "text": clipped(one_line(cell_text(text)), _CELL), "style": {"bold": True}}
     return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [bold]}]}
-
-
-def _pie(chart: Chart) -> Block | None:
-    values = chart.series[0].values if chart.series else ()
-    parts = [
-        {"label": label, "value": float(value)}
-        for label, value in zip(_labels(chart.labels), values, strict=True)
-        if value is not None and value > 0
-    ]
-    if not 1 <= len(parts) <= MAX_SERIES or not _distinct([str(part["label"]) for part in parts]):
-        return None
-    return {"type": "pie", "segments": parts}
 
 
 def _axes(chart: Chart) -> Block | None:

@@ -1,17 +1,27 @@
-"""Draws people's Home tabs from what is stored."""
+"""People's Home tabs: drawn from what is stored, as answers one below the other."""
 
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
-from meterbot.chat import Answer, HomePage, Question
-from meterbot.chat.simpler_forms import send_best
-from meterbot.chat.slack.home_view import HOME, home_view
-from meterbot.chat.slack.render import Payload
+from meterbot.chat import Answer, HomePage, Question, send_best
+from meterbot.chat.slack.data_blocks import NativeBudget
+from meterbot.chat.slack.render import Payload, render
+from meterbot.chat.slack.text import Block, plain_text
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
 from meterbot.core.log import get_logger
+from meterbot.core.messages import Message
+
+HOME = "home"
+"""The question of the page, and the first word of the buttons that open one of its tabs."""
+
+_BLOCKS, _LABEL = 100, 75
+_ELSEWHERE = ("share:", "refresh:")
+"""Buttons that make sense only in a channel."""
+
 
 log = get_logger(__name__)
 
@@ -63,3 +73,43 @@ class SlackHome:
             await send_best("slack", forms, publish)
         except SendError as failure:
             log.warning("the home tab was not shown", chat="slack", reason=failure.reason)
+
+
+def home_view(page: HomePage, *, native: bool = True) -> Payload:
+    """The buttons of its tabs, if there are several, and the messages of this one, within Slack's hundred blocks;
+    then buttons to refresh and for the history. Without `native`, tables and charts are text."""
+    budget = NativeBudget() if native else NativeBudget(tables=0, charts=0)
+    shown = [_blocks(number, message, budget) for number, message in enumerate(page.messages)]
+    blocks = [*_tabs(page), *[block for each in shown for block in each]]
+    again = _button("Refresh", f"{HOME}:{page.tab}" if page.tab else HOME, "again")
+    bottom: list[Block] = [{"type": "actions", "elements": [again, _button("History", "history", "history")]}]
+    room = _BLOCKS - len(bottom)
+    if len(blocks) > room:
+        more = plain_text("There is more: type /claude-spend.", _LABEL)
+        blocks = [*blocks[: room - 1], {"type": "context", "elements": [more]}]
+    return {"type": "home", "blocks": [*blocks, *bottom]}
+
+
+def _tabs(page: HomePage) -> list[Block]:
+    if len(page.tabs) < 2:
+        return []
+    buttons = [
+        _button(tab.capitalize(), f"{HOME}:{tab}", f"tab-{tab}", chosen=tab == page.tab) for tab in page.tabs
+    ]
+    return [{"type": "actions", "elements": buttons}, {"type": "divider"}]
+
+
+def _button(label: str, value: str, name: str, *, chosen: bool = False) -> Block:
+    style = {"style": "primary"} if chosen else {}
+    text = plain_text(label, _LABEL)
+    return {"type": "button", "action_id": f"home-{name}", "text": text, "value": value, **style}
+
+
+def _blocks(number: int, message: Message, budget: NativeBudget) -> list[Block]:
+    actions = [action for action in message.actions if not action.id.startswith(_ELSEWHERE)]
+    blocks: list[Block] = render(replace(message, actions=tuple(actions)), budget)["blocks"]
+    for block in blocks:
+        for element in block.get("elements", []):
+            if "action_id" in element:
+                element["action_id"] = f"home-{number}-{element['action_id']}"
+    return [{"type": "divider"}, *blocks] if number else blocks

@@ -4,8 +4,8 @@
 import asyncio
 import html
 import re
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from logging import Logger
 from typing import Any
@@ -19,13 +19,10 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from meterbot.chat import Answer, Answerer, Forms, Question
-from meterbot.chat.simpler_forms import send_best
-from meterbot.chat.slack.home import SlackHome
-from meterbot.chat.slack.home_view import HOME
-from meterbot.chat.slack.limits import Payload
+from meterbot.chat import Answer, Answerer, Forms, Question, send_best
+from meterbot.chat.slack.home import HOME, SlackHome
 from meterbot.chat.slack.modals import errors, form_view, message_view, submitted
-from meterbot.chat.slack.render import forms_of
+from meterbot.chat.slack.render import Payload, forms_of
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
 from meterbot.core.log import get_logger
@@ -74,7 +71,7 @@ class SlackListener:
         self._groups_of = groups_of
         self._teams = teams
         self._answering: set[asyncio.Task[Any]] = set()
-        self._handled: OrderedDict[str, None] = OrderedDict()
+        self._handled: deque[str] = deque(maxlen=_REMEMBERED)
         self._home = SlackHome(web_api, self._ask, groups_of)
         self._app = AsyncApp(
             name="slack_bolt.app",  # the name of a logger that Bolt configures: none of ours
@@ -121,28 +118,30 @@ class SlackListener:
     async def _on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         words = html.unescape(body.get("text") or "").split() if body["command"] == COMMAND else ["help"]
-        name = str(body.get("user_name") or "")
-        user, channel = body["user_id"], body.get("channel_id") or ""
-        groups = self._groups_of(user)
-        question = Question(tuple(words), "slack", user, channel, name=name, groups=groups)
-        await self._handle(body, question)
+        await self._handle(body, self._question(body, words))
 
     async def _on_action(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         if value := action.get("value"):
-            channel, ts = (body.get("channel") or {}).get("id") or "", (body.get("message") or {}).get("ts")
-            user = body["user"]
-            question = Question(
-                tuple(value.split(":")),
-                "slack",
-                user["id"],
-                channel,
-                name=str(user.get("name") or user.get("username") or ""),
-                groups=self._groups_of(user["id"]),
-                pressed=Posted(channel, str(ts)) if channel and ts else None,
-            )
             at_home = (body.get("view") or {}).get("type") == "home"
-            await (self._on_home_action if at_home else self._handle)(body, question)
+            handle = self._on_home_action if at_home else self._handle
+            await handle(body, self._question(body, value.split(":")))
+
+    def _question(self, body: Mapping[str, Any], words: Sequence[str], text: str | None = None) -> Question:
+        """What the person asks. Only a command names its person and channel in fields of its own."""
+        user = body.get("user") or {"id": body["user_id"], "name": body.get("user_name")}
+        channel = (body.get("channel") or {}).get("id") or body.get("channel_id") or ""
+        ts = (body.get("message") or {}).get("ts") if body.get("type") == "block_actions" else None
+        return Question(
+            tuple(words),
+            "slack",
+            user["id"],
+            channel,
+            text,
+            name=str(user.get("name") or user.get("username") or ""),
+            groups=self._groups_of(user["id"]),
+            pressed=Posted(channel, str(ts)) if channel and ts else None,
+        )
 
     async def _on_mention(self, body: dict[str, Any], event: dict[str, Any]) -> None:
         """`@meterbot spend`: answered in the same place, visible only to that person, or with `share` to everybody."""
@@ -167,14 +166,7 @@ class SlackListener:
         target |= {"unfurl_links": False, "unfurl_media": False} if answer.public else {"user": question.user}
         if thread is not None:
             target["thread_ts"] = thread
-
-        async def send(payload: Payload) -> None:
-            await self._web.call(method, json={**payload, **target})
-
-        try:
-            await send_best("slack", forms_of(answer.message), send)
-        except SendError as failure:
-            log.warning("a mention was not answered", chat="slack", reason=failure.reason)
+        await self._show(answer, lambda payload: self._web.call(method, json={**payload, **target}))
 
     async def _on_home(self, body: dict[str, Any], event: dict[str, Any]) -> None:
         """Somebody opened the bot's Home tab."""
@@ -208,10 +200,7 @@ class SlackListener:
     async def _on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The entry in a message's menu: the team, beside that message."""
         await ack()
-        user, channel = body["user"], (body.get("channel") or {}).get("id") or ""
-        name = str(user.get("name") or user.get("username") or "")
-        groups = self._groups_of(user["id"])
-        await self._handle(body, Question((), "slack", user["id"], channel, name=name, groups=groups))
+        await self._handle(body, self._question(body, ()))
 
     async def _handle(self, body: Mapping[str, Any], question: Question) -> None:
         if not self._first_time(body.get("trigger_id")):
@@ -242,9 +231,7 @@ class SlackListener:
         if self._is_foreign(body):
             await ack(response_action="update", view=message_view(_refused(body).message))
             return
-        words, text = submitted(view)
-        user = body["user"]["id"]
-        question = Question(words, "slack", user, text=text, groups=self._groups_of(user))
+        question = self._question(body, *submitted(view))
         asking = asyncio.create_task(self._ask(question))
         self._answering.add(asking)
         asking.add_done_callback(self._answering.discard)
@@ -257,7 +244,7 @@ class SlackListener:
                 await ack(response_action="errors", errors=errors(asking.result().message))
             else:
                 await ack(response_action="update", view=message_view(asking.result().message))
-            await self._home.refresh(user)
+            await self._home.refresh(question.user)
 
     async def _update(self, view_id: str, message: Message) -> None:
         try:
@@ -282,9 +269,7 @@ class SlackListener:
             return True
         if trigger in self._handled:
             return False
-        self._handled[trigger] = None
-        if len(self._handled) > _REMEMBERED:
-            self._handled.popitem(last=False)
+        self._handled.append(trigger)
         return True
 
     async def _ask(self, question: Question) -> Answer:
@@ -306,10 +291,9 @@ class SlackListener:
             "unfurl_media": False,
             **({"thread_ts": thread} if thread else {}),
         }
+        await self._show(answer, lambda payload: self._web.respond(url, {**payload, **target}))
 
-        async def send(payload: Payload) -> None:
-            await self._web.respond(url, {**payload, **target})
-
+    async def _show(self, answer: Answer, send: Callable[[Payload], Awaitable[object]]) -> None:
         try:
             await send_best("slack", forms_of(answer.message), send)
         except SendError as failure:

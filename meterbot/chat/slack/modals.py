@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from meterbot.chat import Form
-from meterbot.chat.slack.limits import checked
 from meterbot.chat.slack.render import Payload, render_without_natives
+from meterbot.chat.slack.text import plain_text
 from meterbot.core.messages import Message
 from meterbot.core.text import one_line
 
@@ -15,6 +15,7 @@ LONGEST = 3000
 
 _BOX = "text"
 _ERROR = 300
+_TITLE, _HINT = 24, 2000
 
 
 def form_view(form: Form) -> Payload:
@@ -24,17 +25,17 @@ def form_view(form: Form) -> Payload:
     box = {
         "type": "input",
         "block_id": _BOX,
-        "label": _plain(form.label),
-        "hint": _plain(hint),
+        "label": plain_text(form.label, _HINT),
+        "hint": plain_text(hint, _HINT),
         "element": element,
     }
     return {
         "type": "modal",
         "callback_id": "form",
         "private_metadata": ":".join(form.words),
-        "title": _plain(form.title),
-        "submit": _plain("Send"),
-        "close": _plain("Cancel"),
+        "title": plain_text(form.title, _TITLE),
+        "submit": plain_text("Send", _TITLE),
+        "close": plain_text("Cancel", _TITLE),
         "blocks": [box],
     }
 
@@ -42,8 +43,13 @@ def form_view(form: Form) -> Payload:
 def message_view(message: Message) -> Payload:
     """A message as a modal, without buttons, because Slack gives them no address for an answer. Tables and charts are
     text there."""
-    blocks = checked(render_without_natives(replace(message, actions=())))["blocks"]
-    return {"type": "modal", "title": _plain("meterbot"), "close": _plain("Done"), "blocks": blocks}
+    blocks = render_without_natives(replace(message, actions=()))["blocks"]
+    return {
+        "type": "modal",
+        "title": plain_text("meterbot", _TITLE),
+        "close": plain_text("Done", _TITLE),
+        "blocks": blocks,
+    }
 
 
 def errors(message: Message) -> dict[str, str]:
@@ -55,7 +61,3 @@ def submitted(view: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
     """The words of a submitted form, and the text in its box."""
     written = view["state"]["values"][_BOX][_BOX]["value"]
     return tuple(view["private_metadata"].split(":")), written or ""
-
-
-def _plain(text: str) -> dict[str, Any]:
-    return {"type": "plain_text", "text": text, "emoji": False}

@@ -4,12 +4,10 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from meterbot.chat.slack.data_blocks import NativeBudget, chart_block, table_block
-from meterbot.chat.slack.limits import BUTTON, HEADER, checked
 from meterbot.chat.slack.text import (
     DASH,
     Block,
@@ -24,15 +22,14 @@ from meterbot.chat.slack.text import (
 )
 from meterbot.chat.text_forms import (
     EMOJI,
-    aligned_lines,
-    all_tables,
+    body_lines,
     chart_table,
     labelled_lines,
-    message_lines,
-    row_section,
+    table_sections,
+    without_natives,
 )
 from meterbot.core.inline import plain
-from meterbot.core.messages import Action, Field, Message, Section, Table
+from meterbot.core.messages import Action, Field, Message, Section
 
 Payload = dict[str, Any]
 """`text` and `blocks` of a message, as Slack's methods take them."""
@@ -48,6 +45,8 @@ _OUR_ACTIONS = 6
 _OUR_LINE = 300
 _BLOCK_WIDTH = 34
 """A monospaced block of so many columns is not broken on a phone."""
+
+_HEADER, _BUTTON = 150, 75
 
 _USER_ID = re.compile(r"[UW][A-Z0-9]{2,20}")
 
@@ -65,34 +64,17 @@ def forms_of(message: Message) -> tuple[Callable[[], Payload], ...]:
     """How a message can be sent, the richest form first."""
     natives = (render_without_natives,) if message.tables or message.charts else ()
     forms = (render, *natives, render_text)
-    return tuple(partial(_checked, form, message) for form in forms)
-
-
-def _checked(form: Callable[[Message], Payload], message: Message) -> Payload:
-    return checked(form(message))
+    return tuple(partial(form, message) for form in forms)
 
 
 def render_without_natives(message: Message) -> Payload:
     """The message with its tables and charts as text."""
-    return render(_without_natives(message))
-
-
-def _without_natives(message: Message) -> Message:
-    sections = [part for table in all_tables(message) for part in _table_sections(table)]
-    return replace(message, tables=(), charts=(), sections=(*sections, *message.sections))
-
-
-def _table_sections(table: Table) -> list[Section]:
-    """A monospaced block if that is narrow enough for a phone, else a line of text for each row."""
-    lines = aligned_lines(table)
-    narrow = max(map(len, lines)) <= _BLOCK_WIDTH
-    shown = Section(tuple(lines), plain(table.caption) or None, fixed=True) if narrow else row_section(table)
-    return [shown, Section((table.note,))] if table.note else [shown]
+    return render(without_natives(message, _BLOCK_WIDTH))
 
 
 def render_text(message: Message) -> Payload:
     """The whole message as text, without any block: the last form that is tried."""
-    lines = message_lines(replace(_without_natives(message), actions=()))
+    lines = [message.title, *body_lines(without_natives(message, _BLOCK_WIDTH))]
     text = EMOJI[message.severity] + "\n".join(lines)
     return {"text": _mention(message) + mrkdwn(text, _OUR_TEXT)["text"]}
 
@@ -110,9 +92,9 @@ def _fallback(message: Message) -> str:
 def _top(message: Message) -> Iterator[Block]:
     title, mention = EMOJI[message.severity] + one_line(plain(message.title)), _mention(message)
     if mention and not visible(message.text):  # a mention alone under the title would look like a mistake
-        yield {"type": "section", "text": {"type": "mrkdwn", "text": f"{mention}*{escaped(title, HEADER)}*"}}
+        yield {"type": "section", "text": {"type": "mrkdwn", "text": f"{mention}*{escaped(title, _HEADER)}*"}}
     else:
-        yield {"type": "header", "text": plain_text(title, HEADER)}
+        yield {"type": "header", "text": plain_text(title, _HEADER)}
     if visible(message.text):
         text = mrkdwn(message.text, _OUR_SECTION)
         yield {"type": "section", "text": {**text, "text": mention + text["text"]}}
@@ -132,7 +114,7 @@ def _data(message: Message, budget: NativeBudget) -> tuple[list[Block], list[Sec
     for table in message.tables:
         block = table_block(table, budget)
         if block is None:
-            sections += _table_sections(table)
+            sections += table_sections(table, _BLOCK_WIDTH)
             continue
         if block["type"] == "table" and visible(table.caption):
             blocks.append(_section(one_line(plain(table.caption)), [], fixed=False))
@@ -144,7 +126,7 @@ def _data(message: Message, budget: NativeBudget) -> tuple[list[Block], list[Sec
         if block is not None:
             blocks.append(block)
         elif not chart.in_table:
-            sections += _table_sections(chart_table(chart))
+            sections += table_sections(chart_table(chart), _BLOCK_WIDTH)
     return blocks, sections
 
 
@@ -178,7 +160,7 @@ def _buttons(actions: Sequence[Action]) -> list[Block]:
         {
             "type": "button",
             "action_id": f"action-{number}",
-            "text": plain_text(action.label, BUTTON),
+            "text": plain_text(action.label, _BUTTON),
             "value": action.id,
         }
         for number, action in enumerate(actions[:_OUR_ACTIONS])

@@ -5,6 +5,7 @@ text has no control sequences.
 """
 
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
@@ -68,16 +69,11 @@ def visible(text: str) -> bool:
 
 
 def largest(most: int, fits: Callable[[int], bool]) -> int | None:
-    """The largest of 0…most that fits, by bisection: if a number fits, smaller ones do, too."""
+    """The largest of 0…most that fits; None if none does. If a number below `most` fits, smaller ones do, too."""
     if fits(most):
         return most
-    if not fits(0):
-        return None
-    low, high = 0, most
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+    smaller = bisect_left(range(most), True, key=lambda number: not fits(number))
+    return smaller - 1 if smaller else None
 
 
 def _cut(text: str, limit: int, escape: Callable[[str], str]) -> str:

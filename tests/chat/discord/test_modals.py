@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.chat.discord.limits import problems
-from meterbot.chat.discord.modals import LONGEST, form_payload, written_in
+from meterbot.chat.discord.listen import LONGEST, form_payload, written_in
 from meterbot.chat.discord.render import answer_payload
 from meterbot.core.messages import Action, Message
 from tests.chat.discord.rig import (
@@ -23,6 +22,7 @@ from tests.chat.discord.rig import (
 from tests.chat.secrets import watching
 from tests.simulator.discord import DiscordSimulator
 from tests.simulator.discord_faults import refused
+from tests.simulator.discord_judge import problems
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.chat.discord.limits import CONTENT, Payload, problems, units
 from meterbot.chat.discord.render import (
+    CONTENT,
+    Payload,
     answer_payload,
     carries,
     cut,
@@ -17,12 +18,14 @@ from meterbot.chat.discord.render import (
     post_payload,
     reply_payload,
     text_payload,
+    units,
     words_of,
 )
 from meterbot.core.inline import instant, link
 from meterbot.core.messages import Action, Column, Field, Message, Section, Table
 from meterbot.core.models import Severity
 from tests.chat.discord.rig import DELIVERY, alert
+from tests.simulator.discord_judge import problems
 
 NASTY = [
     "@everyone",
@@ -306,6 +309,7 @@ def test_a_table_is_lines_of_text_because_a_phone_breaks_a_code_block() -> None:
         "**Seats**",
         "**ana** $95.20 of $100.00 · ▰▰▰▰▰▰▰▰▰▱ 95%",
         r"**b\_o** $0.20",
+        "",
         "and 3 more",
     ]
 
@@ -363,7 +367,7 @@ BUTTON = {"type": 2, "style": 2, "label": "x", "custom_id": "x"}
         ({"embeds": [{"title": "@everyone"}]}, "message: mentions somebody it should not"),
     ],
 )
-def test_what_discord_refuses_is_found_before_it_leaves(part: dict[str, Any], said: str) -> None:
+def test_what_discord_refuses_is_found(part: dict[str, Any], said: str) -> None:
     payload = {"content": "x", "allowed_mentions": {"parse": []}}
     assert problems(payload) == []
     assert any(problem.startswith(said) for problem in problems(payload | part))

@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from meterbot.chat.slack.limits import checked, problems
 from meterbot.chat.slack.render import render, render_line, render_text, render_without_natives
-from meterbot.core.errors import Outcome, SendError
 from meterbot.core.inline import instant
 from meterbot.core.messages import Action, Column, Field, Message, Section, Table
 from meterbot.core.models import Severity
@@ -114,7 +112,6 @@ def teams(draw: st.DrawFn) -> Message:
 @given(teams())
 def test_no_message_becomes_what_slack_would_refuse(message: Message) -> None:
     for payload in (render(message), render_line(message), {**render_text(message), "blocks": []}):
-        assert problems(payload) == []
         assert verdict(payload) is None
         for block in payload["blocks"]:
             parsed = Block.parse(block)
@@ -237,78 +234,6 @@ def test_what_is_no_user_id_is_not_mentioned(owner: str) -> None:
 
 def test_text_that_reorders_what_surrounds_it_loses_its_controls() -> None:
     assert "\u202e" not in texts(render(Message("\u202e00.05$", "x\u202e")))
-
-
-def _many(count: int) -> list[dict[str, Any]]:
-    return [{"type": "section", "text": {"type": "plain_text", "text": "x"}} for _ in range(count)]
-
-
-def _button(number: int, **more: Any) -> dict[str, Any]:
-    button = {
-        "type": "button",
-        "action_id": f"a{number}",
-        "text": {"type": "plain_text", "text": "x"},
-        "value": "v",
-    }
-    return {**button, **more}
-
-
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-
-
-def _header(text: str) -> dict[str, Any]:
-    return {"type": "header", "text": {"type": "plain_text", "text": text}}
-
-
-@pytest.mark.parametrize(
-    ("blocks", "found"),
-    [
-        (_many(51), "51 blocks, at most 50"),
-        ([_section("x" * 3001)], "3001 characters of section, at most 3000"),
-        ([_section(" ")], "section is empty"),
-        ([{"type": "section"}], "section has neither text nor fields"),
-        ([_header("x" * 151)], "151 characters of header, at most 150"),
-        ([{"type": "section", "fields": [{"text": "x"}] * 11}], "11 fields, at most 10"),
-        ([{"type": "section", "fields": [{"text": "x" * 2001}]}], "2001 characters of field, at most 2000"),
-        ([{"type": "actions", "elements": [_button(n) for n in range(26)]}], "26 buttons, at most 25"),
-        ([{"type": "actions", "elements": []}], "no buttons"),
-        ([{"type": "actions", "elements": [_button(1), _button(1)]}], "action_id repeats"),
-        (
-            [{"type": "actions", "elements": [_button(1, value="x" * 2001)]}],
-            "2001 characters of value, at most 2000",
-        ),
-        (
-            [{"type": "actions", "elements": [_button(1, text={"text": "x" * 76})]}],
-            "76 characters of button, at most 75",
-        ),
-        (
-            [{"type": "actions", "elements": [_button(1, action_id="x" * 256)]}],
-            "256 characters of action_id, at most 255",
-        ),
-        ([{"type": "context", "elements": [{"text": "x"}] * 11}], "11 context elements, at most 10"),
-        ([{"type": "rich_text", "elements": []}], "no rich text elements"),
-        ([{**_section("x"), "block_id": "b"}, {**_section("y"), "block_id": "b"}], "block_id repeats"),
-        ([{"type": "nonsense"}], "unknown block 'nonsense'"),
-        ([_section("x" * 2900)] * 5, "characters of all blocks, at most 13200"),
-    ],
-)
-def test_what_slack_would_refuse_is_named(blocks: list[dict[str, Any]], found: str) -> None:
-    assert any(found in problem for problem in problems({"text": "text", "blocks": blocks}))
-
-
-@pytest.mark.parametrize(
-    ("text", "found"), [("", "text is empty"), ("x" * 40_001, "40001 characters of text")]
-)
-def test_the_text_that_notifications_show_has_limits_too(text: str, found: str) -> None:
-    assert found in problems({"text": text, "blocks": []})[0]
-
-
-def test_what_does_not_fit_is_refused_before_it_leaves() -> None:
-    with pytest.raises(SendError, match="text is empty") as caught:
-        checked({"text": "", "blocks": []})
-
-    assert caught.value.outcome is Outcome.INVALID
 
 
 def test_labels_are_in_bold_in_front_of_their_lines_because_a_phone_breaks_columns() -> None:

@@ -169,7 +169,7 @@ def test_an_answer_for_one_person_can_be_refreshed_and_shared() -> None:
 def test_with_own_rows_only_everybody_else_is_a_sum() -> None:
     text = as_text(team(View(a_team(), BERLIN, "self", frozenset({"ana"}))))
     assert (
-        "ana   $17.20  $50.00  ▰▰▰▱▱▱▱▱▱▱ 34%\nand 7 more: $1,284.50 together, and one amount not shown"
+        "ana   $17.20  $50.00  ▰▰▰▱▱▱▱▱▱▱ 34%\n\nand 7 more: $1,284.50 together, and one amount not shown"
         in text
     )
     assert "Thu May 14: ana, $200.00 (Max 20x)\n\nExtra" in text

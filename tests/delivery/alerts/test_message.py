@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.chat.discord import limits as discord_limits
 from meterbot.chat.discord import render as embeds
-from meterbot.chat.slack import limits
 from meterbot.chat.slack import render as blocks
 from meterbot.core.deliveries import ActionKind, AlertAction, Delivery, DeliveryKind, PostContent
 from meterbot.core.inline import plain
@@ -35,6 +33,8 @@ from meterbot.delivery.redaction import A_SEAT
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.rules.pull_requests import Bill, Merged, PullRequest, merged_event
 from tests.delivery.alerts.events import BERLIN, FACTS, event
+from tests.simulator.discord_judge import problems
+from tests.simulator.slack_judge import verdict
 from tests.teams import NOW, seat
 
 SEATS = {"ana": seat("ana"), "bo": seat("bo")}
@@ -326,8 +326,8 @@ def test_a_card_of_as_many_as_may_be_with_the_longest_words_fits_and_hides_none(
     message = post(PostContent("r" * 20, events, ends, actions, heading), seats, BERLIN)
     slack = blocks.render(message)
     discord = embeds.post_payload(message, "d" * 20)
-    assert limits.problems(slack) == []
-    assert discord_limits.problems(discord) == []
+    assert verdict(slack) is None
+    assert problems(discord) == []
     for payload in (slack["blocks"], [{"content": discord["content"]}, *discord["embeds"]]):
         words = seen(payload)
         assert heading in words
@@ -367,7 +367,8 @@ def test_what_many_seats_post_together_ends_with_how_many_more_and_where_to_see_
     message = shown(*(made(f"seat{number}", "2026-05-02") for number in range(300)), heading=AT_ONCE)
     slack, discord = blocks.render(message), embeds.post_payload(message, "d" * 20)
     assert message.title.startswith("300 ")
-    assert limits.problems(slack) == discord_limits.problems(discord) == []
+    assert verdict(slack) is None
+    assert problems(discord) == []
     for payload in (str(slack["blocks"]), str(discord).replace("\\n", " ")):
         assert payload.count(" more") == payload.count("and 270 more: see /claude-spend") == 1
 

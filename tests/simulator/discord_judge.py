@@ -1,13 +1,11 @@
-"""Discord's limits, checked before a payload leaves."""
+"""Checks whether Discord would accept a message, where its OpenAPI description is not at hand, and whom it mentions.
+
+It shares nothing with the rules by which `meterbot.chat` cuts its texts, so that one can find the other's mistakes.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-from meterbot.core.errors import Outcome, SendError
-
-Payload = dict[str, Any]
-"""The body of a request of Discord's API."""
 
 CONTENT, TITLE, DESCRIPTION, FIELDS, NAME, VALUE, FOOTER = 2000, 256, 4096, 25, 256, 1024, 2048
 EMBEDS, EMBED_TOTAL, ROWS, BUTTONS_PER_ROW, LABEL, CUSTOM_ID, NONCE = 10, 6000, 5, 5, 80, 100, 25
@@ -36,13 +34,6 @@ def problems(payload: Mapping[str, Any]) -> list[str]:
     if not embeds and not payload.get("content", "").strip():
         found.append("message: empty")
     return found
-
-
-def checked(payload: Payload) -> Payload:
-    """The payload, if Discord would take it. Raises `SendError` otherwise."""
-    if found := problems(payload):
-        raise SendError(Outcome.INVALID, f"the message does not fit Discord: {'; '.join(found)}")
-    return payload
 
 
 def _embed_problems(embed: Mapping[str, Any]) -> Iterator[str]:
