@@ -5,6 +5,7 @@ shows its `PostContent`: events, the events that ended them, and what people did
 sent, so that it says what is true then.
 """
 
+from base64 import b32encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,11 @@ MAY_REPEAT = "This may be a repeat: meterbot could not check whether it was post
 
 MOST_NAMED = 30
 """A post that groups events names so many, as many as a person reads. The others follow in its thread."""
+
+
+def short_id(*parts: str) -> str:
+    """20 characters [a-z2-7], always the same for the same parts."""
+    return b32encode(sha256("\n".join(parts).encode()).digest()).decode().lower()[:20]
 
 
 class DeliveryKind(StrEnum):

@@ -1,19 +1,17 @@
 """What people can do about an alert: ask why, acknowledge, snooze, mute. A repeated action counts once."""
 
 import re
-from base64 import b32encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from difflib import get_close_matches
-from hashlib import sha256
 
 from meterbot.chat import Answer, Question
-from meterbot.core.deliveries import ActionKind, AlertAction, PostContent, Purpose
+from meterbot.core.deliveries import ActionKind, AlertAction, PostContent, Purpose, short_id
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Event, EventKind, Seat
 from meterbot.core.text import listed, local_day, one_line, parse_span
-from meterbot.delivery.alerts.kinds import KIND_WORDS
+from meterbot.delivery.alerts import KIND_WORDS
 from meterbot.delivery.alerts.message import TEAM, action_line, action_text
 from meterbot.delivery.alerts.why import why
 from meterbot.delivery.mutes import rule_to_mute
@@ -147,19 +145,13 @@ class AlertActions:
                 return Answer(await self._undo(wanted[0], now))
         if not holding:
             return Answer(notice("Nothing is muted", "Nobody has snoozed or muted anything."))
-        numbers = [f"{number}. " if len(holding) > 1 else "" for number in range(1, len(holding) + 1)]
-        lines = "\n".join(
-            f"{number}{action_text(action, self._tz)}"
-            for number, action in zip(numbers, holding, strict=True)
-        )
+        numbered = [*enumerate(holding, 1)]
+        lines = "\n".join(f"{number}. {action_text(action, self._tz)}" for number, action in numbered)
         undo = tuple(
             undo_button
-            for number, each in zip(numbers[:5], holding[:5], strict=True)
+            for number, action in numbered[:5]
             for undo_button in button(
-                _undo_label(number, each),
-                "unmute",
-                each.id,
-                typed=f"unmute {number.strip('. ') or each.seat or TEAM}",
+                _undo_label(number, action), "unmute", action.id, typed=f"unmute {number}"
             )
         )
         return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=undo))
@@ -236,9 +228,6 @@ class AlertActions:
         if len(starting) > 1:
             return notice("Which seat?", f"Several begin with “{words[1]}”: {listed(starting)}.")
         near = get_close_matches(words[1], self._seats, n=1)
-        kinds = get_close_matches(words[1], KIND_WORDS.values(), n=1) if words[0] == "mute" else []
-        if kinds and not near:
-            return notice(_GONE.title, f"Name the seat first, as in “mute ana {kinds[0]}”.")
         return notice(_GONE.title, f"Did you mean “{words[0]} {near[0]}”?") if near else _GONE
 
     def _admits(self, question: Question, seat: str | None) -> bool:
@@ -286,9 +275,7 @@ class AlertActions:
         if how_long == "renewal":
             text = f"The renewal of {one_line(who, 60)} is not known. {text}"
         elif how_long:
-            near = get_close_matches(how_long, offered, n=1)
-            guess = f" Did you mean “snooze {name} {near[0]}”?" if near else ""
-            text = f"“{one_line(how_long, 40)}” is not a time.{guess} {text}"
+            text = f"“{one_line(how_long, 40)}” is not a time. {text}"
         return Message("Snooze for how long?", "Snooze for how long?", text=text, actions=choices)
 
     async def _renewal(self, asked: _Asked) -> datetime | None:
@@ -310,7 +297,7 @@ class AlertActions:
     ) -> tuple[bool, AlertAction]:
         """Whether the action was new, and the action as it is stored now."""
         action = AlertAction(
-            id=_action_id(event, kind, asked.now),
+            id=short_id(event.key, kind, asked.now.isoformat()),
             alert=event.key,
             kind=kind,
             at=asked.now,
@@ -365,10 +352,10 @@ class AlertActions:
         return Message(title, f"{title}. {said}", text=said, actions=undo_it)
 
 
-def _undo_label(number: str, action: AlertAction) -> str:
-    """`Undo 1. ana, thresholds`, `Undo ana, snooze`"""
+def _undo_label(number: int, action: AlertAction) -> str:
+    """`Undo 1. ana, thresholds`, `Undo 2. ana, snooze`"""
     what = KIND_WORDS[action.event_kind] if action.kind is ActionKind.MUTE else action.kind.value
-    return f"Undo {number}{action.seat or 'the team'}, {what}"
+    return f"Undo {number}. {action.seat or 'the team'}, {what}"
 
 
 def _none_open(who: str) -> Message:
@@ -393,8 +380,3 @@ def _is_enough(before: AlertAction, wanted: AlertAction) -> bool:
     if before.until is None or wanted.until is None or not at_least(before.severity, wanted.severity):
         return False
     return wanted.until - before.until < _REPEATED_CLICK
-
-
-def _action_id(event: Event, kind: ActionKind, now: datetime) -> str:
-    digest = sha256(f"{event.key}\n{kind}\n{now.isoformat()}".encode()).digest()
-    return b32encode(digest).decode().lower()[:20]

@@ -1,10 +1,8 @@
 """Which deliveries an event causes: a post of its own, or an edit of an earlier post and a reply in its thread."""
 
-from base64 import b32encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from meterbot.core.deliveries import (
     AlertAction,
@@ -14,6 +12,7 @@ from meterbot.core.deliveries import (
     Posting,
     Priority,
     Purpose,
+    short_id,
 )
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Seat
@@ -198,5 +197,4 @@ def _subject(event: Event) -> Destination | None:
 
 def delivery_id(key: str, destination: Destination, kind: DeliveryKind) -> str:
     """Always the same for the same event, destination and kind."""
-    digest = sha256(f"{key}\n{destination.chat}\n{destination.channel}\n{kind}".encode()).digest()
-    return b32encode(digest).decode().lower()[:20]
+    return short_id(key, destination.chat, destination.channel, kind)

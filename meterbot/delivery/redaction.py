@@ -46,7 +46,9 @@ class Redaction:
 
     def may_see(self, event: Event, seat: Seat | None, destination: Destination) -> bool:
         """Whether the readers of a destination may know the seat of the event, and its numbers."""
-        if event.kind in _OPEN or _holds_back(event):
+        # A merged pull request may be recorded without its cost.
+        costless = event.kind is EventKind.PULL_REQUEST_MERGED and event.facts.get("shown") is not True
+        if event.kind in _OPEN or costless:
             return True
         return self._may_see_numbers(event, seat, destination)
 
@@ -79,13 +81,13 @@ class Redaction:
             if each.chat in owner.keys() - {_CONSOLE}
         ]
         if self.rows == "anonymous":
-            return _each_once([*routed, *direct])
+            return list(dict.fromkeys([*routed, *direct]))
         allowed += direct
         if not allowed:
             allowed = [
                 Destination(each.chat, f"@{who}") for each in denied for who in self._operators_of(each.chat)
             ]
-        return _each_once(allowed or routed)
+        return list(dict.fromkeys(allowed or routed))
 
     def _operators_of(self, chat: str) -> list[str]:
         return [] if chat == _CONSOLE else sorted(self.operators.people.get(chat, ()))
@@ -134,17 +136,8 @@ def _without(event: Event, hidden: frozenset[str]) -> dict[str, object]:
     return {fact: value for fact, value in event.facts.items() if fact not in hidden}
 
 
-def _holds_back(event: Event) -> bool:
-    """Whether a merged pull request was recorded without its cost."""
-    return event.kind is EventKind.PULL_REQUEST_MERGED and event.facts.get("shown") is not True
-
-
 def _reader(destination: Destination) -> str | None:
     """The one person who reads a destination; None for a channel."""
     if destination.chat == _CONSOLE:
         return _AT_THE_CONSOLE
     return destination.channel[1:] if destination.channel.startswith("@") else None
-
-
-def _each_once(destinations: Sequence[Destination]) -> list[Destination]:
-    return list(dict.fromkeys(destinations))

@@ -67,12 +67,12 @@ class Quiet:
         local = at.astimezone(self.timezone)
         if local.weekday() in self.days:
             return self._instant(local, 1, time(0))
-        clock = local.time()
-        if self.start < self.end:
-            return self._instant(local, 0, self.end) if self.start <= clock < self.end else None
-        if self.start > self.end and clock >= self.start:
+        clock, overnight = local.time(), self.start > self.end
+        if overnight and clock >= self.start:
             return self._instant(local, 1, self.end)
-        return self._instant(local, 0, self.end) if self.start > self.end and clock < self.end else None
+        if clock < self.end and (overnight or clock >= self.start):
+            return self._instant(local, 0, self.end)
+        return None
 
     def _instant(self, local: datetime, days: int, clock: time) -> datetime:
         """By the clock on the wall: a day with a clock change has 23 or 25 hours."""

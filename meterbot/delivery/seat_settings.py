@@ -4,8 +4,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import time, tzinfo
-from typing import Any
+from datetime import UTC, time, tzinfo
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from meterbot.core.money import show
@@ -47,32 +47,14 @@ def of(seat: str, memories: Mapping[str, str]) -> SeatSettings:
 
 
 def dump(settings: SeatSettings) -> str:
-    quiet: dict[str, Any] | None = None
-    if settings.quiet is not None:
-        hours = (settings.quiet.start, settings.quiet.end)
-        quiet = {
-            "hours": [hour.isoformat("minutes") for hour in hours],
-            "days": sorted(settings.quiet.days),
-            "zone": settings.quiet.timezone.key,
-        }
     levels = None if settings.thresholds is None else [level.level for level in settings.thresholds]
-    return json.dumps({"thresholds": levels, "quiet": quiet})
+    return json.dumps({"thresholds": levels, "quiet": quiet_said(settings.quiet)})
 
 
 def load(stored: str) -> SeatSettings:
     held = json.loads(stored)
-    levels, quiet = held["thresholds"], held["quiet"]
-    return SeatSettings(
-        None if levels is None else tuple(map(parse_threshold, levels)),
-        None
-        if quiet is None
-        else Quiet(
-            time.fromisoformat(quiet["hours"][0]),
-            time.fromisoformat(quiet["hours"][1]),
-            days=frozenset(quiet["days"]),
-            timezone=ZoneInfo(quiet["zone"]),
-        ),
-    )
+    levels = None if held["thresholds"] is None else tuple(map(parse_threshold, held["thresholds"]))
+    return SeatSettings(levels, quiet_in(held["quiet"], UTC))
 
 
 def levels_in(written: str) -> tuple[Threshold, ...] | None:
@@ -104,11 +86,11 @@ def quiet_in(written: str, zone: tzinfo) -> Quiet | None:
     if written.strip().lower() in {"none", DEFAULT}:
         return None
     hours = _HOURS.search(written)
-    rest = (written[: hours.start()] + written[hours.end() :] if hours else written).replace(",", " ").split()
-    if odd := next((word for word in rest if re.search(r"\d:|:\d", word)), None):
+    words = re.sub("[(),]", " ", written.replace(hours[0], "") if hours else written).split()
+    if odd := next((word for word in words if re.search(r"\d:|:\d", word)), None):
         said = f"“{one_line(odd, 20)}” is not a time range: write it like 22:00-07:00, from 00:00 to 23:59."
         raise ValueError(said)
-    named = {word: _days(word) for word in rest}
+    named = {word: _days(word) for word in words}
     days = frozenset(day for each in named.values() for day in each or ())
     zones = [word for word, each in named.items() if each is None]
     if (hours is None and not days) or len(zones) > 1:
@@ -140,11 +122,15 @@ def _clock(hours: re.Match[str], group: int) -> time:
 
 def _zone(word: str) -> ZoneInfo:
     """A zone by its IANA name in upper or lower case, because commands arrive in lower case."""
-    known = {name.lower(): name for name in available_timezones()}
-    if word.lower() not in known:
+    if word.lower() not in _zones():
         said = f"“{one_line(word, 40)}” is not a time zone: write it like Europe/Berlin."
         raise ValueError(said)
-    return ZoneInfo(known[word.lower()])
+    return ZoneInfo(_zones()[word.lower()])
+
+
+@cache
+def _zones() -> dict[str, str]:
+    return {name.lower(): name for name in available_timezones()}
 
 
 def levels_said(levels: Sequence[Threshold]) -> str:

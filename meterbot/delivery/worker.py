@@ -1,8 +1,8 @@
 """Sends the queued deliveries: claim, send, record; when in doubt, look.
 
 A delivery leaves the queue when its message is in the channel, when there is nothing left to say, or when the message
-itself is at fault. A message that may have arrived is looked for before it is sent again. `delivery/after_outage`
-decides what is still worth sending after an outage, `delivery/grouping` what is sent together.
+itself is at fault. A message that may have arrived is looked for before it is sent again. `delivery/grouping`
+decides what is sent next and together, and what is no longer worth sending.
 """
 
 import asyncio
@@ -28,8 +28,7 @@ from meterbot.core.deliveries import (
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.log import LoggedState, get_logger
 from meterbot.core.messages import Message, Posted
-from meterbot.delivery.after_outage import needless, while_out
-from meterbot.delivery.grouping import grouping
+from meterbot.delivery.grouping import grouping, needless, while_out
 from meterbot.store import Store, deliveries, delivery_claims, delivery_outcomes
 from meterbot.store.delivery_claims import Claim
 from meterbot.store.unreadable_deliveries import UNREADABLE
@@ -318,13 +317,13 @@ class DeliveryWorker:
             self._unchecked.add(delivery.id)
             return None
         log.info("found out whether a message arrived", delivery=delivery.id, arrived=bool(found))
-        return await self._delete_copies(chat, delivery.id, found)
-
-    async def _delete_copies(self, chat: Chat, delivery: str, found: Sequence[Posted]) -> Posted | None:
-        for extra in found[1:]:
-            log.info("a message was posted twice, the second copy is deleted", delivery=delivery)
-            await chat.delete(extra)
+        await self._delete_copies(chat, delivery.id, found[1:])
         return found[0] if found else None
+
+    async def _delete_copies(self, chat: Chat, delivery: str, copies: Sequence[Posted]) -> None:
+        for copy in copies:
+            log.info("a message was posted twice, the second copy is deleted", delivery=delivery)
+            await chat.delete(copy)
 
     async def _record(self, delivery: Delivery, where: Posted, *, sent: bool) -> None:
         unchecked = delivery.id in self._unchecked
@@ -382,10 +381,7 @@ class DeliveryWorker:
 
     async def _delete_duplicates_of(self, chat: Chat, posted: PossibleDuplicate) -> None:
         found = await chat.find(posted.id, posted.channel, posted.since - LOOK_BACK, posted.about)
-        for extra in found:
-            if extra != posted.where:
-                log.info("a message was posted twice, the second copy is deleted", delivery=posted.id)
-                await chat.delete(extra)
+        await self._delete_copies(chat, posted.id, [each for each in found if each != posted.where])
         await self._store.run(lambda tx: deliveries.clear_possible_duplicate(tx, posted.id))
 
 

@@ -4,11 +4,9 @@ The choice is stored in the transaction that claims the queue, so that a process
 have sent. Every transaction locks a channel's queue before its deliveries, or two workers could wait for each other.
 """
 
-from base64 import b32encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import (
@@ -36,6 +34,7 @@ from meterbot.core.deliveries import (
     Purpose,
     WaitingDelivery,
     first_come,
+    short_id,
 )
 from meterbot.core.messages import Message, Posted
 from meterbot.store import post_contents, tables, unreadable_deliveries, workers
@@ -221,8 +220,7 @@ def _chosen(
 
 def _bundle(connection: Connection, members: Sequence[Row[Any]], heading: str, now: datetime) -> Row[Any]:
     """One post in place of several deliveries."""
-    names = "\n".join([now.isoformat(), *(row.id for row in members)])
-    id_ = b32encode(sha256(names.encode()).digest()).decode().lower()[:20]
+    id_ = short_id(now.isoformat(), *(row.id for row in members))
     first = members[0]
     new = {
         "id": id_,

@@ -23,7 +23,7 @@ from meterbot.core.deliveries import (
     Priority,
 )
 from meterbot.core.models import Event, EventKind, Severity
-from meterbot.delivery.alerts.kinds import KIND_WORDS
+from meterbot.delivery.alerts import KIND_WORDS
 from meterbot.delivery.planner import delivery_id
 from meterbot.rules.pull_requests import Merged, PullRequest
 from meterbot.store import Batch, batches, counter_states, pull_requests, source_states, tables

@@ -36,8 +36,8 @@ from meterbot.core.models import (
 from meterbot.core.money import Money, of_major
 from meterbot.core.operators import Rows
 from meterbot.core.text import moment
-from meterbot.delivery.after_outage import needless
 from meterbot.delivery.alerts.message import post, renderer
+from meterbot.delivery.grouping import needless
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest

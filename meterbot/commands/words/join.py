@@ -1,15 +1,14 @@
 """`join` and `approve`: the line with which a person's own machine sends their seat's numbers. Only they see it."""
 
-from base64 import b32encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from meterbot.chat import Answer, Question
 from meterbot.commands.context import CommandContext, Request, unavailable
 from meterbot.commands.join import UNINSTALL_LINE, JoinTerms, dry_run_line, unix_line, windows_line
 from meterbot.commands.seat_admin import toml_block
+from meterbot.core.deliveries import short_id
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.inline import link
 from meterbot.core.json_values import json_of, value_of
@@ -197,9 +196,9 @@ async def _post(context: CommandContext, seat: str, asked: _Approval) -> bool:
     message = replace(said, actions=button("Approve", "approve", seat))
     arrived = False
     for chat in context.chats:
-        mark = sha256(f"{seat}\n{chat.name}\n{asked.at.isoformat()}".encode()).digest()
+        delivery = short_id(seat, chat.name, asked.at.isoformat())
         try:
-            await chat.post(b32encode(mark).decode().lower()[:20], chat.destination, message)
+            await chat.post(delivery, chat.destination, message)
             arrived = True
         except SendError as error:
             log.warning("a request to join was not posted", seat=seat, chat=chat.name, reason=error.reason)

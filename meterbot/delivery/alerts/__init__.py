@@ -1,4 +1,4 @@
-"""Events as messages: which function has the text of each kind."""
+"""Events as messages: the words for each kind, and the function that has its text."""
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
@@ -9,46 +9,38 @@ from meterbot.core.log import get_logger
 from meterbot.core.messages import Action, Message, Section, button
 from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.text import one_line, stopped
-from meterbot.delivery.alerts import (
-    billing,
-    destination,
-    limits,
-    pace,
-    pull_requests,
-    source,
-    spend,
-    thresholds,
-)
+from meterbot.delivery.alerts import billing, health, limits, pull_requests, spend
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
-from meterbot.delivery.alerts.kinds import KIND_WORDS
 from meterbot.delivery.redaction import NO_OWNER, UNNAMED
 
-_TEXTS: Mapping[EventKind, Callable[[EventFacts], AlertText]] = {
-    EventKind.SPEND_STARTED: spend.spend_started,
-    EventKind.THRESHOLD_CROSSED: thresholds.threshold_crossed,
-    EventKind.BUDGET_CROSSED: thresholds.budget_crossed,
-    EventKind.CHARGED_WITHIN_PLAN: spend.charged_within_plan,
-    EventKind.PERIOD_CLOSED: spend.period_closed,
-    EventKind.CAP_FORECAST: pace.cap_forecast,
-    EventKind.SPEND_SPIKE: pace.spend_spike,
-    EventKind.SEAT_BLOCKED: limits.seat_blocked,
-    EventKind.SEAT_UNBLOCKED: limits.seat_unblocked,
-    EventKind.BALANCE_LOW: limits.balance_low,
-    EventKind.METERING_CHANGED: limits.metering_changed,
-    EventKind.WINDOW_FULL: limits.window_full,
-    EventKind.WINDOW_RESET: limits.window_reset,
-    EventKind.RENEWAL_NEAR: billing.renewal_near,
-    EventKind.SUBSCRIPTION_CHANGED: billing.subscription_changed,
-    EventKind.SOURCE_DOWN: source.source_down,
-    EventKind.SOURCE_UP: source.source_up,
-    EventKind.DESTINATION_DOWN: destination.destination_down,
-    EventKind.DESTINATION_UP: destination.destination_up,
-    EventKind.IDENTITY_CHANGED: source.identity_changed,
-    EventKind.SESSION_EXPIRING: source.session_expiring,
-    EventKind.PULL_REQUEST_MERGED: pull_requests.pull_request_merged,
-    EventKind.DIGEST: spend.digest,
-    EventKind.NOTICE: source.a_notice,
+_KINDS: Mapping[EventKind, tuple[str, Callable[[EventFacts], AlertText]]] = {
+    EventKind.SPEND_STARTED: ("first extra usage", spend.spend_started),
+    EventKind.THRESHOLD_CROSSED: ("thresholds", spend.threshold_crossed),
+    EventKind.BUDGET_CROSSED: ("budgets", spend.budget_crossed),
+    EventKind.CHARGED_WITHIN_PLAN: ("charges within the plan", spend.charged_within_plan),
+    EventKind.PERIOD_CLOSED: ("monthly reports", spend.period_closed),
+    EventKind.CAP_FORECAST: ("cap forecasts", spend.cap_forecast),
+    EventKind.SPEND_SPIKE: ("spend spikes", spend.spend_spike),
+    EventKind.SEAT_BLOCKED: ("blocks", limits.seat_blocked),
+    EventKind.SEAT_UNBLOCKED: ("unblocks", limits.seat_unblocked),
+    EventKind.BALANCE_LOW: ("low credits", limits.balance_low),
+    EventKind.METERING_CHANGED: ("changed settings", limits.metering_changed),
+    EventKind.WINDOW_FULL: ("full windows", limits.window_full),
+    EventKind.WINDOW_RESET: ("window resets", limits.window_reset),
+    EventKind.RENEWAL_NEAR: ("renewals", billing.renewal_near),
+    EventKind.SUBSCRIPTION_CHANGED: ("subscription changes", billing.subscription_changed),
+    EventKind.SOURCE_DOWN: ("failed readings", health.source_down),
+    EventKind.SOURCE_UP: ("recovered readings", health.source_up),
+    EventKind.DESTINATION_DOWN: ("chat failures", health.destination_down),
+    EventKind.DESTINATION_UP: ("chat recoveries", health.destination_up),
+    EventKind.IDENTITY_CHANGED: ("account changes", health.identity_changed),
+    EventKind.SESSION_EXPIRING: ("expiring sessions", health.session_expiring),
+    EventKind.PULL_REQUEST_MERGED: ("pull requests", pull_requests.pull_request_merged),
+    EventKind.DIGEST: ("digests", spend.digest),
+    EventKind.NOTICE: ("direct messages", health.a_notice),
 }
+KIND_WORDS = {kind: words for kind, (words, _) in _KINDS.items()}
+"""The kinds of alerts in plain words: "mute ana thresholds" instead of "mute ana threshold_crossed"."""
 
 log = get_logger(__name__)
 
@@ -68,7 +60,7 @@ def alert(event: Event, seat: Seat | None, tz: tzinfo) -> Message:
         severity=event.severity,
         text="\n".join(filter(None, [text.action, *text.details])),
         fields=text.fields,
-        sections=_seat_line(text),
+        sections=(Section((text.seat_line,), labels=("Extra usage",)),) if text.seat_line else (),
         actions=_actions(seat),
         owner={} if seat is None else dict(seat.owner),
     )
@@ -108,17 +100,13 @@ def text_of(event: Event, seat: Seat | None, tz: tzinfo) -> AlertText:
         return _NO_OWNER
     facts = EventFacts(event, seat, tz)
     try:
-        return _TEXTS[event.kind](facts)
+        return _KINDS[event.kind][1](facts)
     except Exception:
         # Facts of another version, or a bug: the alert is sent in plain words, and holds up nothing behind it.
         log.exception("an alert's facts cannot be read", kind=event.kind.value, seat=event.seat)
         return AlertText(
             f"{facts.who}: {KIND_WORDS[event.kind]}", details=(one_line(event.reason, _SENTENCE),)
         )
-
-
-def _seat_line(text: AlertText) -> tuple[Section, ...]:
-    return (Section((text.seat_line,), labels=("Extra usage",)),) if text.seat_line else ()
 
 
 def _actions(seat: Seat | None) -> tuple[Action, ...]:

@@ -12,6 +12,11 @@ from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, day_of, 
 from meterbot.delivery.alerts.remedies import Situation
 
 _UNPAID = {"past_due", "unpaid"}
+_TAKEN_BACK: Mapping[object, str] = {
+    "ends_on": "the subscription no longer ends",
+    "paused_until": "the subscription is no longer paused",
+    "changes_to": "the planned change of plan was cancelled",
+}
 _RENEWALS = (Column("Seat"), Column("Renews"), Column("Fee", numeric=True))
 
 
@@ -88,23 +93,14 @@ def subscription_changed(facts: EventFacts) -> AlertText:
 
 def _change(change: Mapping[str, object], tz: tzinfo) -> str:
     what, old, new = change.get("what"), change.get("from"), change.get("to")
+    if new is None and what in _TAKEN_BACK:
+        return _TAKEN_BACK[what]
     if what == "ends_on":
-        day = day_of(new)
-        return (
-            "the subscription no longer ends" if day is None else f"the subscription ends on {day_text(day)}"
-        )
+        return f"the subscription ends on {_date(new, tz)}"
     if what == "paused_until":
-        return (
-            "the subscription is no longer paused"
-            if new is None
-            else f"the subscription is paused until {_date(new, tz)}"
-        )
+        return f"the subscription is paused until {_date(new, tz)}"
     if what == "changes_to":
-        return (
-            "the planned change of plan was cancelled"
-            if new is None
-            else f"the plan will change to {plan_name(str(new))}"
-        )
+        return f"the plan will change to {plan_name(str(new))}"
     was = "" if old is None else f" (it was {_word(old)})"
     return f"the subscription is {_word(new)}{was}"
 

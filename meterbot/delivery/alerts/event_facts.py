@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
+from typing import TypeVar
 
 from meterbot.core.inline import instant as when
 from meterbot.core.messages import Field
@@ -24,6 +25,7 @@ from meterbot.rules.fact_json import fact_money
 from meterbot.rules.settings import parse_threshold
 
 _NAME = 60
+Fact = TypeVar("Fact")
 _WITH_LEVELS = frozenset({EventKind.THRESHOLD_CROSSED, EventKind.BUDGET_CROSSED})
 
 
@@ -111,9 +113,13 @@ class EventFacts:
         spent = self.spent(share=share)
         return title if spent is None else f"{title}: {spent}"
 
+    @property
+    def whole(self) -> str:
+        """What the amount is a part of."""
+        return "budget" if self.event.kind is EventKind.BUDGET_CROSSED else "cap"
+
     def bar(self) -> tuple[Field, ...]:
-        name = "Used of budget" if self.event.kind is EventKind.BUDGET_CROSSED else "Used of cap"
-        return () if self.percent is None else (Field(name, percent_bar(self.percent)),)
+        return () if self.percent is None else (Field(f"Used of {self.whole}", percent_bar(self.percent)),)
 
     def amount(self, name: str, fact: str) -> tuple[Field, ...]:
         value = self.shown(fact)
@@ -121,9 +127,8 @@ class EventFacts:
 
     def level(self) -> str:
         """`80% of the cap`, `$25.00`"""
-        level = self.text("level") or "a threshold"
-        whole = "budget" if self.event.kind is EventKind.BUDGET_CROSSED else "cap"
-        return f"{level} of the {whole}" if "%" in level else _amount(level)
+        level = known(self.text("level"))
+        return f"{level} of the {self.whole}" if "%" in level else _amount(level)
 
     def also_crossed(self) -> tuple[str, ...]:
         """The lower levels that the same rise crossed; at a first reading nothing was seen to cross."""
@@ -134,12 +139,11 @@ class EventFacts:
         return (f"It also crossed {listed(levels)}.",) if levels else ()
 
     def month_end(self) -> tuple[str, ...]:
-        period = self.text("period")
-        return (
-            ()
-            if period is None
-            else (f"Extra usage starts again at 0 on {day_text(month_after(period))} (UTC).",)
-        )
+        if (period := self.text("period")) is None:
+            return ()
+        start = month_of(period)
+        ends = date(start.year + start.month // 12, start.month % 12 + 1, 1)
+        return (f"Extra usage starts again at 0 on {day_text(ends)} (UTC).",)
 
     def pace(self) -> tuple[str, ...]:
         """`Pace: $1.20/h.` `At the pace of the last 24 hours, the cap is reached around Thu Apr 30 18:30.`"""
@@ -154,23 +158,30 @@ class EventFacts:
         return remedy(situation, plan)
 
 
+def known(fact: Fact | None) -> Fact:
+    """A fact that every event of its kind has. Raises `LookupError` without it: another version wrote the event."""
+    if fact is None:
+        raise LookupError("a fact is missing")
+    return fact
+
+
 def windows(full: Iterable[Mapping[str, object]], tz: tzinfo, now: datetime) -> str:
     """`5-hour until Thu Apr 30 12:00 and 7-day all`"""
     named = []
     for window in full:
-        name, resets = window_name(window), instant(window.get("resets_at"))
+        name, resets = _window_name(window), instant(window.get("resets_at"))
         named.append(f"{name} until {when(resets, tz)}" if resets is not None and resets > now else name)
     return listed(named)
 
 
-def window_name(window: Mapping[str, object]) -> str:
+def _window_name(window: Mapping[str, object]) -> str:
     return window_label(one_line(str(window.get("window"))))
 
 
 def window_levels(facts: EventFacts) -> str:
     """`5-hour at 42% and 7-day all at 12%`"""
     levels = [
-        f"{window_name(window)} at {percent_text(Decimal(str(window['utilization'])))}"
+        f"{_window_name(window)} at {percent_text(Decimal(str(window['utilization'])))}"
         for window in facts.items("windows") or []
         if window.get("utilization") is not None
     ]
@@ -193,11 +204,6 @@ def day_of(value: object) -> date | None:
 def month_of(period: str) -> date:
     """The first day of `2026-05`, or of `2026-05.2`: the second period that began in it."""
     return date.fromisoformat(f"{period[:7]}-01")
-
-
-def month_after(period: str) -> date:
-    start = month_of(period)
-    return date(start.year + start.month // 12, start.month % 12 + 1, 1)
 
 
 def _amount(level: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from meterbot.core.money import percent, show
 from meterbot.core.text import local_day, one_line, percent_text, window_label
-from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, windows
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, known, windows
 from meterbot.delivery.alerts.remedies import Situation
 from meterbot.rules.fact_json import fact_money
 
@@ -17,6 +17,7 @@ _UNKNOWN_REASON = (
     "The cap is reached or the credits are used up; Anthropic does not say which.",
 )
 
+_NOT_READ = "The next prompt is refused if a plan window is full; the windows were not read."
 _BILLED = "Once a plan window is full, prompts are billed."
 _REFUSED = "Once a plan window is full, prompts are refused."
 _METERING: Mapping[str, tuple[str, str, Situation | None]] = {
@@ -62,11 +63,9 @@ def _seat_line(facts: EventFacts) -> str:
 
 
 def seat_unblocked(facts: EventFacts) -> AlertText:
-    since = facts.when("since")
-    evidence = (f"It had been blocked since {since}.",) if since else ()
-    return AlertText(
-        facts.with_spent(f"{facts.who} is no longer blocked"), details=changes(facts), evidence=evidence
-    )
+    title = facts.with_spent(f"{facts.who} is no longer blocked")
+    evidence = (f"It had been blocked since {known(facts.when('since'))}.",)
+    return AlertText(title, details=changes(facts), evidence=evidence)
 
 
 def changes(facts: EventFacts) -> tuple[str, ...]:
@@ -75,36 +74,36 @@ def changes(facts: EventFacts) -> tuple[str, ...]:
 
 
 def balance_low(facts: EventFacts) -> AlertText:
-    left, next_prompt, shared = facts.money("balance"), facts.text("next"), facts.event.facts.get("shared")
-    whose = f"{facts.who}'s organization" if shared else facts.who
-    if left is None or left.minor:
-        amount = "few prepaid credits" if left is None else f"{show(left, grouped=True)} of prepaid credits"
-        if facts.event.resolves is not None:
-            return AlertText(f"{whose} has {amount} left")
+    left = known(facts.money("balance"))
+    amount = f"{show(left, grouped=True)} of" if left.minor else "no"
+    whose = f"{facts.who}'s organization" if facts.event.facts.get("shared") else facts.who
+    title = f"{whose} has {amount} prepaid credits left"
+    if left.minor and facts.event.resolves is not None:
+        return AlertText(title)
+    if left.minor:
         follows = "Once they are used up, prompts are refused while a plan window is full."
-        return AlertText(f"{whose} has {amount} left", facts.remedy(Situation.BALANCE_LOW), (follows,))
+        return AlertText(title, facts.remedy(Situation.BALANCE_LOW), (follows,))
     if facts.event.facts.get("auto_reload") is True:
         action = "Auto-reload is on. If the balance stays at 0, check the payment method."
-        return AlertText(f"{whose} has no prepaid credits left", action)
+        return AlertText(title, action)
     full = facts.items("full_windows")
     which = f" ({windows(full, facts.tz, facts.event.at)})" if full else ""
     follows = {
         "refused": f"The plan quota is used up too{which}: the next prompt is refused.",
         "plan": "The plan still works until one of its windows is full. Then the next prompt is refused.",
-    }.get(
-        next_prompt or "", "The next prompt is refused if a plan window is full; the windows were not read."
-    )
-    return AlertText(
-        f"{whose} has no prepaid credits left", facts.remedy(Situation.BALANCE_EMPTY), (follows,)
-    )
+    }.get(facts.text("next") or "", _NOT_READ)
+    return AlertText(title, facts.remedy(Situation.BALANCE_EMPTY), (follows,))
 
 
 def metering_changed(facts: EventFacts) -> AlertText:
-    states = [_METERING[str(new)] for new in _new_states(facts)]
+    items = facts.items("changes") or []
+    states = [
+        _METERING[str(one.get("to"))]
+        for one in items
+        if one.get("what") == "metering" and one.get("to") in _METERING
+    ]
     situation = next((each for _, _, each in states if each is not None), None)
-    removed = any(
-        change.get("what") == "cap" and change.get("to") is None for change in facts.items("changes") or []
-    )
+    removed = any(one.get("what") == "cap" and one.get("to") is None for one in items)
     if situation is None and removed:
         situation = Situation.NO_CAP
     raw = facts.text("wire_reason")
@@ -115,11 +114,6 @@ def metering_changed(facts: EventFacts) -> AlertText:
         facts.bar(),
         evidence=(f"Anthropic's reason: {raw}.",) if raw else (),
     )
-
-
-def _new_states(facts: EventFacts) -> list[object]:
-    changes = facts.items("changes") or []
-    return [one.get("to") for one in changes if one.get("what") == "metering" and one.get("to") in _METERING]
 
 
 def _change(change: Mapping[str, object]) -> str:
@@ -147,7 +141,7 @@ def _lowered(sentence: str) -> str:
 
 
 def window_full(facts: EventFacts) -> AlertText:
-    name, resets = window_label(facts.text("window") or "plan"), facts.until("resets_at")
+    name, resets = window_label(known(facts.text("window"))), facts.until("resets_at")
     until, next_prompt = (f" until {resets}" if resets else ""), facts.text("next")
     title = f"{facts.who}: the {name} window is full"
     due = facts.when("reset_due")
@@ -162,7 +156,7 @@ def window_full(facts: EventFacts) -> AlertText:
 
 
 def window_reset(facts: EventFacts) -> AlertText:
-    name = window_label(facts.text("window") or "plan")
+    name = window_label(known(facts.text("window")))
     return AlertText(
         f"{facts.who}: the {name} window has reset",
         "Unless another window is full, the plan covers prompts again.",

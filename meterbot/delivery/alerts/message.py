@@ -13,9 +13,9 @@ from meterbot.core.messages import Action, Message, Section, Table, button
 from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.text import count, one_line, span, stopped
 from meterbot.delivery import alerts
+from meterbot.delivery.alerts import KIND_WORDS
 from meterbot.delivery.alerts.billing import renewals
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
-from meterbot.delivery.alerts.kinds import KIND_WORDS
 from meterbot.delivery.grouping import AT_ONCE
 from meterbot.delivery.redaction import UNNAMED
 from meterbot.delivery.routing import RoutingSettings, at_least
@@ -193,6 +193,17 @@ def _worst(severities: Iterable[Severity]) -> Severity:
 
 def _seat_of(event: Event, seats: Seats) -> Seat | None:
     return None if event.seat is None else UNNAMED.get(event.seat) or seats.get(event.seat)
+
+
+def arrival_check(version: str, seats: int, command: str) -> Message:
+    """The message that `meterbot test-alert` posts: it mentions nobody and cannot be mistaken for a real alert.
+    `command`: which command posts it."""
+    return Message(
+        title="Test: alerts arrive here",
+        fallback="Test: meterbot's alerts arrive here. Nothing has happened.",
+        text=f"Somebody ran `meterbot {command}`. Nothing has happened; meterbot watches {count(seats, 'seat')}.",
+        footer=f"meterbot {version}",
+    )
 
 
 def renderer(seats: Seats, tz: tzinfo, routing: RoutingSettings) -> Callable[[Delivery], Message]:

@@ -23,60 +23,59 @@ class Situation(StrEnum):
     UNPAID = "unpaid"
 
 
-class PlanGroup(StrEnum):
-    INDIVIDUAL = "individual"
-    TEAM = "team"
-    ENTERPRISE = "enterprise"
-    UNKNOWN = "unknown"
-
-
 _OWN = link("https://claude.ai/settings/usage", "Settings → Usage")
 _ORG = link("https://claude.ai/admin-settings/usage", "Organization settings → Usage")
 _BILLING = link("https://claude.ai/settings/billing", "Settings → Billing")
 _ORG_BILLING = link("https://claude.ai/admin-settings/billing", "Organization settings → Billing")
 _ADMIN = "an owner or admin of the organization"
 
-_INDIVIDUAL: Mapping[Situation, str] = {
-    Situation.CAP_REACHED: f"To continue now, raise the cap ({_OWN}).",
-    Situation.CAP_AHEAD: f"Raise the cap ({_OWN}) if work must continue; otherwise extra usage stops at the cap.",
-    Situation.NO_CAP: f"No cap limits extra usage. Set one ({_OWN}) if this is too much.",
-    Situation.BALANCE_EMPTY: f"To continue now, buy credits ({_OWN}).",
-    Situation.BALANCE_LOW: f"Buy credits ({_OWN}) if work must continue; otherwise extra usage stops at 0.",
-    Situation.BLOCKED: f"Check the cap and the credits ({_OWN}).",
-    Situation.PAUSED: f"Check who paused it ({_OWN}).",
-    Situation.SWITCHED_OFF: f"Switch it on again ({_OWN}) if work must continue when a plan window is full.",
-    Situation.UNPAID: f"Check the payment method ({_BILLING}).",
+_REMEDIES: Mapping[Situation, tuple[str, str]] = {
+    Situation.CAP_REACHED: (
+        f"To continue now, raise the cap ({_OWN}).",
+        f"To continue now, ask {_ADMIN} to raise the spend limit ({_ORG}).",
+    ),
+    Situation.CAP_AHEAD: (
+        f"Raise the cap ({_OWN}) if work must continue; otherwise extra usage stops at the cap.",
+        f"Ask {_ADMIN} to raise the spend limit ({_ORG}) if work must continue; otherwise extra usage stops there.",
+    ),
+    Situation.NO_CAP: (
+        f"No cap limits extra usage. Set one ({_OWN}) if this is too much.",
+        f"No spend limit is set. Ask {_ADMIN} to set one ({_ORG}) if this is too much.",
+    ),
+    Situation.BALANCE_EMPTY: (
+        f"To continue now, buy credits ({_OWN}).",
+        f"To continue now, ask {_ADMIN} to buy credits ({_ORG}).",
+    ),
+    Situation.BALANCE_LOW: (
+        f"Buy credits ({_OWN}) if work must continue; otherwise extra usage stops at 0.",
+        f"Ask {_ADMIN} to buy credits ({_ORG}) if work must continue; otherwise extra usage stops at 0.",
+    ),
+    Situation.BLOCKED: (
+        f"Check the cap and the credits ({_OWN}).",
+        f"Ask {_ADMIN} to check the spend limit and the credits ({_ORG}).",
+    ),
+    Situation.PAUSED: (
+        f"Check who paused it ({_OWN}).",
+        f"Ask {_ADMIN} if work must continue when a plan window is full.",
+    ),
+    Situation.SWITCHED_OFF: (
+        f"Switch it on again ({_OWN}) if work must continue when a plan window is full.",
+        f"Ask {_ADMIN} to switch it on again ({_ORG}) if work must continue when a plan window is full.",
+    ),
+    Situation.UNPAID: (
+        f"Check the payment method ({_BILLING}).",
+        f"Ask {_ADMIN} to check the payment method ({_ORG_BILLING}).",
+    ),
 }
-_ORGANIZATION: Mapping[Situation, str] = {
-    Situation.CAP_REACHED: f"To continue now, ask {_ADMIN} to raise the spend limit ({_ORG}).",
-    Situation.CAP_AHEAD: f"Ask {_ADMIN} to raise the spend limit ({_ORG}) if work must continue; otherwise extra usage "
-    "stops at the limit.",
-    Situation.NO_CAP: f"No spend limit is set. Ask {_ADMIN} to set one ({_ORG}) if this is too much.",
-    Situation.BALANCE_EMPTY: f"To continue now, ask {_ADMIN} to buy credits ({_ORG}).",
-    Situation.BALANCE_LOW: f"Ask {_ADMIN} to buy credits ({_ORG}) if work must continue; otherwise extra usage stops at 0.",
-    Situation.BLOCKED: f"Ask {_ADMIN} to check the spend limit and the credits ({_ORG}).",
-    Situation.PAUSED: f"Ask {_ADMIN} if work must continue when a plan window is full.",
-    Situation.SWITCHED_OFF: f"Ask {_ADMIN} to switch it on again ({_ORG}) if work must continue when a plan window is full.",
-    Situation.UNPAID: f"Ask {_ADMIN} to check the payment method ({_ORG_BILLING}).",
-}
-_REMEDIES: Mapping[PlanGroup, Mapping[Situation, str]] = {
-    PlanGroup.INDIVIDUAL: _INDIVIDUAL,
-    PlanGroup.TEAM: _ORGANIZATION,
-    PlanGroup.ENTERPRISE: _ORGANIZATION,
-    PlanGroup.UNKNOWN: {
-        situation: f"{text} On Team and Enterprise plans, an owner or admin does this."
-        for situation, text in _INDIVIDUAL.items()
-    },
-}
-
-
-def plan_group(plan: str | None) -> PlanGroup:
-    """Of a plan as the account says it or as it is configured, such as `max_20x`."""
-    word = (plan or "").lower().partition("_")[0]
-    if word in {"free", "pro", "max"}:
-        return PlanGroup.INDIVIDUAL
-    return {"team": PlanGroup.TEAM, "enterprise": PlanGroup.ENTERPRISE}.get(word, PlanGroup.UNKNOWN)
+"""For a person's own plan, and for an organization's."""
 
 
 def remedy(situation: Situation, plan: str | None) -> str:
-    return _REMEDIES[plan_group(plan)][situation]
+    """For a plan as the account says it or as it is configured, such as `max_20x`."""
+    own, organization = _REMEDIES[situation]
+    word = (plan or "").lower().partition("_")[0]
+    if word in {"free", "pro", "max"}:
+        return own
+    if word in {"team", "enterprise"}:
+        return organization
+    return f"{own} On Team and Enterprise plans, an owner or admin does this."

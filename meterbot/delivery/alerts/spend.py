@@ -1,12 +1,21 @@
-"""Alerts about money: the first extra usage, charges within the plan, closed periods."""
+"""Alerts about extra usage: its start, thresholds and budgets, its pace, closed periods."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 
 from meterbot.core.messages import Field
 from meterbot.core.money import show, totals
-from meterbot.core.text import amounts_text, count, day_text, one_line
-from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, month_of, window_levels, windows
+from meterbot.core.text import amounts_text, count, day_text, one_line, percent_text
+from meterbot.delivery.alerts.event_facts import (
+    AlertText,
+    EventFacts,
+    known,
+    month_of,
+    window_levels,
+    windows,
+)
+from meterbot.delivery.alerts.limits import changes
+from meterbot.delivery.alerts.remedies import Situation
 from meterbot.rules.fact_json import fact_money
 
 _MOST_ROWS = 20
@@ -41,21 +50,71 @@ def _no_window_full(facts: EventFacts, verb: str) -> tuple[str, ...]:
 
 
 def charged_within_plan(facts: EventFacts) -> AlertText:
-    rise, before, used, since = (
-        facts.shown("rise"),
-        facts.shown("before"),
-        facts.shown("used"),
-        facts.when("before_at"),
+    rise, before, used = (known(facts.shown(fact)) for fact in ("rise", "before", "used"))
+    went = f"Extra usage went from {before} to {used} since {known(facts.when('before_at'))}."
+    return AlertText(
+        f"{facts.who} was charged {rise} while the plan had room",
+        f"{_CHECK} {_REPORT}",
+        evidence=(went, *_no_window_full(facts, "was")),
     )
-    evidence = _no_window_full(facts, "was")
-    if before is not None and used is not None:
-        evidence = (
-            f"Extra usage went from {before} to {used}{f' since {since}' if since else ''}.",
-            *evidence,
-        )
-    amount = "" if rise is None else f" {rise}"
-    title = f"{facts.who} was charged{amount} while the plan had room"
-    return AlertText(title, f"{_CHECK} {_REPORT}", evidence=evidence)
+
+
+def threshold_crossed(facts: EventFacts) -> AlertText:
+    details = (*changes(facts), *facts.also_crossed(), *facts.pace())
+    action = facts.remedy(_ahead(facts))
+    return AlertText(_crossed(facts), action, details, facts.bar(), evidence=facts.month_end())
+
+
+def _crossed(facts: EventFacts) -> str:
+    """A first reading is a state: nothing was seen to cross."""
+    if not facts.event.initial:
+        return facts.with_spent(f"{facts.who} passed {facts.level()}")
+    if facts.percent is None:
+        return f"{facts.who} has spent {known(facts.shown('used'))} this month"
+    share = percent_text(facts.percent)
+    return facts.with_spent(f"{facts.who} is at {share} of the {facts.whole}", share=False)
+
+
+def _ahead(facts: EventFacts) -> Situation:
+    if facts.money("cap") is None:
+        return Situation.NO_CAP
+    return Situation.CAP_AHEAD if facts.percent is None or facts.percent < 100 else Situation.CAP_REACHED
+
+
+def budget_crossed(facts: EventFacts) -> AlertText:
+    partial = facts.event.facts.get("complete") is False
+    missing = ("The real amount may be higher: not every seat could be read.",) if partial else ()
+    action = "See who spends with /claude-spend. A budget only warns: it does not stop extra usage."
+    details = (*facts.also_crossed(), *missing)
+    return AlertText(_crossed(facts), action, details, facts.bar(), evidence=facts.month_end())
+
+
+def cap_forecast(facts: EventFacts) -> AlertText:
+    cap, pace, at = known(facts.shown("cap")), known(facts.shown("pace")), facts.until("cap_eta")
+    return AlertText(
+        f"{facts.who} will reach the {cap} cap{f' around {at}' if at else ' before the month ends'}",
+        facts.remedy(Situation.CAP_AHEAD),
+        (f"{known(facts.spent())} so far, at {pace}/h.", *_without_the_cap(facts)),
+        facts.bar(),
+        evidence=facts.month_end(),
+    )
+
+
+def _without_the_cap(facts: EventFacts) -> tuple[str, ...]:
+    low, high, cap = facts.money("low"), facts.money("high"), facts.money("cap")
+    if low is None or high is None or cap is None or low.currency != cap.currency:
+        return ()
+    between = f"{show(low, grouped=True)} and {show(high, grouped=True)}"
+    return (f"Without the cap the month would end between {between}.",)
+
+
+def spend_spike(facts: EventFacts) -> AlertText:
+    pace, usual, times = known(facts.shown("pace")), known(facts.shown("usual")), known(facts.text("times"))
+    return AlertText(
+        f"{facts.who} is spending {times} times faster than usual: {pace}/h",
+        "Check what runs: a loop, many agents at once, or a larger model.",
+        (f"Normally under {usual}/h (90th percentile).", f"Extra usage so far: {known(facts.spent())}."),
+    )
 
 
 def digest(facts: EventFacts) -> AlertText:
@@ -67,29 +126,22 @@ def digest(facts: EventFacts) -> AlertText:
 def period_closed(facts: EventFacts) -> AlertText:
     if facts.event.seat is None:
         return _month_closed(facts)
-    period, final, read = facts.text("period"), facts.shown("final"), facts.when("final_at")
-    month = "the period" if period is None else f"{month_of(period):%B}"
-    evidence = (f"The final amount was read {read}.",) if read else ()
+    month, read = month_of(known(facts.text("period"))), facts.when("final_at")
     return AlertText(
-        f"{facts.who} closed {month} at {final or 'an unknown amount'}",
+        f"{facts.who} closed {month:%B} at {known(facts.shown('final'))}",
         fields=facts.amount("The month before", "previous_final"),
-        evidence=evidence,
+        evidence=(f"The final amount was read {read}.",) if read else (),
     )
 
 
 def _month_closed(facts: EventFacts) -> AlertText:
     """The team's month: sums, seats, what is missing, and what the plans covered."""
-    values, period = facts.event.facts, facts.text("period")
-    month = "the month" if period is None else f"{month_of(period):%B}"
+    values, month = facts.event.facts, month_of(known(facts.text("period")))
     rows = facts.items("seats") or []
     details = [_closed_row(row) for row in rows[:_MOST_ROWS]]
     details += [_others_closed(rows[_MOST_ROWS:])] if len(rows) > _MOST_ROWS else []
-    if isinstance(unknown := values.get("unknown"), int) and unknown:
-        details.append(f"Not in the sum, because they could not be read: {count(unknown, 'seat')}.")
-    if isinstance(still_open := values.get("open"), int) and still_open:
-        details.append(
-            f"Not yet in the new month, so their amounts may still change: {count(still_open, 'seat')}."
-        )
+    details += _counted(values.get("unknown"), "Not in the sum, because they could not be read")
+    details += _counted(values.get("open"), "Not yet in the new month, so their amounts may still change")
     covered, days = values.get("covered_days"), values.get("seat_days")
     details += [f"{covered} of {days} seat-days needed no extra usage."] if days else []
     previous, fees, blocked = facts.sums("previous"), facts.sums("fees"), values.get("blocked_hours")
@@ -97,8 +149,12 @@ def _month_closed(facts: EventFacts) -> AlertText:
     fields += [Field("Blocked", f"{blocked} hours")] if blocked else []
     prices = " (at list prices)" if values.get("fees_listed") else ""
     fields += [Field("Plan fees on top", f"{fees}{prices}")] if fees else []
-    title = f"The team closed {month} at {facts.sums('totals') or 'an unknown amount'}"
+    title = f"The team closed {month:%B} at {facts.sums('totals') or 'an unknown amount'}"
     return AlertText(title, details=tuple(details), fields=tuple(fields))
+
+
+def _counted(seats: object, why: str) -> list[str]:
+    return [f"{why}: {count(seats, 'seat')}."] if isinstance(seats, int) and seats else []
 
 
 def _others_closed(rows: Sequence[Mapping[str, object]]) -> str:
@@ -113,11 +169,8 @@ def _others_closed(rows: Sequence[Mapping[str, object]]) -> str:
 
 def _closed_row(row: Mapping[str, object]) -> str:
     """`ana: $48.20, $31.00 the month before, blocked for 27 hours`"""
-    final, previous, hours = (
-        fact_money(row.get("final")),
-        fact_money(row.get("previous")),
-        row.get("blocked_hours"),
-    )
+    final, previous = fact_money(row.get("final")), fact_money(row.get("previous"))
+    hours = row.get("blocked_hours")
     parts = ["unknown" if final is None else show(final, grouped=True)]
     parts += [] if previous is None else [f"{show(previous, grouped=True)} the month before"]
     parts += [f"blocked for {hours} hours"] if hours else []

@@ -11,8 +11,8 @@ from meterbot.core.models import Event, Seat
 from meterbot.core.money import show
 from meterbot.core.text import age, one_line
 from meterbot.delivery import alerts
-from meterbot.delivery.alerts.event_facts import instant
-from meterbot.delivery.alerts.kinds import KIND_WORDS
+from meterbot.delivery.alerts import KIND_WORDS
+from meterbot.delivery.alerts.event_facts import EventFacts, instant
 from meterbot.rules.fact_json import fact_money
 
 _REASON = 280
@@ -39,13 +39,13 @@ def why(
 def _section(
     event: Event, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, postings: Sequence[Posting]
 ) -> Section:
-    text = alerts.text_of(event, None if event.seat is None else seats.get(event.seat), tz)
+    seat = None if event.seat is None else seats.get(event.seat)
+    text, facts = alerts.text_of(event, seat, tz), EventFacts(event, seat, tz)
     compared = _UTC.sub(lambda found: _local(found[0], tz), one_line(event.reason, _REASON))
     lines = [f"Rule: {KIND_WORDS[event.kind]} ({event.kind.value})", f"Compared: {compared}", *text.evidence]
-    lines += [_reading(reading, tz, now) for reading in _readings(event)]
-    period = event.facts.get("period")
-    if isinstance(period, str):
-        lines.append(f"Period: {one_line(period)} (UTC)")
+    lines += [_reading(reading, tz, now) for reading in facts.items("readings") or []]
+    if (period := facts.text("period")) is not None:
+        lines.append(f"Period: {period} (UTC)")
     lines += [_delivery(posting, tz) for posting in postings]
     return Section(tuple(lines), text.title)
 
@@ -59,18 +59,11 @@ def _local(text: str, tz: tzinfo) -> str:
 
 def _delivery(posting: Posting, tz: tzinfo) -> str:
     """`Delivery: slack C0123456789, Tue Apr 21 15:30`"""
-    channel = (
-        "a direct message" if posting.destination.channel.startswith("@") else posting.destination.channel
-    )
-    where = f"{posting.destination.chat} {one_line(channel, 60)}".strip()
+    chat, channel = posting.destination.chat, posting.destination.channel
+    where = f"{chat} {'a direct message' if channel.startswith('@') else one_line(channel, 60)}"
     if posting.waits:
         return f"Delivery: {where}, still waiting"
     return f"Delivery: {where}, {'in one post with others' if posting.at is None else when(posting.at, tz)}"
-
-
-def _readings(event: Event) -> list[Mapping[str, object]]:
-    found = event.facts.get("readings")
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 
 
 def _reading(reading: Mapping[str, object], tz: tzinfo, now: datetime) -> str:

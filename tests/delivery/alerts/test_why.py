@@ -9,7 +9,7 @@ from meterbot.core.deliveries import PostContent
 from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind
-from meterbot.delivery.alerts.kinds import KIND_WORDS
+from meterbot.delivery.alerts import KIND_WORDS
 from meterbot.delivery.alerts.why import why
 from meterbot.rules.fact_json import instant
 from tests.delivery.alerts.events import BERLIN, FACTS, event, usd
