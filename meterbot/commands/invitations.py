@@ -38,27 +38,11 @@ class NotInvitedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """The result of one invitation. `chat`: where its owner gets a direct message; None: nowhere. `again`: the owner
-    got one today already."""
+    """The result of one invitation, in a `sentence`. `needs_line`: the operator has to pass the line on."""
 
     seat: Seat
-    chat: str | None = None
-    again: bool = False
-
-    @property
-    def needs_line(self) -> bool:
-        """Whether the operator has to pass the line on."""
-        return self.chat is None and self.seat.source == PUSH
-
-    @property
-    def sentence(self) -> str:
-        if self.seat.source != PUSH:
-            return f"{self.seat.name}: the bot reads this seat itself."
-        if self.chat is None:
-            return f"{self.seat.name}: no message was sent, its owner is on no chat that is configured here."
-        if self.again:
-            return f"{self.seat.name}: its owner already got a direct message on {self.chat} today."
-        return f"{self.seat.name}: its owner gets a direct message on {self.chat}."
+    sentence: str
+    needs_line: bool = False
 
 
 def seat_for(seats: Mapping[str, Seat], name: str, owner: dict[str, str]) -> Seat:
@@ -130,20 +114,19 @@ class Invitations:
                 f"{seat.name} is invited for another person: run meterbot seat forget {seat.name} --invitation first "
                 "(without --invitation it also deletes the seat's numbers)."
             )
-        destination = owner_destination(seat, self.chats)
-        if destination is None or seat.source != PUSH:
-            return Invited(seat)
-        key = f"invite:{seat.name}:{destination.chat}:{destination.channel}:{now.astimezone(UTC):%Y-%m-%d}"
+        if seat.source != PUSH:
+            return Invited(seat, f"{seat.name}: the bot reads this seat itself.")
+        place = owner_destination(seat, self.chats)
+        if place is None:
+            nowhere = "no message was sent, its owner is on no chat that is configured here"
+            return Invited(seat, f"{seat.name}: {nowhere}.", needs_line=True)
+        key = f"invite:{seat.name}:{place.chat}:{place.channel}:{now.astimezone(UTC).date()}"
+        message, redaction = _message(seat), self.redaction
         new = queue_notice(
-            connection,
-            key,
-            seat,
-            destination=destination,
-            message=_message(seat),
-            redaction=self.redaction,
-            now=now,
+            connection, key, seat, destination=place, message=message, redaction=redaction, now=now
         )
-        return Invited(seat, destination.chat, again=not new)
+        said = "gets a direct message on {}" if new else "already got a direct message on {} today"
+        return Invited(seat, f"{seat.name}: its owner {said.format(place.chat)}.")
 
 
 def remove_invitation(connection: Connection, seat: str) -> bool:

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 from meterbot.commands.privacy import View
-from meterbot.commands.seat_lines import blocked_text, extra_usage_value, spend_value
+from meterbot.commands.seat_lines import blocked_text, extra_usage_value, health_text, spend_value
 from meterbot.commands.team_report import MissingSeat, SeatRow
 from meterbot.core.inline import instant
 from meterbot.core.messages import Column, Section, Table
@@ -159,11 +159,6 @@ def _same_account(row: SeatRow, view: View) -> list[str]:
     )
     named = counted is not None and view.may_see(counted)
     return [f"same account as {one_line(counted or '', NAME_COLUMNS) if named else 'another seat'}"]
-
-
-def health_text(health: Health) -> str:
-    """`session expired`"""
-    return health.value.replace("_", " ")
 
 
 def upcoming(view: View) -> list[tuple[date, SeatRow]]:

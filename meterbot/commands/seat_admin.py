@@ -12,7 +12,8 @@ from meterbot.agent.main import LONGEST
 from meterbot.chat.text_forms import aligned_lines
 from meterbot.commands.report_json import json_object
 from meterbot.commands.reports import team_report
-from meterbot.commands.rows import Columns, health_text, table
+from meterbot.commands.rows import Columns, table
+from meterbot.commands.seat_lines import health_text
 from meterbot.core.hosts import is_loopback
 from meterbot.core.messages import Column
 from meterbot.core.models import Health, Seat

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
 from meterbot.core.inline import instant, plain
-from meterbot.core.models import ExtraUsage, Snapshot, Subscription, Window
+from meterbot.core.models import ExtraUsage, Health, Snapshot, Subscription, Window
 from meterbot.core.money import percent, rounded, show
 from meterbot.core.org_spend import OrgEstimates, OrgLimits, OrgSpend, PersonLimit, projection
 from meterbot.core.text import (
@@ -56,17 +56,18 @@ def snapshot_text(snapshot: Snapshot, now: datetime, tz: tzinfo, *, emails: bool
     """One reading for a person: whose it is, its lines, and what went wrong. `emails`: with the people it names. A
     pushed seat cannot be asked, so that its last reading is shown with its age."""
     where = [one_line(snapshot.org_name or snapshot.org_uuid)] if snapshot.org_uuid else []
-    health = snapshot.health.value.replace("_", " ")
-    stored = (
-        [f"as sent {age(snapshot.fetched_at, now)}"]
-        if snapshot.source == "push" and snapshot.org_uuid
-        else []
-    )
-    head = ", ".join([f"{one_line(snapshot.seat)} ({snapshot.source})", *where, health, *stored])
+    stored = [f"as sent {age(snapshot.fetched_at, now)}"] if where and snapshot.source == "push" else []
+    whose = f"{one_line(snapshot.seat)} ({snapshot.source})"
+    head = ", ".join([whose, *where, health_text(snapshot.health), *stored])
     said = [snapshot.detail] if snapshot.detail else []
     trouble = [*said, *snapshot.errors, *(f"drift: {field}" for field in snapshot.drift)]
     people = people_lines(snapshot.org_spend) if emails and snapshot.org_spend is not None else []
     return "\n".join([head, *seat_lines(snapshot, now, tz), *people, *map(one_line, trouble)])
+
+
+def health_text(health: Health) -> str:
+    """`session expired`"""
+    return health.value.replace("_", " ")
 
 
 def extra_usage_value(snapshot: Snapshot, now: datetime, tz: tzinfo) -> str | None:
@@ -89,9 +90,8 @@ def _balance_rows(snapshot: Snapshot, now: datetime) -> list[tuple[str, str]]:
     older = balance.at is not None and balance.at < snapshot.fetched_at
     asides = ["the organization's"] * balance.shared + ["auto-reload on"] * bool(balance.auto_reload)
     asides += [f"as of {age(balance.at, now)}"] if older and balance.at is not None else []
-    return [
-        ("Prepaid credits", f"{show(balance.amount)} left" + (f" ({', '.join(asides)})" if asides else ""))
-    ]
+    aside = f" ({', '.join(asides)})" if asides else ""
+    return [("Prepaid credits", f"{show(balance.amount)} left{aside}")]
 
 
 def amount_known(snapshot: Snapshot) -> bool:

@@ -74,7 +74,7 @@ async def test_an_invited_seat_waits_and_its_person_gets_one_message_a_day(store
     assert invitations.seats["bo"] == BO
     assert len(await queued(store)) == 1
     (third,) = await invitations.invite([BO], NOW + timedelta(days=1))
-    assert not third.again
+    assert "gets a direct message" in third.sentence
     assert [(chat, channel) for chat, channel, _ in await queued(store)] == [("slack", "@UBO")] * 2
     (kept,) = await store.read(invited_seats.read)
     assert kept == InvitedSeat("bo", {"slack": "UBO"}, NOW)
@@ -91,7 +91,7 @@ async def test_a_seat_without_an_owner_on_a_chat_waits_and_the_operator_passes_t
     assert await queued(store) == []
     assert [*invitations.seats] == ["cy", "dan", "eve"]
     (named,) = await invitations.invite([new_seat("dan", {"slack": "UDAN"})], NOW)
-    assert named.chat == "slack"
+    assert named.sentence == "dan: its owner gets a direct message on slack."
 
 
 async def test_nobody_is_invited_where_one_of_them_cannot_be(store: Store) -> None:
@@ -152,7 +152,7 @@ async def test_another_person_of_the_same_seat_gets_a_message_of_their_own_on_th
     await inviting(store).invite([BO], NOW)
     await store.run(lambda tx: invited_seats.remove(tx, ["bo"]))
     (again,) = await inviting(store).invite([new_seat("bo", {"slack": "U999"})], NOW)
-    assert (again.chat, again.again) == ("slack", False)
+    assert again.sentence == "bo: its owner gets a direct message on slack."
 
 
 @pytest.mark.parametrize("removed", [True, False], ids=["removed", "gone from the configuration"])
@@ -338,7 +338,7 @@ async def test_each_seat_is_in_one_place_of_the_status(store: Store) -> None:
 async def test_seats_that_two_operators_invite_at_once_are_one(store: Store) -> None:
     both = [inviting(store), inviting(store)]
     invited = await asyncio.gather(*(each.invite([BO], NOW) for each in both))
-    assert sorted(each.again for (each,) in invited) == [False, True]
+    assert sorted("already" in each.sentence for (each,) in invited) == [False, True]
     assert len(await queued(store)) == 1
 
 

@@ -8,7 +8,8 @@ from meterbot.chat import Connection
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.invitations import JoinStatus, join_status
 from meterbot.commands.privacy import View
-from meterbot.commands.rows import NAME_COLUMNS, Columns, filled, health_text, missing_lines, table
+from meterbot.commands.rows import NAME_COLUMNS, Columns, filled, missing_lines, table
+from meterbot.commands.seat_lines import health_text
 from meterbot.commands.team_report import SeatRow, TeamReport, plan_troubles
 from meterbot.core.deliveries import ChannelQueue, Destination, all_queues
 from meterbot.core.inline import instant
