@@ -23,7 +23,7 @@ from meterbot.commands.rows import (
     who,
 )
 from meterbot.commands.team_report import SeatRow, TeamReport
-from meterbot.commands.words.team import unpriced_text
+from meterbot.commands.words.team import plan_fees_text
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import by_counter
 from meterbot.core.money import Money, totals
@@ -51,10 +51,10 @@ def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
     unknown = [
         row for row in rows if not row.beside and row.seat.name not in dated and row.counter not in accounts
     ]
-    fees = [total.plan_fees for total in report.totals if total.plan_fees is not None]
+    fees = plan_fees_text(view)
     first = next(charge_lines(charges, view), None)
     text = ["No next charge is known." if first is None else f"Next charge on {first}"]
-    text += [f"Plan fees: {amounts_text(fees)}{unpriced_text(view)}"] if fees else []
+    text += [f"Plan fees: {fees}"] if fees else []
     text += _team_so_far(report, hourly)
     ends = tuple(f"{one_line(name, 60)}: {day_text(on)}" for on, name in endings[:_MOST_LINES])
     unknowns = tuple(_unknown_renewals(unknown, view))

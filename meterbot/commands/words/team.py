@@ -95,23 +95,22 @@ def _why_uncapped(total: Total) -> str:
     return f" (no cap for the team: {', '.join(causes)})" if causes else ""
 
 
-def unpriced_text(view: View) -> str:
-    """` (without cleo: its price is not known)`, behind the plan fees; empty when every price is known."""
-    names = view.report.unpriced
-    known = "its price is" if len(names) == 1 else "their prices are"
-    return f" (without {who(names, view, 3)}: {known} not known)" if names else ""
+def plan_fees_text(view: View) -> str:
+    """`$420.00 (without cleo: its price is not known)`; empty where no price is known."""
+    report, unpriced = view.report, view.report.unpriced
+    fees = amounts_text(total.plan_fees for total in report.totals if total.plan_fees is not None)
+    prices = " (at list prices)" if any(row.seat.list_price for row in report.rows) else ""
+    known = "its price is" if len(unpriced) == 1 else "their prices are"
+    without = f" (without {who(unpriced, view, 3)}: {known} not known)" if unpriced else ""
+    return f"{fees}{prices}{without}" if fees else ""
 
 
 def _total_lines(view: View) -> list[str]:
-    report = view.report
-    if not report.rows:
+    if not view.report.rows:
         return ["No seats are configured."]
-    lines = [total_line(total) for total in report.totals] or ["No amount is known yet."]
-    fees = [total.plan_fees for total in report.totals if total.plan_fees is not None]
-    if fees:
-        prices = " (at list prices)" if any(row.seat.list_price for row in report.rows) else ""
-        lines.append(f"Plan fees on top: {amounts_text(fees)}{prices}{unpriced_text(view)}")
-    return [*lines, _coverage(report)]
+    lines = [total_line(total) for total in view.report.totals] or ["No amount is known yet."]
+    fees = plan_fees_text(view)
+    return [*lines, *[f"Plan fees on top: {fees}"] * bool(fees), _coverage(view.report)]
 
 
 def _coverage(report: TeamReport) -> str:
