@@ -55,7 +55,12 @@ STEPS = [
 RESETS = [None, None, 120, 123, 300, 2, -60]
 """Minutes from a reading to the next reset of its window; the last one is overdue."""
 UNTIL = [None, None, None, 30, 24 * 60, -60]
-STARTS = [datetime(2026, 11, 12, 9, tzinfo=UTC), datetime(2026, 11, 30, 22, tzinfo=UTC), datetime(2026, 12, 1, 0, 30, tzinfo=UTC)]  # fmt: skip
+STARTS = [
+    datetime(2026, 11, 12, 9, tzinfo=UTC),
+    datetime(2026, 11, 27, 9, tzinfo=UTC),
+    datetime(2026, 11, 30, 22, tzinfo=UTC),
+    datetime(2026, 12, 1, 0, 30, tzinfo=UTC),
+]
 
 amounts = st.one_of(
     st.integers(0, 12_000),
@@ -66,25 +71,35 @@ amounts = st.one_of(
     st.sampled_from(UNREADABLE),
 )
 
+steady_steps = st.builds(
+    lambda days, hours: [timedelta(days=1)] * days + [timedelta(hours=each) for each in hours],
+    st.sampled_from([0, 3, 4]),
+    st.lists(st.sampled_from([1, 4, 6, 9]), min_size=3, max_size=8),
+)
+
 
 @st.composite
-def series(draw: st.DrawFn) -> dict[str, Any]:
-    """One seat and its readings. Each is dated `skew` from when it arrives."""
+def series(draw: st.DrawFn, *, steady: bool = False) -> dict[str, Any]:
+    """One seat and its readings. Each is dated `skew` from when it arrives. A `steady` seat spends day and night and is
+    not blocked."""
     start = draw(st.sampled_from(STARTS))
     readings: list[dict[str, Any]] = []
     now, late = start, [0, -240] if start == STARTS[0] else [0]
-    cap = draw(st.sampled_from([5000, 5000, None, 0]))
-    for _ in range(draw(st.integers(2, 7))):
-        now += draw(st.sampled_from(STEPS))
-        cap = draw(st.sampled_from([cap, cap, cap, 10_000, 2000, None]))
+    cap = draw(st.integers(1000, 20_000) if steady else st.sampled_from([5000, 5000, None, 0]))
+    spent, rate = 0, draw(st.integers(50, 900))
+    for step in draw(steady_steps if steady else st.lists(st.sampled_from(STEPS), min_size=2, max_size=7)):
+        now += step
+        spent += int(rate * draw(st.integers(0, 2)) * (step / timedelta(hours=6)))
+        others = [cap * 5 // 4, cap * 2, cap, cap] if steady and cap else [10_000, 2000, None]
+        cap = draw(st.sampled_from([cap, cap, cap, *others]))
         readings.append(
             {
                 "now": now,
                 "skew": timedelta(minutes=draw(st.sampled_from([0, 0, 0, 4, -4, -30, 6, *late]))),
-                "used": draw(amounts),
+                "used": spent if steady else draw(amounts),
                 "cap": cap,
-                "reason": draw(st.sampled_from([None] * 6 + sorted(CAP | SWITCHED_OFF))),
-                "reached": draw(st.sampled_from([False] * 6 + [True])),
+                "reason": None if steady else draw(st.sampled_from([None] * 6 + sorted(CAP | SWITCHED_OFF))),
+                "reached": not steady and draw(st.sampled_from([False] * 6 + [True])),
                 "five_hour": draw(st.sampled_from([10, 40, 100])),
                 "resets": draw(st.sampled_from(RESETS)),
                 "until": draw(st.sampled_from(UNTIL)),
@@ -195,6 +210,16 @@ def _level(level: str) -> Decimal | int:
 @examples(100)
 @given(series())
 def test_amount_block_and_events_are_those_of_the_model(given_: dict[str, Any]) -> None:
+    _play(given_)
+
+
+@examples(200)
+@given(series(steady=True))
+def test_so_are_they_for_a_cap_that_will_be_reached(given_: dict[str, Any]) -> None:
+    _play(given_)
+
+
+def _play(given_: dict[str, Any]) -> None:
     plan = "team" if given_["places"] == "row" else "max_20x"
     seat = Seat("ana", "push", plan=plan, interval=SILENT.total_seconds() / 3)
     ingested = Ingested(seat, RuleSettings())
