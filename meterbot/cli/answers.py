@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 import meterbot
 from meterbot.app.config import Config
 from meterbot.chat import Question
-from meterbot.cli.checkout import LocalCommit
+from meterbot.cli.checkout import authored, branch_commits
 from meterbot.cli.operations import opened, opened_with_seats
 from meterbot.commands import export
 from meterbot.commands.commands import Commands
@@ -160,20 +161,30 @@ async def month_of_pull_requests(config: Config, now: datetime) -> PullRequestMo
 
 
 async def branch_cost(
-    config: Config, commits: Sequence[LocalCommit], names: Sequence[str], now: datetime
+    config: Config,
+    now: datetime,
+    repo: Path,
+    branch: str,
+    *,
+    base: str | None,
+    seat: str | None,
+    email: str | None,
 ) -> PullRequest:
-    """What a branch of these seats cost so far, as if it were merged now. Nothing is stored."""
-    first = min(commit.authored_at for commit in commits)
-    last = max(max(commit.authored_at, commit.committed_at) for commit in commits)
-    merged = Merged("", 0, commits[-1].id, "", opened_at=first, merged_at=now)
-
-    def calculate(connection: Connection, seats: SeatDirectory) -> PullRequest:
-        counters = counters_of(names, seats, counter_states.read_latest(connection, names))
-        pull = PullRequest(merged, tuple(names), counters, Commits(first, last))
-        return replace(pull, bill=calculated(connection, [pull])[pull.key])
-
+    """What a branch cost its author so far, as if it were merged now. Nothing is stored. Raises `CheckoutError` or
+    `WhoseError`."""
+    everybody = branch_commits(repo, branch, base)
     async with opened_with_seats(config) as (store, seats):
-        return await store.read(partial(calculate, seats=seats))
+        commits, names = authored(everybody, [*seats.values()], seat, email)
+        first = min(commit.authored_at for commit in commits)
+        last = max(max(commit.authored_at, commit.committed_at) for commit in commits)
+        merged = Merged("", 0, commits[-1].id, "", opened_at=first, merged_at=now)
+
+        def calculate(connection: Connection) -> PullRequest:
+            counters = counters_of(names, seats, counter_states.read_latest(connection, names))
+            pull = PullRequest(merged, tuple(names), counters, Commits(first, last))
+            return replace(pull, bill=calculated(connection, [pull])[pull.key])
+
+        return await store.read(calculate)
 
 
 async def print_branch(config: Config, name: str, pull: PullRequest) -> None:

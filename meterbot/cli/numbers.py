@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -130,6 +130,7 @@ def pr(
     Merged pull requests are those that the bot recorded from GitHub's webhook.
     """
     from meterbot.cli import answers
+    from meterbot.cli.checkout import WhoseError
     from meterbot.commands.words import pull_requests
 
     settings = configured(context, config)
@@ -137,11 +138,25 @@ def pr(
     if repo is not None:
         if numbers:
             refuse("NUMBER and --repo exclude each other: give one of them")
-        _print_branch(settings, repo, branch, base=base, seat=seat, email=email, now=now, as_json=as_json)
+        try:
+            pull = done(answers.branch_cost(settings, now, repo, branch, base=base, seat=seat, email=email))
+        except WhoseError as error:
+            refuse(str(error))
+        if as_json:
+            print_json({"branch": branch, **pull_requests.cost_json(pull)})
+        else:
+            done(answers.print_branch(settings, branch, pull))
         return
     if (branch, base, seat, email) != ("HEAD", None, None, None):
         refuse("--branch, --base, --seat and --email need a checkout: name it with --repo")
-    wanted = [number.removeprefix("#") for number in numbers or []]
+    _print_recorded(settings, numbers or [], now, as_json=as_json)
+
+
+def _print_recorded(settings: "Config", numbers: list[str], now: datetime, *, as_json: bool) -> NoReturn:
+    from meterbot.cli import answers
+    from meterbot.commands.words import pull_requests
+
+    wanted = [number.removeprefix("#") for number in numbers]
     if bad := [number for number in wanted if not re.fullmatch(r"[0-9]{1,10}", number)]:
         refuse(f"{bad[0]} is not the number of a pull request")
     found = done(answers.recorded_pull_requests(settings, list(map(int, wanted))))
@@ -163,33 +178,6 @@ def pr(
             file=sys.stderr,
         )
     raise typer.Exit(1 if missing else 0)
-
-
-def _print_branch(
-    settings: "Config",
-    repo: Path,
-    branch: str,
-    *,
-    base: str | None,
-    seat: str | None,
-    email: str | None,
-    now: datetime,
-    as_json: bool,
-) -> None:
-    from meterbot.cli import answers, checkout, operations
-    from meterbot.commands.words import pull_requests
-
-    commits = checkout.branch_commits(repo, branch, base)
-    try:
-        seats = [*done(operations.all_seats(settings)).values()]
-        commits, names = checkout.authored(commits, seats, seat, email)
-    except checkout.WhoseError as error:
-        refuse(str(error))
-    pull = done(answers.branch_cost(settings, commits, names, now))
-    if as_json:
-        print_json({"branch": branch, **pull_requests.cost_json(pull)})
-    else:
-        done(answers.print_branch(settings, branch, pull))
 
 
 @cli.command("export")

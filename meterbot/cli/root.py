@@ -128,12 +128,5 @@ def print_json(document: object) -> None:
 
 
 def confirm(question: str) -> None:
-    """Ends the command unless the answer is yes."""
-    try:
-        agreed = typer.confirm(question, err=True)
-    except typer.Abort:  # the end of the input, or Ctrl-C
-        print("\nnothing was deleted: nobody answered (--yes skips the question)", file=sys.stderr)
-        raise typer.Exit(1) from None
-    if not agreed:
-        print("nothing was deleted", file=sys.stderr)
-        raise typer.Exit(1)
+    """Ends the command with status 1 unless the answer is yes."""
+    typer.confirm(f"{question} (--yes skips this)", abort=True, err=True)

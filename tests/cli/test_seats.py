@@ -104,11 +104,9 @@ def test_forgetting_asks_first(typed: Typed, tmp_path: Path) -> None:
     token = typed.token()
     said = typed("forget", "bo", answer="n\n")
     assert said.exit_code == 1
-    assert "Delete everything stored about bo?" in said.stderr
-    assert said.stderr.endswith("nothing was deleted\n")
+    assert "Delete everything stored about bo? (--yes skips this)" in said.stderr
     unanswered = typed("forget", "bo")
-    assert unanswered.exit_code == 1
-    assert unanswered.stderr.endswith("\nnothing was deleted: nobody answered (--yes skips the question)\n")
+    assert (unanswered.exit_code, "Aborted" in unanswered.stderr) == (1, True)
     assert digest(token).encode() in stored(tmp_path)
     said = typed("forget", "bo", answer="y\n")
     assert said.exit_code == 0

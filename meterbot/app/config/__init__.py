@@ -7,7 +7,7 @@
     find(path_arg, environ, cwd) -> ConfigText              which text would be read
     SCHEMA                                                  the JSON schema for editors
 
-Read downwards: types (of values), secrets, the tables (chats, alerts, infrastructure, seats), the `config` that they
+Read downwards: types (of values), secrets, the tables (alerts, infrastructure, seats), the `config` that they
 make, problems (what can be wrong), loading.
 """
 

@@ -1,6 +1,6 @@
 """The checks of `meterbot check`: the configuration and its surroundings, and with `--live` the services.
 
-Read downwards: surroundings (files, database, listener), secrets, seats, and `live`, the only one that uses the
+Read downwards: surroundings (files, database, listener), seats, and `live`, the only one that uses the
 network.
 """
 
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from meterbot.app.config import Config, ConfigError, load
 from meterbot.app.config.loading import find, secret_files
-from meterbot.cli.check import secrets, surroundings
-from meterbot.cli.check.seats import Stored, levels, pushes
+from meterbot.cli.check import seats, surroundings
+from meterbot.cli.check.seats import Stored
 from meterbot.core.errors import StartError
 from meterbot.core.findings import Check, Status
 from meterbot.core.text import count
@@ -47,15 +47,15 @@ def run_checks(
             remedy = "correct database_url, or start the database"
             database = Check("database", Status.FAIL, str(error), remedy)
     checks += [surroundings.timezone(config), database, surroundings.chats(config)]
-    checks += levels(config, stored.settings if stored else {})
-    checks += secrets.secret_key(config, stored.session_keys if stored else None)
-    checks += secrets.tokens(config)
-    checks += secrets.same_secrets(config)
-    checks += secrets.sign_ins(config)
+    checks += seats.levels(config, stored.settings if stored else {})
+    checks += seats.secret_key(config, stored.session_keys if stored else None)
+    checks += seats.tokens(config)
+    checks += seats.same_secrets(config)
+    checks += seats.sign_ins(config)
     checks += surroundings.endpoints(config)
     checks += surroundings.proxies(config)
     checks += surroundings.listener(config)
-    checks += pushes(config, environ, stored)
+    checks += seats.pushes(config, environ, stored)
     return checks
 
 

@@ -75,7 +75,7 @@ async def _sends_direct_messages(config: Config) -> bool:
     seats = (await seat_reads.seats_at_hand(config)).values()
     if any(seat.source == PUSH and "slack" in seat.owner for seat in seats):
         return True
-    routes = any(place == OWNER or "@" in place for route in config.alerts.routes for place in route.to)
+    routes = any(place == OWNER for route in config.alerts.routes for place in route.to)
     return routes or (config.digest is not None and {*config.digest.to} != {"channel"})
 
 
