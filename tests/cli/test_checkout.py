@@ -1,5 +1,6 @@
 """A branch's commits, from a real git checkout."""
 
+import json
 import os
 import subprocess
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ import pytest
 
 from meterbot.cli.checkout import CheckoutError, WhoseError, authored, branch_commits
 from meterbot.core.models import Seat
+from tests.cli.test_cli import typed
 
 SEATS = [Seat("ana", "push", owner={"github": "Ana"}), Seat("bo", "push")]
 NOREPLY = "123+ana@users.noreply.github.com"
@@ -120,3 +122,18 @@ def test_whose_it_is_not_says_what_to_name(
     commits = branch_commits(checkout.folder, "feature", None)
     with pytest.raises(WhoseError, match=sentence):
         authored(commits, SEATS, seat, email)
+
+
+def test_the_command_prints_what_the_branch_cost_or_whose_it_is_not(checkout: Checkout) -> None:
+    text = '[[seats]]\nname = "ana"\nsource = "push"\nowner = { github = "ana" }\n'
+    url = f"sqlite:///{checkout.folder}/meterbot.db"
+    environ = {"METERBOT_CONFIG_TOML": f'database_url = "{url}"\n[http]\n{text}'}
+    words = ("pr", "--repo", str(checkout.folder), "--branch", "feature")
+    assert typed(*words, **environ).exit_code == 0
+    document = json.loads(typed(*words, "--json", **environ).stdout)
+    assert document["branch"] == "feature"
+    unknown = typed(*words, "--seat", "cy", **environ)
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert "no such seat: cy (there are ana)" in unknown.stderr
+    missing = typed("pr", "--repo", str(checkout.folder), "--branch", "nowhere", **environ)
+    assert isinstance(missing.exception, CheckoutError)
