@@ -49,10 +49,6 @@ class _Asked:
     now: datetime
 
     @property
-    def by(self) -> str:
-        return self.question.name or self.question.user
-
-    @property
     def event(self) -> Event:
         """The most severe open event, and the newest of those; the newest event when none is open."""
         chosen, open_ = self.content.events[-1], self.content.open_at(self.now)
@@ -258,22 +254,21 @@ class AlertActions:
         renewal = await self._renewal(asked)
         if how_long == "renewal" and renewal is not None:
             return renewal
-        ref = asked.content.ref
-        name, who = asked.event.seat or TEAM, asked.event.seat or "the team"
+        name, who = asked.event.seat or TEAM, one_line(asked.event.seat or "the team", 60)
         offered = {"1h": "1 hour", "tomorrow": "Until tomorrow 09:00"}
         if renewal is not None:
             offered["renewal"] = f"Until the renewal, {local_day(renewal, self._tz)}"
         choices = tuple(
             choice
             for time, label in offered.items()
-            for choice in button(label, "snooze", ref, time, typed=f"snooze {name} {time}")
+            for choice in button(label, "snooze", asked.content.ref, time, typed=f"snooze {name} {time}")
         )
         text = (
-            f"Alerts of {one_line(who, 60)} up to this severity are held back until then. You can also type a "
+            f"Alerts of {who} up to this severity are held back until then. You can also type a "
             "time, such as 30m, 2h or 2d, and at most 366d."
         )
         if how_long == "renewal":
-            text = f"The renewal of {one_line(who, 60)} is not known. {text}"
+            text = f"The renewal of {who} is not known. {text}"
         elif how_long:
             text = f"“{one_line(how_long, 40)}” is not a time. {text}"
         return Message("Snooze for how long?", "Snooze for how long?", text=text, actions=choices)
@@ -301,7 +296,7 @@ class AlertActions:
             alert=event.key,
             kind=kind,
             at=asked.now,
-            by=asked.by,
+            by=asked.question.name or asked.question.user,
             platform=asked.question.platform,
             seat=event.seat,
             event_kind=event.kind,

@@ -109,10 +109,6 @@ class Planner:
         posts = [each.about for each in self.postings if topic and (each.topic, each.destination) == wanted]
         return posts[-1] if posts else None
 
-    @property
-    def _may_hold(self) -> bool:
-        return bool(self.routing.quiet or self.routing.silences or self.actions or self.quiets)
-
     def _hold(self, event: Event, destination: Destination, at: datetime) -> Hold | None:
         """What holds the event back at that time. For a direct message, the reader's own quiet hours count too."""
         own = self.quiets.get(event.seat or "") if destination.channel.startswith("@") else None
@@ -142,7 +138,8 @@ class Planner:
         post_at = self._post_at(event, kind)
         held = None if kind is DeliveryKind.EDIT else self._hold(event, destination, post_at or self.now)
         not_before = post_at if held is None else held.until
-        if held is None and kind is DeliveryKind.REPLY and about is not None and self._may_hold:
+        may_hold = self.routing.quiet or self.routing.silences or self.actions or self.quiets
+        if held is None and kind is DeliveryKind.REPLY and about is not None and may_hold:
             self.release.append((about, destination))
         self.deliveries.append(
             NewDelivery(

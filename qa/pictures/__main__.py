@@ -16,8 +16,8 @@ from typing import Any
 from meterbot.chat import Answer
 from meterbot.chat.discord.pictures import draw as chart_picture
 from meterbot.chat.discord.render import answer_payload, post_payload
-from meterbot.chat.slack.home import home_view
 from meterbot.chat.slack.render import render
+from meterbot.chat.slack.views import home_view
 from meterbot.core.messages import Message
 from qa.pictures.draw import CannotDrawError, Chat, Drawn, Sheet, Theme, draw, install
 from qa.pictures.scenes import SIZES, alert_posts, played, team_posts

@@ -22,6 +22,8 @@ from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Posted
 
 _PAGE, _PAGES = 100, 30
+_MESSAGES = "/channels/{channel_id}/messages"
+_MESSAGE = f"{_MESSAGES}/{{message_id}}"
 
 log = get_logger(__name__)
 
@@ -121,12 +123,12 @@ class DiscordChat:
         return self._direct[channel]
 
     async def edit(self, delivery: str, where: Posted, message: Message) -> None:
-        path = "/channels/{channel_id}/messages/{message_id}"
-
-        async def update(payload: Payload) -> None:
-            await self._web.call("PATCH", path, payload, channel_id=where.channel, message_id=where.message)
-
-        await send_best(self.name, _forms(message, delivery), update)
+        ids = {"channel_id": where.channel, "message_id": where.message}
+        await send_best(
+            self.name,
+            _forms(message, delivery),
+            lambda payload: self._web.call("PATCH", _MESSAGE, payload, **ids),
+        )
 
     async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
         return await self._send(delivery, where.channel, reply_payload(message, delivery, where.message))
@@ -134,7 +136,7 @@ class DiscordChat:
     async def _send(self, delivery: str, channel: str, payload: Payload) -> Posted:
         # Sent again with the same nonce within some minutes, it is the same message.
         payload |= {"nonce": delivery, "enforce_nonce": True}
-        sent = await self._web.call("POST", "/channels/{channel_id}/messages", payload, channel_id=channel)
+        sent = await self._web.call("POST", _MESSAGES, payload, channel_id=channel)
         with _reading_success():
             return Posted(channel=sent["channel_id"], message=sent["id"])
 
@@ -165,16 +167,14 @@ class DiscordChat:
         )
 
     async def delete(self, where: Posted) -> None:
-        path = "/channels/{channel_id}/messages/{message_id}"
         try:
-            await self._web.call("DELETE", path, channel_id=where.channel, message_id=where.message)
+            await self._web.call("DELETE", _MESSAGE, channel_id=where.channel, message_id=where.message)
         except SendError as error:
             if error.outcome is not Outcome.GONE:
                 raise
 
     async def _history(self, channel: str, **query: object) -> list[dict[str, Any]]:
-        path = "/channels/{channel_id}/messages"
-        page: list[dict[str, Any]] = await self._web.call("GET", path, query=query, channel_id=channel)
+        page: list[dict[str, Any]] = await self._web.call("GET", _MESSAGES, query=query, channel_id=channel)
         if not isinstance(page, list):
             raise SendError(Outcome.IN_DOUBT, NOT_DISCORD)
         return page

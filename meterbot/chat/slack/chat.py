@@ -229,9 +229,9 @@ class SlackChat:
     # --- Posting
 
     async def post(self, delivery: str, channel: str, message: Message) -> Posted:
-        where = {"channel": await self._channel(channel)}
+        place = {"channel": await self._channel(channel)}
         return await send_best(
-            "slack", forms_of(message), lambda payload: self._post(delivery, {**where, **payload})
+            self.name, forms_of(message), lambda form: self._post(delivery, {**place, **form})
         )
 
     async def _channel(self, channel: str) -> str:
@@ -247,14 +247,10 @@ class SlackChat:
         return self._direct[channel]
 
     async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
-        async def post(line: Payload) -> Posted:
-            place = {"channel": where.channel, "thread_ts": where.message, "reply_broadcast": message.loud}
-            return await self._post(delivery, {**place, **line})
-
-        def text() -> Payload:
-            return {"text": render_line(message)["text"]}
-
-        return await send_best(self.name, [lambda: render_line(message), text], post)
+        line = render_line(message)
+        place = {"channel": where.channel, "thread_ts": where.message, "reply_broadcast": message.loud}
+        forms = (lambda: line, lambda: {"text": line["text"]})
+        return await send_best(self.name, forms, lambda form: self._post(delivery, {**place, **form}))
 
     async def _post(self, delivery: str, payload: Payload) -> Posted:
         posted = await self._web.call(
@@ -272,12 +268,11 @@ class SlackChat:
         return Posted(channel, ts)
 
     async def edit(self, delivery: str, where: Posted, message: Message) -> None:  # noqa: ARG002 - the contract
-        async def update(payload: Payload) -> None:
-            # Without `blocks` Slack would keep the old ones beside the new text.
-            body = {"channel": where.channel, "ts": where.message, "blocks": [], **payload}
-            await self._web.call("chat.update", json=body)
-
-        await send_best("slack", forms_of(message), update)
+        # Without `blocks` Slack would keep the old ones beside the new text.
+        place = {"channel": where.channel, "ts": where.message, "blocks": []}
+        await send_best(
+            self.name, forms_of(message), lambda form: self._web.call("chat.update", json={**place, **form})
+        )
 
     async def find(
         self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
@@ -325,13 +320,7 @@ class SlackChat:
                 raise
 
     async def _page(self, method: str, params: Mapping[str, str]) -> Mapping[str, Any]:
-        try:
-            return await self._web.call(method, http_verb="GET", params=dict(params))
-        except SendError as failure:
-            if failure.outcome is not Outcome.REFUSED:
-                raise
-            reason = f"cannot look up whether a message arrived: {failure.reason}"
-        raise SendError(Outcome.REFUSED, reason)
+        return await self._web.call(method, http_verb="GET", params=dict(params))
 
     def _is_ours(self, message: Mapping[str, Any]) -> bool:
         bot = self._bot or {}

@@ -20,9 +20,8 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from meterbot.chat import Answer, Answerer, Forms, Question, send_best
-from meterbot.chat.slack.home import HOME, SlackHome
-from meterbot.chat.slack.modals import errors, form_view, message_view, submitted
 from meterbot.chat.slack.render import Payload, forms_of
+from meterbot.chat.slack.views import HOME, SlackHome, errors, form_view, message_view, submitted
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
 from meterbot.core.log import get_logger

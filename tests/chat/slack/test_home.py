@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.chat import Answer, HomePage, Question
-from meterbot.chat.slack.home import home_view
+from meterbot.chat.slack.views import home_view
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.team_report import TeamReport

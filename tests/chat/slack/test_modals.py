@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from meterbot.chat import Answer, Form, Question
 from meterbot.chat.slack import listen
-from meterbot.chat.slack.modals import LONGEST, errors, form_view, message_view
+from meterbot.chat.slack.views import LONGEST, errors, form_view, message_view
 from meterbot.core.messages import Action, Message, Section
 from tests.chat.log_lines import logged
 from tests.chat.secrets import watching

@@ -1,27 +1,33 @@
-"""People's Home tabs: drawn from what is stored, as answers one below the other."""
+"""Slack's views: people's Home tabs, with answers one below the other; forms and answers as modals."""
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from meterbot.chat import Answer, HomePage, Question, send_best
+from meterbot.chat import Answer, Form, HomePage, Question, send_best
 from meterbot.chat.slack.data_blocks import NativeBudget
-from meterbot.chat.slack.render import Payload, render
+from meterbot.chat.slack.render import Payload, render, render_without_natives
 from meterbot.chat.slack.text import Block, plain_text
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message
+from meterbot.core.text import one_line
 
 HOME = "home"
 """The question of the page, and the first word of the buttons that open one of its tabs."""
 
-_BLOCKS, _LABEL = 100, 75
+LONGEST = 3000
+"""Characters that Slack lets a person write into a box."""
+
+_BLOCKS, _LABEL, _TITLE, _HINT = 100, 75, 24, 2000
+_BOX = "text"
+_ERROR = 300
 _ELSEWHERE = ("share:", "refresh:")
 """Buttons that make sense only in a channel."""
-
 
 log = get_logger(__name__)
 
@@ -65,12 +71,13 @@ class SlackHome:
                 await self._publish(user, page)
 
     async def _publish(self, user: str, page: HomePage) -> None:
-        async def publish(view: Payload) -> None:
-            await self._web.call("views.publish", json={"user_id": user, "view": view})
-
         forms = (partial(home_view, page), partial(home_view, page, native=False))
         try:
-            await send_best("slack", forms, publish)
+            await send_best(
+                "slack",
+                forms,
+                lambda view: self._web.call("views.publish", json={"user_id": user, "view": view}),
+            )
         except SendError as failure:
             log.warning("the home tab was not shown", chat="slack", reason=failure.reason)
 
@@ -113,3 +120,48 @@ def _blocks(number: int, message: Message, budget: NativeBudget) -> list[Block]:
             if "action_id" in element:
                 element["action_id"] = f"home-{number}-{element['action_id']}"
     return [{"type": "divider"}, *blocks] if number else blocks
+
+
+def form_view(form: Form) -> Payload:
+    """The modal with the box. It contains the form's words, so it survives a restart."""
+    hint = f"{form.hint} Slack takes at most {LONGEST} characters."
+    element = {"type": "plain_text_input", "action_id": _BOX, "multiline": True, "max_length": LONGEST}
+    box = {
+        "type": "input",
+        "block_id": _BOX,
+        "label": plain_text(form.label, _HINT),
+        "hint": plain_text(hint, _HINT),
+        "element": element,
+    }
+    return {
+        "type": "modal",
+        "callback_id": "form",
+        "private_metadata": ":".join(form.words),
+        "title": plain_text(form.title, _TITLE),
+        "submit": plain_text("Send", _TITLE),
+        "close": plain_text("Cancel", _TITLE),
+        "blocks": [box],
+    }
+
+
+def message_view(message: Message) -> Payload:
+    """A message as a modal, without buttons, because Slack gives them no address for an answer. Tables and charts are
+    text there."""
+    blocks = render_without_natives(replace(message, actions=()))["blocks"]
+    return {
+        "type": "modal",
+        "title": plain_text("meterbot", _TITLE),
+        "close": plain_text("Done", _TITLE),
+        "blocks": blocks,
+    }
+
+
+def errors(message: Message) -> dict[str, str]:
+    """The red text below the box."""
+    return {_BOX: one_line(message.text or message.title, _ERROR)}
+
+
+def submitted(view: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+    """The words of a submitted form, and the text in its box."""
+    written = view["state"]["values"][_BOX][_BOX]["value"]
+    return tuple(view["private_metadata"].split(":")), written or ""
