@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from meterbot.core.errors import StartError, UnavailableError
+from meterbot.store.errors import READ_ONLY, failure_of
 
 READERS = 2
 """Several threads read, so that one long answer does not delay another."""
@@ -29,8 +29,6 @@ _PATIENCE: dict[str, Any] = {
     "keepalives_count": 3,
 }
 """Seconds, to notice a server that disappeared."""
-_READ_ONLY = "25006"
-"""PostgreSQL's code for a write in a read-only transaction."""
 
 
 def make_engine(url: URL) -> Engine:
@@ -67,7 +65,7 @@ def _postgresql_engine(url: URL) -> Engine:
 def _end_read_only(context: ExceptionContext) -> None:
     """A provider whose disk is full sets a read-only default that a connection reads when it opens; only a new
     connection sees that there is room again."""
-    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
 
 
@@ -148,42 +146,3 @@ def is_pooled(connection: Connection) -> bool:
         return False
     driver: Any = connection.connection.driver_connection
     return bool(connection.scalar(text("SELECT pg_backend_pid()")) != driver.info.backend_pid)
-
-
-def failure_of(error: BaseException) -> str:
-    """The database's own words, unless they may contain a part of the URL."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        return failure_of(error.orig)
-    if isinstance(error, sqlite3.Error):
-        return str(error)
-    if isinstance(error, OSError):
-        return error.strerror or str(error) or "no answer"
-    if type(error).__module__.partition(".")[0] == "psycopg":
-        return str(error).strip().partition("\n")[0] or type(error).__name__
-    return type(error).__name__
-
-
-_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-_PASSING_STATES = ("08", "53", "57P", "58")
-"""PostgreSQL's classes of errors: the connection broke, no room, an operator stopped it, its machine failed."""
-_LASTING = ("authentication failed", "does not exist", "no pg_hba.conf entry", "invalid ")
-
-
-def may_pass(error: BaseException) -> bool:
-    """Whether a later start may succeed without any change."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        error = error.orig
-    if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
-    if type(error).__name__ != "OperationalError":
-        return False
-    # While connecting, PostgreSQL's client gives a sentence instead of a code.
-    state, text = getattr(error, "sqlstate", None), str(error)
-    return state.startswith(_PASSING_STATES) if state else not any(words in text for words in _LASTING)
-
-
-def start_error(error: BaseException, sentence: str, step: str = "") -> StartError:
-    """`sentence` as the error of a start, caused by `error`. `step`: what to do next, in a sentence."""
-    return (UnavailableError if may_pass(error) else StartError)(
-        f"{sentence}: {failure_of(error)}{step and f'. {step}'}"
-    )

@@ -1,23 +1,34 @@
-"""Distinguishes failures of the database, which are one-line warnings, from bugs, which are logged with a traceback."""
+"""The database's failures: which are outages, which may pass, and how each is worded."""
 
 import sqlite3
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
+from meterbot.core.errors import StartError, UnavailableError
 from meterbot.core.log import EventDict, error_of
-from meterbot.store.engine import failure_of
-from meterbot.store.store import StoreTimeoutError
-from meterbot.store.thread import ClosedError
 
 _OUR_BUGS = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE}
-_SERVER_TROUBLE = ("08", "25006", "28", "3D", "53", "57P", "58")
-"""PostgreSQL's classes of errors: the connection broke, it takes no writes, the user or the database is refused, no
-room, an operator stopped it, its machine failed."""
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+READ_ONLY = "25006"
+"""PostgreSQL's code for a write in a read-only transaction."""
+_PASSING_STATES = ("08", "53", "57P", "58")
+"""PostgreSQL's classes of errors: the connection broke, no room, an operator stopped it, its machine failed."""
+_OUTAGE_STATES = (*_PASSING_STATES, READ_ONLY, "28", "3D")
+"""Also: it takes no writes, the user or the database is refused."""
+_LASTING = ("authentication failed", "does not exist", "no pg_hba.conf entry", "invalid ")
+
+
+class StoreTimeoutError(TimeoutError):
+    """The database's thread hangs, or has too much to do."""
+
+
+class ClosedError(Exception):
+    """The database accepts no more work."""
 
 
 def as_warning(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """A step for `log.set_up`."""
+    """A step for `log.set_up`: outages are one-line warnings, bugs keep their traceback."""
     error = error_of(event.get("exc_info"))
     if not isinstance(error, Exception) or not is_outage(error):
         return event
@@ -41,4 +52,37 @@ def _is_trouble(error: BaseException) -> bool:
     state = getattr(error, "sqlstate", None)
     if state is None:  # nobody answered, so it has no code
         return type(error).__name__ == "OperationalError"
-    return str(state).startswith(_SERVER_TROUBLE)
+    return str(state).startswith(_OUTAGE_STATES)
+
+
+def failure_of(error: BaseException) -> str:
+    """The database's own words, unless they may contain a part of the URL."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return failure_of(error.orig)
+    if isinstance(error, sqlite3.Error):
+        return str(error)
+    if isinstance(error, OSError):
+        return error.strerror or str(error) or "no answer"
+    if type(error).__module__.partition(".")[0] == "psycopg":
+        return str(error).strip().partition("\n")[0] or type(error).__name__
+    return type(error).__name__
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether a later start may succeed without any change."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
+    if type(error).__name__ != "OperationalError":
+        return False
+    # While connecting, PostgreSQL's client gives a sentence instead of a code.
+    state, text = getattr(error, "sqlstate", None), str(error)
+    return state.startswith(_PASSING_STATES) if state else not any(words in text for words in _LASTING)
+
+
+def start_error(error: BaseException, sentence: str, step: str = "") -> StartError:
+    """`sentence` as the error of a start, caused by `error`. `step`: what to do next, in a sentence."""
+    return (UnavailableError if _may_pass(error) else StartError)(
+        f"{sentence}: {failure_of(error)}{step and f'. {step}'}"
+    )

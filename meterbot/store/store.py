@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from meterbot.core.log import get_logger
 from meterbot.store.engine import READERS, for_durable_writing, for_writing
+from meterbot.store.errors import StoreTimeoutError
 from meterbot.store.thread import WorkerThreads
 
 WRITE_SECONDS = 60.0
@@ -20,10 +21,6 @@ _CLOSE_SECONDS = 12.0
 
 T = TypeVar("T")
 log = get_logger(__name__)
-
-
-class StoreTimeoutError(TimeoutError):
-    """The database's thread hangs, or has too much to do."""
 
 
 class _AbandonedError(Exception):
@@ -95,18 +92,15 @@ class Store:
 
     async def close(self) -> None:
         """Finishes accepted work; later calls raise `ClosedError`."""
-        for threads in (self._write_thread, self._urgent_thread, self._read_threads):
-            threads.close()
-        if await asyncio.to_thread(self._join):
+        threads = (self._write_thread, self._urgent_thread, self._read_threads)
+        for each in threads:
+            each.close()
+        if await asyncio.to_thread(lambda: all(each.join(_CLOSE_SECONDS) for each in threads)):
             self.engine.dispose()
             if self._hold is not None:
                 self._hold.close()
         else:  # it may still write, so the lock on the file stays until the process ends
             log.error("the database hangs, and its current work is abandoned")
-
-    def _join(self) -> bool:
-        threads = (self._write_thread, self._urgent_thread, self._read_threads)
-        return all(each.join(_CLOSE_SECONDS) for each in threads)
 
 
 def _file_of(engine: Engine) -> tuple[int, int] | None:

@@ -7,11 +7,9 @@ from threading import Thread
 from time import monotonic
 from typing import Any, TypeVar
 
+from meterbot.store.errors import ClosedError
+
 T = TypeVar("T")
-
-
-class ClosedError(Exception):
-    """The threads accept no more work."""
 
 
 class WorkerThreads:

@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 from meterbot.store import Store, notes
 from meterbot.store import store as module
 from meterbot.store.database import open_store
-from meterbot.store.store import StoreTimeoutError
-from meterbot.store.thread import ClosedError
+from meterbot.store.errors import ClosedError, StoreTimeoutError
 
 
 class Held:
@@ -92,5 +91,5 @@ async def test_a_thread_that_hangs_at_the_end_is_logged_and_does_not_hold_the_pr
         await stored(store)
     held.may_end.set()
     await caller  # it ends when what it hung on lets it
-    assert await asyncio.to_thread(store._join)
+    assert await asyncio.to_thread(store._write_thread.join, 20)
     store.engine.dispose()
