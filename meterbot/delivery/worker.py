@@ -31,7 +31,7 @@ from meterbot.core.messages import Message, Posted
 from meterbot.delivery.grouping import grouping, needless, while_out
 from meterbot.store import Store, deliveries, delivery_claims, delivery_outcomes
 from meterbot.store.delivery_claims import Claim
-from meterbot.store.unreadable_deliveries import UNREADABLE
+from meterbot.store.failed_deliveries import UNREADABLE
 
 CLAIM_SECONDS = 60.0
 """How long a worker may take over one delivery before another looks after it."""

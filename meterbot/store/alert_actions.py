@@ -5,24 +5,23 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, or_, select, update
 
 from meterbot.core.deliveries import ActionKind, AlertAction
-from meterbot.core.models import EventKind, Severity
+from meterbot.core.json_values import adapter
 from meterbot.store import tables
 from meterbot.store.statements import insert_new
 
 _actions = tables.alert_actions.c
-_ABOUT = select(tables.alert_actions).where(_actions.alert.in_(bindparam("events", expanding=True)))
+_IN_ORDER = select(tables.alert_actions).order_by(_actions.at, _actions.id)
+_ABOUT = _IN_ORDER.where(_actions.alert.in_(bindparam("events", expanding=True)))
 
 
 def holding(connection: Connection, now: datetime) -> list[AlertAction]:
     """The snoozes and mutes that are still active, the oldest first."""
     lasts = or_(_actions.until.is_(None), _actions.until > now)
-    query = select(tables.alert_actions).where(
-        _actions.kind != ActionKind.ACK, _actions.undone_at.is_(None), lasts
-    )
-    return [_action(row) for row in connection.execute(query.order_by(_actions.at, _actions.id))]
+    held = (_actions.kind != ActionKind.ACK, _actions.undone_at.is_(None), lasts)
+    return _read(connection, _IN_ORDER.where(*held))
 
 
 def muted(connection: Connection) -> set[str]:
@@ -35,8 +34,7 @@ def muted(connection: Connection) -> set[str]:
 
 def about(connection: Connection, events: Iterable[str]) -> list[AlertAction]:
     """What people did about these events, the oldest first."""
-    rows = connection.execute(_ABOUT, {"events": [*events]})
-    return sorted(map(_action, rows), key=lambda action: (action.at, action.id))
+    return _read(connection, _ABOUT, events=[*events])
 
 
 def add(connection: Connection, action: AlertAction) -> None:
@@ -49,17 +47,6 @@ def undo(connection: Connection, action: str, now: datetime) -> bool:
     return connection.execute(open_.values(undone_at=now)).rowcount == 1
 
 
-def _action(row: Row[Any]) -> AlertAction:
-    return AlertAction(
-        id=row.id,
-        alert=row.alert,
-        kind=ActionKind(row.kind),
-        at=row.at,
-        by=row.by,
-        platform=row.platform,
-        seat=row.seat,
-        event_kind=EventKind(row.event_kind),
-        severity=Severity(row.severity),
-        until=row.until,
-        undone_at=row.undone_at,
-    )
+def _read(connection: Connection, query: Select[Any], **parameters: object) -> list[AlertAction]:
+    rows = connection.execute(query, parameters).mappings()
+    return [adapter(AlertAction).validate_python({**row}) for row in rows]

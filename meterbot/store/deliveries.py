@@ -28,6 +28,8 @@ from meterbot.store.statements import insert_new, is_wanted, select_in
 _rows, _queues, _events = tables.deliveries.c, tables.channel_queues.c, tables.events.c
 AT_ONCE = datetime.fromtimestamp(0, UTC)
 MAYBE_SENT = (DeliveryState.CLAIMED, DeliveryState.IN_DOUBT)
+QUEUED = {"state": DeliveryState.QUEUED, "claimable_at": AT_ONCE, "claimed_by": None}
+"""The columns of a delivery that may be sent at once."""
 WAITING = _rows.claimable_at.is_not(None)
 MESSAGES = select(tables.deliveries, _events.event.label("happened"), _events.ended_by).join_from(
     tables.deliveries, tables.events, _events.key == _rows.event
@@ -66,7 +68,7 @@ def queue(connection: Connection, deliveries: Iterable[NewDelivery], created: Ma
             "topic": new.topic,
             "message": new.message,
             "created_at": created[new.event] if new.held or new.not_before is None else new.not_before,
-            "state": DeliveryState.QUEUED,
+            **QUEUED,
             "claimable_at": new.not_before or AT_ONCE,
             "held": new.held,
             "attempts": 0,
@@ -230,5 +232,5 @@ def retry_failed(connection: Connection, delivery: str | None = None) -> int:
     which = _rows.state == DeliveryState.FAILED
     if delivery is not None:
         which = and_(which, _rows.id == delivery)
-    again = {"state": DeliveryState.QUEUED, "claimable_at": AT_ONCE, "own_failures": 0}
-    return connection.execute(update(tables.deliveries).where(which).values(again)).rowcount
+    again = update(tables.deliveries).where(which).values(**QUEUED, own_failures=0)
+    return connection.execute(again).rowcount

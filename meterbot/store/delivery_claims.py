@@ -9,19 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    case,
-    exists,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, Select, and_, bindparam, case, exists, or_, select, update
 
 from meterbot.core.deliveries import (
     Choose,
@@ -37,11 +25,11 @@ from meterbot.core.deliveries import (
     short_id,
 )
 from meterbot.core.messages import Message, Posted
-from meterbot.store import post_contents, tables, unreadable_deliveries, workers
+from meterbot.store import failed_deliveries, post_contents, tables, workers
 from meterbot.store.column_types import Instant
-from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, MESSAGES, WAITING, post_of
+from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, MESSAGES, QUEUED, WAITING, post_of
 from meterbot.store.statements import insert_new
-from meterbot.store.workers import At, is_gone
+from meterbot.store.workers import is_gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +75,17 @@ _POST_WAITS = exists(
 """The post that the row edits or replies to has not been sent yet."""
 
 
-def _free(now: At, set_back: At, unbelievable: At) -> ColumnElement[bool]:
-    """Queues that may be claimed: nobody sends there, the worker that did is dead, or the clock was set back since."""
-    return or_(
-        _queues.free_at <= now, _queues.free_at > set_back, is_gone(_queues.claimed_by, now, unbelievable)
-    )
-
-
 def _times(now: datetime) -> dict[str, datetime]:
     return {"now": now, "set_back": now + _LONGEST_PAUSE, "unbelievable": workers.unbelievable(now)}
 
 
 _at = {name: bindparam(name, type_=Instant()) for name in ("now", "set_back", "unbelievable")}
+_FREE = or_(
+    _queues.free_at <= _at["now"],
+    _queues.free_at > _at["set_back"],
+    is_gone(_queues.claimed_by, _at["now"], _at["unbelievable"]),
+)
+"""Queues that may be claimed: nobody sends there, the worker that did is dead, or the clock was set back since."""
 _IN_DOUBT = _rows.state.in_(MAYBE_SENT)
 _MAY_BE_SENT = and_(_rows.claimable_at <= _at["now"], or_(_rows.about.is_(None), ~_POST_WAITS))
 _READY_QUEUE: Select[Any] = (
@@ -120,7 +107,7 @@ _READY_QUEUE: Select[Any] = (
     )
     .where(_rows.chat == bindparam("chat"), WAITING)
     .where(or_(_IN_DOUBT, _MAY_BE_SENT))
-    .where(or_(_queues.chat.is_(None), _free(**_at)))
+    .where(or_(_queues.chat.is_(None), _FREE))
     .order_by(_rows.sequence)
     .limit(1)
 )
@@ -129,7 +116,7 @@ _CLAIM_QUEUE = update(tables.channel_queues).where(
     _queues.channel == bindparam("its_channel"),
     _queues.free_at == bindparam("seen_free_at"),
     _queues.claimed_by.is_not_distinct_from(bindparam("seen_by", type_=_queues.claimed_by.type)),
-    _free(**_at),
+    _FREE,
 )
 _FREE_QUEUE = update(tables.channel_queues).where(
     _queues.chat == bindparam("its_chat"), _queues.channel == bindparam("its_channel")
@@ -141,7 +128,7 @@ _NEXT_MESSAGES = (
     .limit(_MOST_CONSIDERED)
 )
 """First what may have been sent already, then by priority. What belongs to a waiting post comes after that post."""
-_NEXT_AS_STORED = _NEXT_MESSAGES.with_only_columns(*unreadable_deliveries.AS_STORED)
+_NEXT_AS_STORED = _NEXT_MESSAGES.with_only_columns(*failed_deliveries.AS_STORED)
 _CLAIM_MESSAGE = update(tables.deliveries).where(_rows.sequence == bindparam("its_sequence"))
 
 
@@ -197,10 +184,10 @@ def _claim_next(connection: Connection, queue: Row[Any], claim: Claim, choose: C
         try:
             waiting = connection.execute(_NEXT_MESSAGES, here).all()
         except ValueError:
-            bad = unreadable_deliveries.unreadable(connection.execute(_NEXT_AS_STORED, here))
+            bad = failed_deliveries.unreadable(connection.execute(_NEXT_AS_STORED, here))
             if not bad:
                 raise
-            claimed = Claimed(unreadable=unreadable_deliveries.set_aside(connection, bad))
+            claimed = Claimed(unreadable=failed_deliveries.set_aside(connection, bad))
             continue
         if not waiting:
             break
@@ -232,8 +219,7 @@ def _bundle(connection: Connection, members: Sequence[Row[Any]], heading: str, n
         "purpose": Purpose.ALERT,
         "heading": heading,
         "created_at": min(row.created_at for row in members),
-        "state": DeliveryState.QUEUED,
-        "claimable_at": AT_ONCE,
+        **QUEUED,
         "attempts": 0,
         "possible_duplicate": False,
     }
@@ -273,7 +259,7 @@ def _claim_message(connection: Connection, row: Row[Any], queue: Row[Any], claim
     try:
         content = post_contents.read(connection, row if root is None else root)
     except ValueError:
-        return Claimed(unreadable=unreadable_deliveries.set_aside_for_post(connection, row))
+        return Claimed(unreadable=failed_deliveries.set_aside_for_post(connection, row))
     if row.kind == DeliveryKind.POST and row.own_failures and content.heading is None:
         # Another event of the post may be what is refused: it becomes a reply.
         content = replace(content, events=(row.happened,))

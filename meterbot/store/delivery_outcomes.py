@@ -3,31 +3,15 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    bindparam,
-    func,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, and_, bindparam, func, literal, or_, select, update
 
-from meterbot.core.deliveries import (
-    Delivery,
-    DeliveryKind,
-    DeliveryState,
-    Destination,
-    DestinationTrouble,
-)
+from meterbot.core.deliveries import Delivery, DeliveryKind, DeliveryState, Destination, DestinationTrouble
 from meterbot.core.messages import Posted
 from meterbot.store import tables
 from meterbot.store.column_types import Instant
-from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, WAITING, postings, superseded
+from meterbot.store.deliveries import MAYBE_SENT, QUEUED, WAITING, postings, superseded
 from meterbot.store.delivery_claims import events_in
-from meterbot.store.failed_posts import hand_over_thread, queue_members
+from meterbot.store.failed_deliveries import hand_over_thread, queue_members
 
 # These statements run for every message: building one takes longer than running it.
 _rows, _queues = tables.deliveries.c, tables.channel_queues.c
@@ -90,7 +74,7 @@ def mark_delivered(
 def mark_superseded(connection: Connection, delivery: Delivery, reason: str, now: datetime) -> None:
     """Records that the message is not sent, because of `reason`."""
     _free_queue(connection, delivery, now)
-    connection.execute(update(tables.deliveries).where(*_this_attempt(delivery)).values(superseded(reason)))
+    _end_attempt(connection, delivery, **superseded(reason))
 
 
 def mark_waiting(
@@ -108,10 +92,9 @@ def mark_waiting(
     if _is_bundle(delivery) and state not in MAYBE_SENT:
         changed = _unbundle(connection, delivery)
     else:
-        back = update(tables.deliveries).where(*_this_attempt(delivery))
-        values = {"state": state, "claimable_at": AT_ONCE, "claimed_by": None, "trouble": trouble.reason}
+        back = {**QUEUED, "state": state, "trouble": trouble.reason}
         failures = delivery.own_failures + own_failure
-        changed = connection.execute(back.values(**values, own_failures=failures)).rowcount
+        changed = _end_attempt(connection, delivery, **back, own_failures=failures)
     if changed:
         since = func.coalesce(_queues.troubled_since, literal(trouble.since, Instant()))
         worse = _UPDATE_QUEUE.values(
@@ -133,23 +116,17 @@ def mark_own_failure(
     several messages, each of them is sent alone."""
     _free_queue(connection, delivery, now)
     if _is_bundle(delivery):
-        _send_members_alone(connection, delivery)
+        _unbundle(connection, delivery, own_failures=1)
         return False
-    values: dict[str, Any] = {
-        "own_failures": delivery.own_failures + 1,
-        "claimed_by": None,
-        "trouble": reason,
-        "claimable_at": again,
-    }
-    if again is None:
-        said_by_reply = delivery.kind is DeliveryKind.EDIT and _has_reply(connection, delivery)
-        values["state"] = DeliveryState.SUPERSEDED if said_by_reply else DeliveryState.FAILED
+    if again is not None:
+        state = DeliveryState.IN_DOUBT if delivery.in_doubt else DeliveryState.QUEUED
+    elif delivery.kind is DeliveryKind.EDIT and _has_reply(connection, delivery):
+        state = DeliveryState.SUPERSEDED
     else:
-        values["state"] = DeliveryState.IN_DOUBT if delivery.in_doubt else DeliveryState.QUEUED
-    changed = connection.execute(
-        update(tables.deliveries).where(*_this_attempt(delivery)).values(values)
-    ).rowcount
-    failed = bool(changed) and values["state"] is DeliveryState.FAILED
+        state = DeliveryState.FAILED
+    values = {"state": state, "claimable_at": again, "claimed_by": None, "trouble": reason}
+    changed = _end_attempt(connection, delivery, **values, own_failures=delivery.own_failures + 1)
+    failed = changed and state is DeliveryState.FAILED
     if failed and delivery.kind is DeliveryKind.POST:
         hand_over_thread(connection, delivery.event.key, delivery.chat, delivery.channel)
     return failed
@@ -174,9 +151,9 @@ def move(connection: Connection, delivery: Delivery, channel: str, note: str, no
     alone, and moves by itself."""
     _free_queue(connection, delivery, now)
     if _is_bundle(delivery):
-        _send_members_alone(connection, delivery)
+        _unbundle(connection, delivery, own_failures=1)
         return
-    if not _queue_again(connection, delivery, kind=DeliveryKind.POST, about=None, note=note):
+    if not _end_attempt(connection, delivery, **QUEUED, kind=DeliveryKind.POST, about=None, note=note):
         return
     event = delivery.event.key
     moved = and_(
@@ -197,20 +174,19 @@ def move_to_chat(
 ) -> None:
     """Moves a direct message to another chat, where it is shown with the `note`."""
     _free_queue(connection, delivery, now)
-    _queue_again(connection, delivery, chat=to.chat, channel=to.channel, note=note)
+    _end_attempt(connection, delivery, **QUEUED, chat=to.chat, channel=to.channel, note=note)
 
 
 def repost(connection: Connection, delivery: Delivery, now: datetime) -> None:
     """Makes a post of a reply whose thread is gone."""
     _free_queue(connection, delivery, now)
-    _queue_again(connection, delivery, kind=DeliveryKind.POST, about=None)
+    _end_attempt(connection, delivery, **QUEUED, kind=DeliveryKind.POST, about=None)
 
 
-def _queue_again(connection: Connection, delivery: Delivery, **changes: object) -> bool:
-    """False when another worker has claimed the message since: it may have been delivered."""
-    values = {"state": DeliveryState.QUEUED, "claimable_at": AT_ONCE, "claimed_by": None, **changes}
-    again = update(tables.deliveries).where(*_this_attempt(delivery)).values(values)
-    return connection.execute(again).rowcount == 1
+def _end_attempt(connection: Connection, delivery: Delivery, **values: object) -> bool:
+    """Changes the delivery's row. False when another attempt has begun since: it may have been delivered."""
+    mine = (_rows.id == delivery.id, _rows.attempts == delivery.attempts, WAITING)
+    return connection.execute(update(tables.deliveries).where(*mine).values(values)).rowcount == 1
 
 
 def _free_queue(connection: Connection, delivery: Delivery, at: datetime, **changes: object) -> bool:
@@ -220,31 +196,17 @@ def _free_queue(connection: Connection, delivery: Delivery, at: datetime, **chan
 
 
 def _own_queue(delivery: Delivery) -> dict[str, str]:
-    return {
-        "its_chat": delivery.chat,
-        "its_channel": delivery.channel,
-        "its_claimer": delivery.claimed_by,
-    }
-
-
-def _this_attempt(delivery: Delivery) -> tuple[ColumnElement[bool], ...]:
-    """The delivery's row, unless another attempt has begun since."""
-    return _rows.id == delivery.id, _rows.attempts == delivery.attempts, WAITING
+    return {"its_chat": delivery.chat, "its_channel": delivery.channel, "its_claimer": delivery.claimed_by}
 
 
 def _is_bundle(delivery: Delivery) -> bool:
     return delivery.content.heading is not None and delivery.kind is DeliveryKind.POST
 
 
-def _send_members_alone(connection: Connection, bundle: Delivery) -> None:
-    _unbundle(connection, bundle, own_failures=1)
-
-
-def _unbundle(connection: Connection, bundle: Delivery, **changes: object) -> int:
-    """Queues the members of a post that was not sent, so that the next choice is made by what holds then. Returns 0
-    when another worker has claimed the post since."""
-    gone = update(tables.deliveries).where(*_this_attempt(bundle))
-    changed = connection.execute(gone.values(superseded("not sent together"))).rowcount
+def _unbundle(connection: Connection, bundle: Delivery, **changes: object) -> bool:
+    """Queues the members of a post that was not sent, so that the next choice is made by what holds then. False when
+    another attempt has begun since."""
+    changed = _end_attempt(connection, bundle, **superseded("not sent together"))
     if changed:
         queue_members(connection, bundle.id, **changes)
     return changed

@@ -1,4 +1,5 @@
-"""Messages that this version of meterbot cannot read: they fail, and hold up no other."""
+"""What belongs to a message that fails, and the messages that fail because this version of meterbot cannot read them:
+none of them holds up another."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,9 +10,8 @@ from meterbot.core.deliveries import MAY_REPEAT, DeliveryKind, DeliveryState, Pu
 from meterbot.core.messages import Message
 from meterbot.core.models import Event
 from meterbot.store import tables
-from meterbot.store.column_types import is_readable
-from meterbot.store.deliveries import MAYBE_SENT, WAITING, superseded
-from meterbot.store.failed_posts import hand_over_thread, queue_members
+from meterbot.store.column_types import is_readable, value_of
+from meterbot.store.deliveries import MAYBE_SENT, QUEUED, WAITING, superseded
 
 _rows, _events = tables.deliveries.c, tables.events.c
 _end = tables.events.alias("its_end").c
@@ -71,9 +71,8 @@ def _is_readable(row: Row[Any]) -> bool:
 
 def _send_members_alone(connection: Connection, group: Row[Any]) -> None:
     """Those that can be read are sent; if the group may have been posted, with a note that they may be repeats."""
-    connection.execute(
-        update(tables.deliveries).where(_rows.id == group.id).values(superseded("not sent together"))
-    )
+    alone = update(tables.deliveries).where(_rows.id == group.id).values(superseded("not sent together"))
+    connection.execute(alone)
     note = {"note": MAY_REPEAT} if group.state in MAYBE_SENT else {}
     queue_members(connection, group.id, own_failures=1, **note)
 
@@ -82,3 +81,30 @@ def _fail(connection: Connection, which: ColumnElement[bool]) -> tuple[str, ...]
     values = {"state": DeliveryState.FAILED, "claimable_at": None, "claimed_by": None, "trouble": UNREADABLE}
     failed = update(tables.deliveries).where(which, WAITING).values(values)
     return tuple(connection.scalars(failed.returning(_rows.id)))
+
+
+def hand_over_thread(connection: Connection, event: str, chat: str, channel: str) -> None:
+    """Makes a post of the first alert that was to be a reply to the event's post; the rest belongs to that post."""
+    thread = and_(_rows.about == event, _rows.chat == chat, _rows.channel == channel, WAITING)
+    replies = (
+        select(_rows.sequence, _rows.event, type_coerce(_events.event, Text).label("happened"))
+        .join_from(tables.deliveries, tables.events, _events.key == _rows.event)
+        .where(thread, _rows.kind == DeliveryKind.REPLY, _rows.purpose == Purpose.ALERT)
+        .where(_rows.message.is_(None))
+        .order_by(_rows.sequence)
+    )
+    for row in connection.execute(replies):
+        if is_readable(Event, row.happened) and not value_of(Event, row.happened).only_ends:
+            # Nobody would look for one in its old thread.
+            doubtful = update(tables.deliveries).where(thread, _rows.state.in_(MAYBE_SENT))
+            connection.execute(doubtful.values(**QUEUED, note=MAY_REPEAT))
+            first = update(tables.deliveries).where(_rows.sequence == row.sequence)
+            connection.execute(first.values(kind=DeliveryKind.POST, about=None))
+            connection.execute(update(tables.deliveries).where(thread).values(about=row.event))
+            return
+
+
+def queue_members(connection: Connection, bundle: str, **changes: object) -> None:
+    """Queues the messages again that one post was to say together."""
+    members = update(tables.deliveries).where(_rows.bundle_id == bundle)
+    connection.execute(members.values(**QUEUED, bundle_id=None, **changes))
