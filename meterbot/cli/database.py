@@ -55,10 +55,10 @@ def db_backup(
 
     For PostgreSQL, use pg_dump.
     """
-    from meterbot.store.database import back_up
+    from meterbot.store.backup import back_up
 
     url = database_url(context, config)
-    print(done(back_up(url.get_secret_value(), file, datetime.now(UTC))))
+    print(back_up(url.get_secret_value(), file, datetime.now(UTC)))
 
 
 @db.command("restore")
@@ -71,10 +71,10 @@ def db_restore(
 
     The replaced database is kept. Stop the bot first.
     """
-    from meterbot.store.database import restore
+    from meterbot.store.backup import restore
 
     url = database_url(context, config)
-    kept = done(restore(url.get_secret_value(), file, datetime.now(UTC)))
+    kept = restore(url.get_secret_value(), file, datetime.now(UTC))
     print(f"restored from {file}" + ("" if kept is None else f"; the replaced database is kept as {kept}"))
 
 

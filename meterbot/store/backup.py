@@ -12,7 +12,9 @@ from sqlalchemy import URL
 from meterbot.core.errors import StartError
 from meterbot.core.log import get_logger
 from meterbot.store import lock_file
+from meterbot.store.errors import failure_of
 from meterbot.store.migrations import VERSION_TABLE, newest_schema, schemas
+from meterbot.store.url import parse_url
 
 log = get_logger(__name__)
 
@@ -25,9 +27,9 @@ _OF_POSTGRESQL = {
 }
 
 
-def back_up(url: URL, target: Path | None, now: datetime) -> Path:
+def back_up(url: str, target: Path | None, now: datetime) -> Path:
     """Copies the database to a new file, by default beside it. A bot may run meanwhile. Raises `StartError`."""
-    database = _file(url, "backup")
+    database = _file(parse_url(url), "backup")
     target = target or database.with_name(f"{database.name}.{_stamp(now)}.backup")
     if target.exists():
         raise StartError(f"{target} already exists: name another file, or move that one away")
@@ -37,10 +39,11 @@ def back_up(url: URL, target: Path | None, now: datetime) -> Path:
     return target
 
 
-def restore(url: URL, source: Path, now: datetime) -> Path | None:
+def restore(url: str, source: Path, now: datetime) -> Path | None:
     """Replaces the database by a copy, and returns the name of the file that keeps the old one; None if there was
     none. Refused while a bot runs, or if this version cannot read the copy. Raises `StartError`."""
-    database = _file(url, "restore")
+    parsed = parse_url(url)
+    database = _file(parsed, "restore")
     with _as_start_error(f"cannot restore {source}"):
         if not source.is_file():
             raise FileNotFoundError(f"there is no such file as {source}")
@@ -49,7 +52,7 @@ def restore(url: URL, source: Path, now: datetime) -> Path | None:
                 f"{source} has schema {schema}, which is newer than this meterbot (schema {newest_schema()}): "
                 "install the newer version first"
             )
-    held = lock_file.hold(url)
+    held = lock_file.hold(parsed)
     try:
         with _as_start_error(f"cannot restore {source} to {database}"):
             return _put(source, database, now)
@@ -164,7 +167,5 @@ def _give_to_its_owner(database: Path, arriving: Path) -> None:
 def _as_start_error(what: str) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
-        raise StartError(f"{what}: {error}") from None
-    except OSError as error:
-        raise StartError(f"{what}: {error.strerror or error}") from None
+    except (sqlite3.Error, OSError) as error:
+        raise StartError(f"{what}: {failure_of(error)}") from None

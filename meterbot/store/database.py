@@ -26,14 +26,8 @@ from meterbot.store import (
     tables,
     workers,
 )
-from meterbot.store.engine import (
-    for_migrating,
-    for_writing,
-    is_pooled,
-    make_engine,
-    prepare,
-    start_error,
-)
+from meterbot.store.engine import for_migrating, for_writing, is_pooled, make_engine, prepare
+from meterbot.store.errors import start_error
 from meterbot.store.migrations import bring_up_to_date, found_schema, make, newest_schema, schemas
 from meterbot.store.store import Store
 from meterbot.store.url import parse_url, place_of
@@ -77,16 +71,6 @@ async def upgrade(url: str) -> None:
     await store.close()
 
 
-async def back_up(url: str, target: Path | None, now: datetime) -> Path:
-    """Copies a SQLite database while it is used; returns the copy's name. Raises `StartError`."""
-    return await asyncio.to_thread(backup.back_up, parse_url(url), target, now)
-
-
-async def restore(url: str, source: Path, now: datetime) -> Path | None:
-    """Replaces a SQLite database by a copy; returns the name of the old one. Raises `StartError`."""
-    return await asyncio.to_thread(backup.restore, parse_url(url), source, now)
-
-
 async def is_there(url: str) -> bool:
     """Whether there is a database: a file; PostgreSQL is assumed to be there. Raises `StartError`."""
     parsed = parse_url(url)
@@ -96,7 +80,6 @@ async def is_there(url: str) -> bool:
 
 
 async def peek_sessions(url: str) -> dict[str, StoredSession]:
-    """The stored sessions."""
     return await _peek_at(url, tables.sessions, sessions.read, {})
 
 
@@ -106,34 +89,34 @@ async def peek_push_tokens(url: str) -> list[PushToken]:
 
 
 async def peek_memories(url: str, names: Collection[str]) -> dict[str, str]:
-    """The rules' memories of these names."""
     return await _peek_at(url, tables.memories, lambda c: rule_memories.read_memories(c, names), {})
 
 
 async def peek_invited(url: str) -> list[Seat]:
-    """The invited seats."""
     nobody: list[invited_seats.InvitedSeat] = []
     found = await _peek_at(url, tables.invited_seats, invited_seats.read, nobody)
     return [each.seat for each in found]
 
 
 async def _peek_at(url: str, table: Table, read: Callable[[Connection], T], nothing: T) -> T:
-    """What `read` finds in a table; `nothing` where there is no database or no such table. Changes nothing, and does
-    not create the database. Raises `StartError` without the URL's secrets."""
+    """What `read` finds in a table; `nothing` where there is no database or no such table."""
 
     def look(connection: Connection) -> T:
         return read(connection) if inspect(connection).has_table(table.name) else nothing
 
-    return await _peek(url, look) if await is_there(url) else nothing
+    return await _peek(url, look, nothing)
 
 
 async def glance(url: str) -> Glance:
-    """The schema and the sources. Changes nothing, and does not create the database. Raises `StartError` without the
-    URL's secrets."""
-    return await _peek(url, _seen) if await is_there(url) else Glance(None, newest_schema(), there=False)
+    """The schema and the sources. Raises `StartError` without the URL's secrets."""
+    return await _peek(url, _seen, Glance(None, newest_schema(), there=False))
 
 
-async def _peek(url: str, look: Callable[[Connection], T]) -> T:
+async def _peek(url: str, look: Callable[[Connection], T], nothing: T) -> T:
+    """What `look` finds; `nothing` where there is no database. Changes nothing, and does not create the database.
+    Raises `StartError` without the URL's secrets."""
+    if not await is_there(url):
+        return nothing
     parsed = parse_url(url)
     engine = make_engine(parsed)
 
@@ -180,33 +163,22 @@ async def _upgrade(engine: Engine, url: URL) -> None:
         raise failure  # A chained exception would contain the connection's options
 
 
-def _due(connection: Connection) -> tuple[bool, str | None]:
-    """Whether to migrate, and from which schema; None if the database is empty."""
-    found, newest = found_schema(connection), newest_schema()
-    if found is not None and found not in schemas():
-        raise StartError(
-            f"the database has schema {found}, which is newer than this meterbot (schema {newest}): "
-            "install the newer version again"
-        )
-    return found != newest, found
-
-
 def _migrate(engine: Engine, url: URL) -> None:
     prepare(engine)
     with for_migrating(engine).begin() as connection:
         locks.migration(connection)
-        due, found = _due(connection)
-        if due and found is None:
+        found, newest = found_schema(connection), newest_schema()
+        if found is None:
             make(connection)
-        elif due and found is not None:
-            kept = None
+        elif found not in schemas():
+            raise StartError(
+                f"the database has schema {found}, which is newer than this meterbot (schema {newest}): "
+                "install the newer version again"
+            )
+        elif found != newest:
+            copy = None
             if url.get_backend_name() == "sqlite":
                 # This lock keeps others from writing, not from reading.
-                kept = backup.before_migration(Path(str(url.database)), found, datetime.now(UTC))
-            log.info(
-                "bringing the database up to date",
-                schema=found,
-                to=newest_schema(),
-                copy=None if kept is None else str(kept),
-            )
+                copy = str(backup.before_migration(Path(str(url.database)), found, datetime.now(UTC)))
+            log.info("bringing the database up to date", schema=found, to=newest, copy=copy)
             bring_up_to_date(connection)

@@ -2,16 +2,14 @@
 may contain a password."""
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import parse_qsl
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from meterbot.core.errors import StartError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+\w+)?://", re.ASCII)
 _FOR_OTHER_CLIENTS = {"pgbouncer", "connection_limit", "pool_timeout", "schema"}
@@ -40,10 +38,8 @@ def read_url(text: str) -> URL:
     if _POSTGRESQL.match(text):
         return _postgresql(text)
     url = None
-    try:
+    with suppress(ArgumentError, ValueError):
         url = make_url(text)
-    except (ArgumentError, ValueError):
-        url = None
     if url is None or url.get_backend_name() != "sqlite":
         raise UnusableUrlError('must be like "sqlite:///meterbot.db" or "postgresql://user@host/name"')
     if url.database in {None, "", ":memory:"}:
@@ -114,7 +110,7 @@ def _libpq_reads(text: str) -> dict[str, str] | None:
     return found
 
 
-def _without(rest: str, names: "Iterable[str]") -> str:
+def _without(rest: str, names: Iterable[str]) -> str:
     """The URL without these parameters, and with libpq's name for SQLAlchemy's `ssl`."""
     path, _, query = rest.partition("?")
     kept = []

@@ -16,7 +16,8 @@ from alembic import command
 
 from meterbot.core.errors import StartError
 from meterbot.store import Batch, Store, event_log, lock_file
-from meterbot.store.database import back_up, open_store, restore, upgrade
+from meterbot.store.backup import back_up, restore
+from meterbot.store.database import open_store, upgrade
 from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import newest_schema, schemas, settings
 from meterbot.store.url import parse_url
@@ -77,7 +78,7 @@ def damage(file: Path) -> None:
 
 
 async def test_a_backup_holds_what_was_written_before_it(used: Store, url: str, tmp_path: Path) -> None:
-    kept = await back_up(url, tmp_path / "kept.db", NOW)
+    kept = await asyncio.to_thread(back_up, url, tmp_path / "kept.db", NOW)
     await write(used, Batch(events=[event("e2")]))
     assert kept == tmp_path / "kept.db"
     assert await events_in(kept) == {"e1"}
@@ -95,7 +96,9 @@ async def test_a_backup_is_whole_while_a_bot_writes(used: Store, url: str, tmp_p
             await write(used, Batch(events=[event(key)], deliveries=[delivery(key, key)]))
 
     writing = asyncio.create_task(keep_writing())
-    copies = [await back_up(url, tmp_path / f"copy-{number}.db", NOW) for number in range(5)]
+    copies = [
+        await asyncio.to_thread(back_up, url, tmp_path / f"copy-{number}.db", NOW) for number in range(5)
+    ]
     done.set()
     await writing
     for copy in copies:
@@ -109,7 +112,7 @@ async def test_a_backup_is_named_after_its_moment_and_for_its_user_alone(
     used: Store, url: str, tmp_path: Path
 ) -> None:
     del used
-    kept = await back_up(url, None, NOW)
+    kept = await asyncio.to_thread(back_up, url, None, NOW)
     assert kept == tmp_path / "meterbot.db.20260430T100000Z.backup"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
@@ -118,7 +121,7 @@ async def test_a_backup_is_one_file_that_can_be_carried_away(used: Store, url: s
     del used
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    await back_up(url, folder / "kept.db", NOW)
+    await asyncio.to_thread(back_up, url, folder / "kept.db", NOW)
     assert [path.name for path in folder.iterdir()] == ["kept.db"]
 
 
@@ -126,17 +129,17 @@ async def test_a_backup_overwrites_nothing(used: Store, url: str, tmp_path: Path
     del used
     (tmp_path / "kept.db").write_text("something of somebody's")
     with pytest.raises(StartError, match=r"kept\.db already exists: name another file"):
-        await back_up(url, tmp_path / "kept.db", NOW)
+        await asyncio.to_thread(back_up, url, tmp_path / "kept.db", NOW)
     assert (tmp_path / "kept.db").read_text() == "something of somebody's"
 
 
 async def test_a_backup_that_fails_leaves_nothing_behind(url: str, file: Path, tmp_path: Path) -> None:
     with pytest.raises(StartError, match=r"cannot back up .*: unable to open database file"):
-        await back_up(url, tmp_path / "kept.db", NOW)
+        await asyncio.to_thread(back_up, url, tmp_path / "kept.db", NOW)
     assert names(tmp_path) == []
     somebody_elses(file)
     with pytest.raises(StartError, match="is not a meterbot database"):
-        await back_up(url, tmp_path / "kept.db", NOW)
+        await asyncio.to_thread(back_up, url, tmp_path / "kept.db", NOW)
     assert names(tmp_path) == ["meterbot.db"]
 
 
@@ -146,10 +149,10 @@ async def test_a_backup_that_fails_leaves_nothing_behind(url: str, file: Path, t
 async def test_a_restored_database_is_as_it_was_and_the_other_one_is_kept(url: str, tmp_path: Path) -> None:
     store = await open_store(url)
     await write(store, Batch(events=[event("e1")]))
-    kept = await back_up(url, None, NOW)
+    kept = await asyncio.to_thread(back_up, url, None, NOW)
     await write(store, Batch(events=[event("e2")]))
     await store.close()
-    former = await restore(url, kept, NOW)
+    former = await asyncio.to_thread(restore, url, kept, NOW)
     assert former == tmp_path / "meterbot.db.20260430T100000Z.before-restore"
     assert await events_in(tmp_path / "meterbot.db") == {"e1"}
     assert await events_in(former) == {"e1", "e2"}
@@ -161,13 +164,13 @@ async def test_what_a_killed_bot_left_beside_its_file_is_not_read_into_a_restore
     used: Store, url: str, file: Path, tmp_path: Path, *, damaged: bool
 ) -> None:
     """The file that SQLite writes first would be taken for the restored database's own."""
-    kept = await back_up(url, None, NOW)
+    kept = await asyncio.to_thread(back_up, url, None, NOW)
     await write(used, Batch(events=[event("e2")]))
     left = tmp_path / "killed" / "meterbot.db"
     leave(file, left)
     if damaged:
         damage(left)
-    former = await restore(f"sqlite:///{left}", kept, NOW)
+    former = await asyncio.to_thread(restore, f"sqlite:///{left}", kept, NOW)
     assert former is not None
     assert await events_in(left) == {"e1"}
     if not damaged:
@@ -177,20 +180,20 @@ async def test_what_a_killed_bot_left_beside_its_file_is_not_read_into_a_restore
 async def test_nothing_is_restored_while_any_program_has_the_database_open(
     used: Store, url: str, tmp_path: Path
 ) -> None:
-    kept = await back_up(url, None, NOW)
+    kept = await asyncio.to_thread(back_up, url, None, NOW)
     before = names(tmp_path)
     with pytest.raises(StartError, match=r"meterbot\.db is in use by another program: stop it first"):
-        await restore(url, kept, NOW)
+        await asyncio.to_thread(restore, url, kept, NOW)
     assert names(tmp_path) == before
     assert await used.read(lambda c: event_log.read_events(c, NOW)) == [event("e1")]
 
 
 async def test_a_database_is_restored_where_none_is(used: Store, url: str, tmp_path: Path) -> None:
     del used
-    kept = await back_up(url, None, NOW)
+    kept = await asyncio.to_thread(back_up, url, None, NOW)
     other = tmp_path / "other" / "meterbot.db"
     other.parent.mkdir()
-    assert await restore(f"sqlite:///{other}", kept, NOW) is None
+    assert await asyncio.to_thread(restore, f"sqlite:///{other}", kept, NOW) is None
     assert await events_in(other) == {"e1"}
     assert stat.S_IMODE(other.stat().st_mode) == 0o600
 
@@ -198,30 +201,30 @@ async def test_a_database_is_restored_where_none_is(used: Store, url: str, tmp_p
 @judged_by("root", os.geteuid() == 0)  # who alone can give files to somebody else
 async def test_what_an_administrator_restores_belongs_to_whom_the_bot_runs_as(url: str, file: Path) -> None:
     await upgrade(url)
-    kept = await back_up(url, None, NOW)
+    kept = await asyncio.to_thread(back_up, url, None, NOW)
     os.chown(file, 1234, 1234)
-    await restore(url, kept, NOW)
+    await asyncio.to_thread(restore, url, kept, NOW)
     owners = {(path.stat().st_uid, path.stat().st_gid) for path in (file, lock_file.lock_path(file))}
     assert owners == {(1234, 1234)}
 
 
 async def test_a_damaged_database_can_be_replaced(url: str, file: Path, tmp_path: Path) -> None:
     await upgrade(url)
-    kept = await back_up(url, None, NOW)
+    kept = await asyncio.to_thread(back_up, url, None, NOW)
     damage(file)
     with pytest.raises(StartError, match="file is not a database"):
-        await back_up(url, tmp_path / "another", NOW)
-    await restore(url, kept, NOW)
+        await asyncio.to_thread(back_up, url, tmp_path / "another", NOW)
+    await asyncio.to_thread(restore, url, kept, NOW)
     assert await events_in(file) == set()
 
 
 async def test_nothing_is_restored_under_a_running_bot(used: Store, url: str, tmp_path: Path) -> None:
-    kept = await back_up(url, None, NOW)
+    kept = await asyncio.to_thread(back_up, url, None, NOW)
     held = lock_file.hold(parse_url(url))
     assert held is not None
     before = names(tmp_path)
     with held, pytest.raises(StartError, match="another meterbot already runs on"):
-        await restore(url, kept, NOW)
+        await asyncio.to_thread(restore, url, kept, NOW)
     assert names(tmp_path) == before
     assert await used.read(lambda c: event_log.read_events(c, NOW)) == [event("e1")]
 
@@ -229,7 +232,7 @@ async def test_nothing_is_restored_under_a_running_bot(used: Store, url: str, tm
 async def test_what_cannot_be_a_database_of_this_version_is_not_restored(
     used: Store, url: str, tmp_path: Path
 ) -> None:
-    newer = await back_up(url, tmp_path / "newer.db", NOW)
+    newer = await asyncio.to_thread(back_up, url, tmp_path / "newer.db", NOW)
     with closing(sqlite3.connect(newer)) as opened:
         opened.execute("UPDATE meterbot_version SET version_num = '9999'")
         opened.commit()
@@ -243,7 +246,7 @@ async def test_what_cannot_be_a_database_of_this_version_is_not_restored(
         ("none.db", "there is no such file"),
     ):
         with pytest.raises(StartError, match=why):
-            await restore(url, tmp_path / name, NOW)
+            await asyncio.to_thread(restore, url, tmp_path / name, NOW)
     assert names(tmp_path) == before
     assert await used.read(lambda c: event_log.read_events(c, NOW)) == [event("e1")]
 
@@ -251,10 +254,10 @@ async def test_what_cannot_be_a_database_of_this_version_is_not_restored(
 @pytest.mark.parametrize(
     ("what", "tool"), [("backup", "pg_dump --format"), ("restore", "pg_restore --clean")]
 )
-async def test_for_postgresql_its_own_programs_are_named_and_no_password(what: str, tool: str) -> None:
+def test_for_postgresql_its_own_programs_are_named_and_no_password(what: str, tool: str) -> None:
     url = "postgresql://meterbot:planted-password@db.example/meterbot"
     with pytest.raises(StartError, match=f"the database is PostgreSQL, .*{tool}") as refused:
-        await (back_up(url, None, NOW) if what == "backup" else restore(url, Path("x"), NOW))
+        _ = back_up(url, None, NOW) if what == "backup" else restore(url, Path("x"), NOW)
     assert "planted" not in str(refused.value)
 
 
@@ -293,7 +296,7 @@ async def test_a_kept_copy_can_be_restored_and_is_brought_up_to_date_again(url: 
     await left_by(OLDER[0], url)
     await upgrade(url)
     (copy,) = file.parent.glob("meterbot.db.*.schema-*")
-    await restore(url, copy, NOW + timedelta(days=1))
+    await asyncio.to_thread(restore, url, copy, NOW + timedelta(days=1))
     assert noted(file) == ("a word", OLDER[0])
     await upgrade(url)
     assert noted(file) == ("a word", newest_schema())
@@ -336,7 +339,7 @@ async def test_the_page_of_leaving_names_every_file_that_is_beside_a_database(ur
     named = {ending.rstrip("…") for ending in re.findall("`([^`]+)`", row)}
     await left_by(OLDER[0], url)
     await upgrade(url)
-    await restore(url, await back_up(url, None, NOW), NOW)
+    await asyncio.to_thread(restore, url, await asyncio.to_thread(back_up, url, None, NOW), NOW)
     bot = await open_store(url, as_worker=True)
     await write(bot, Batch(events=[event("e1")]))
     beside = {path.name.removeprefix(file.name) for path in file.parent.iterdir()} - {""}
