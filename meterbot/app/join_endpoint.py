@@ -16,7 +16,7 @@ from meterbot.app.web import Networks, Refusal, client_address, hold_up
 from meterbot.commands.join import AGENT_FILE
 from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
-from meterbot.ingest.join_codes import seat_of_code, trade_code
+from meterbot.ingest.pushes import seat_of_code, trade_code
 from meterbot.store import Store
 
 EXPIRED = (

@@ -27,7 +27,7 @@ from meterbot.core.findings import Check, Status
 from meterbot.core.messages import Message
 from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.alerts.message import arrival_check
-from meterbot.ingest.join_codes import make_code
+from meterbot.ingest.pushes import make_code
 from meterbot.store import Connection, Store, invited_seats, notes, sessions
 from meterbot.store.database import open_store
 from meterbot.store.invited_seats import InvitedSeat

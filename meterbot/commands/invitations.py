@@ -18,11 +18,9 @@ from meterbot.store import (
     Connection,
     Store,
     invited_seats,
-    join_codes,
     locks,
     notes,
     push_tokens,
-    seat_agents,
 )
 from meterbot.store.invited_seats import InvitedSeat
 
@@ -140,10 +138,8 @@ def remove_invitation(connection: Connection, seat: str) -> bool:
 
 def _end_access(connection: Connection, seat: str) -> None:
     """The seat may get another person: the first one's token, code, approval and account count no more."""
-    push_tokens.revoke(connection, seat)
-    join_codes.remove(connection, seat)
+    push_tokens.end_access(connection, seat)
     notes.remove(connection, notes.approval_of(seat))
-    seat_agents.remove(connection, seat)
     forget_account(connection, seat)
 
 

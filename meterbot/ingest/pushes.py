@@ -4,7 +4,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from meterbot.core.log import get_logger
@@ -16,13 +16,16 @@ from meterbot.delivery.notices import owner_destination, queue_notice
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.ingest import UNSTORABLE, ClockBehindError, Ingest, PushReceipt
 from meterbot.sources import PushReader
-from meterbot.store import Connection, PushToken, Store, invited_seats, push_tokens, seat_agents
+from meterbot.store import Connection, PushToken, Store, invited_seats, push_tokens
 from meterbot.store.errors import is_outage
 
 log = get_logger(__name__)
 
 PUSH = "push"
 """The source of a seat whose machine sends the numbers."""
+
+CODE_LASTS = timedelta(minutes=10)
+"""How long a person can use a code with which their machine gets its seat's token."""
 
 _PREFIX = "mbpush_"
 
@@ -60,7 +63,8 @@ class PushReceiver:
         tokens, invited = await self.store.read(lambda c: (push_tokens.read(c), invited_seats.read(c)))
         self.seats.set_invited([each.seat for each in invited])
         # Every stored token is compared in the same time, so the duration reveals nothing.
-        for seat, known in [*self.digests.items(), *_pairs(tokens)]:
+        stored = [(token.seat, token.sha256) for token in tokens]
+        for seat, known in [*self.digests.items(), *stored]:
             if hmac.compare_digest(sent, known) and self.accepts(seat):
                 found = seat
         return found
@@ -82,14 +86,11 @@ class PushReceiver:
         """
         snapshots = self.read(self.seats[seat], document, now)
         try:
-            receipt = await self.ingest.store_push(seat, snapshots, now)
-        except ClockBehindError:
-            raise
+            return await self.ingest.store_push(seat, snapshots, now)
         except Exception as error:
-            if not is_outage(error):
+            if not isinstance(error, ClockBehindError) and not is_outage(error):
                 await self._note_unstorable(seat, now)
             raise
-        return receipt
 
     async def _note_unstorable(self, seat: str, now: datetime) -> None:
         try:
@@ -102,12 +103,12 @@ class PushReceiver:
     async def note_agent(self, seat: str, version: str, spent: str, now: datetime) -> None:
         """Stores the version of the agent on a seat's machine. With the first one, it queues the message to the
         owner."""
-        before = (await self.store.read(seat_agents.read)).get(seat)
+        before = (await self.store.read(push_tokens.read_agents)).get(seat)
         if before == version:
             return
 
         def write(tx: Connection) -> bool:
-            seat_agents.write(tx, seat, version)
+            push_tokens.write_agent(tx, seat, version)
             known = self.seats[seat]
             destination = owner_destination(known, self.chats)
             if before is not None or destination is None:
@@ -142,5 +143,27 @@ def spent_text(known: LastKnown | None) -> str:
     return f"{show(extra.used)}{cap}"
 
 
-def _pairs(tokens: list[PushToken]) -> list[tuple[str, str]]:
-    return [(token.seat, token.sha256) for token in tokens]
+async def make_code(store: Store, seat: str, now: datetime) -> str:
+    """A new code for a seat, which replaces the old one. The database stores its digest."""
+    code = secrets.token_urlsafe(24)
+    await store.run(lambda tx: push_tokens.write_code(tx, digest(code), seat, now, now + CODE_LASTS))
+    return code
+
+
+async def seat_of_code(store: Store, code: str, now: datetime) -> str | None:
+    """The seat of a valid code. This does not use it up, because chats fetch the links that they show."""
+    return await store.read(lambda c: push_tokens.seat_of_code(c, digest(code), now))
+
+
+async def trade_code(store: Store, code: str, now: datetime) -> tuple[str, str] | None:
+    """The seat of a code and a new push token, which replaces the old one. None if the code is invalid or used."""
+    token = new_token()
+
+    def trade(tx: Connection) -> str | None:
+        seat = push_tokens.use_code(tx, digest(code), now)
+        if seat is not None:
+            push_tokens.write(tx, PushToken(seat, digest(token), now))
+        return seat
+
+    seat = await store.run(trade)
+    return None if seat is None else (seat, token)

@@ -20,8 +20,8 @@ from meterbot.app.join_endpoint import EXPIRED
 from meterbot.app.run import Bot
 from meterbot.commands.invitations import new_seat
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
-from meterbot.ingest.join_codes import make_code
-from meterbot.store import push_tokens, seat_agents
+from meterbot.ingest.pushes import make_code
+from meterbot.store import push_tokens
 from qa.e2e.test_handing_in import House, command_on_slack, document, opened
 from tests.agent.pythons import OLDEST, THIS
 from tests.agent.rig import ACCESS, ACCOUNT, ORG, credentials, program
@@ -142,7 +142,7 @@ async def test_one_line_brings_a_seat_s_first_number_into_the_team_answer_within
         async with running(site.house.bot):
             await slack.until(lambda: posted(slack, "ana is connected: $4.20 of $50.00"))
 
-        agents = await site.house.bot.store.read(seat_agents.read)
+        agents = await site.house.bot.store.read(push_tokens.read_agents)
         assert agents == {"ana": agent_script().version}
         script = folder / ".local/share/meterbot/meterbot-agent.py"
         assert script.read_bytes() == agent_script().text

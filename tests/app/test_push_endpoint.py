@@ -43,7 +43,6 @@ from meterbot.store import (
     forgetting,
     history,
     push_tokens,
-    seat_agents,
     source_states,
     tables,
 )
@@ -599,11 +598,11 @@ async def test_an_address_that_guesses_tokens_is_told_to_wait(sqlite: Door) -> N
 
 async def test_the_version_of_a_seat_s_agent_is_remembered(sqlite: Door) -> None:
     await sqlite.send(body(), headers={"User-Agent": "curl/8.0"})
-    assert await sqlite.store.read(seat_agents.read) == {}
+    assert await sqlite.store.read(push_tokens.read_agents) == {}
     await sqlite.send(body(), headers={"User-Agent": "meterbot-agent/0.1.0+0123abcd"})
-    assert await sqlite.store.read(seat_agents.read) == {"bo": "0.1.0+0123abcd"}
+    assert await sqlite.store.read(push_tokens.read_agents) == {"bo": "0.1.0+0123abcd"}
     await sqlite.store.run(lambda tx: forgetting.forget(tx, "bo"))
-    assert await sqlite.store.read(seat_agents.read) == {}
+    assert await sqlite.store.read(push_tokens.read_agents) == {}
 
 
 async def test_the_owner_is_told_once_that_the_first_number_has_arrived(door: Door) -> None:

@@ -32,8 +32,7 @@ from meterbot.core.operators import Operators
 from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.ingest import Ingest
-from meterbot.ingest.join_codes import make_code, trade_code
-from meterbot.ingest.pushes import PushReceiver, digest
+from meterbot.ingest.pushes import PushReceiver, digest, make_code, trade_code
 from meterbot.ingest.recording import Recorder
 from meterbot.rules.settings import RuleSettings
 from meterbot.sources.pushed import snapshots_of
@@ -44,7 +43,6 @@ from meterbot.store import (
     invited_seats,
     notes,
     push_tokens,
-    seat_agents,
     tables,
 )
 from meterbot.store.database import open_store
@@ -166,7 +164,7 @@ async def test_the_first_person_of_a_seat_cannot_write_it_once_it_is_another_s(
     receiver = PushReceiver(directory, {}, store, ingest, snapshots_of)
     _, token = await trade_code(store, await make_code(store, "bo", NOW), NOW) or ("", "")
     code = await make_code(store, "bo", NOW)
-    await store.run(lambda tx: seat_agents.write(tx, "bo", "1"))
+    await store.run(lambda tx: push_tokens.write_agent(tx, "bo", "1"))
     await store.run(lambda tx: notes.write(tx, "join:bo", "approved"))
     assert await receiver.seat_of(token) == "bo"
     if removed:
@@ -178,7 +176,7 @@ async def test_the_first_person_of_a_seat_cannot_write_it_once_it_is_another_s(
     assert await receiver.accepts_now("bo")
     assert await receiver.seat_of(token) is None
     assert await trade_code(store, code, NOW) is None
-    assert await store.read(seat_agents.read) == {}
+    assert await store.read(push_tokens.read_agents) == {}
     assert await store.read(lambda c: notes.read(c, "join:bo")) is None
     status = await join_status(store, [BO], {each.seat for each in await store.read(push_tokens.read)}, NOW)
     assert status.waiting == ("bo",)

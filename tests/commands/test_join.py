@@ -21,9 +21,8 @@ from meterbot.core.operators import Operators
 from meterbot.core.seats import SeatDirectory
 from meterbot.core.secret import hide
 from meterbot.delivery.redaction import Redaction
-from meterbot.ingest.join_codes import CODE_LASTS, seat_of_code, trade_code
-from meterbot.ingest.pushes import digest
-from meterbot.store import PushToken, Store, forgetting, notes, push_tokens, seat_agents
+from meterbot.ingest.pushes import CODE_LASTS, digest, seat_of_code, trade_code
+from meterbot.store import PushToken, Store, forgetting, notes, push_tokens
 from meterbot.store.database import open_store
 from tests.e2e.wall import Trouble, Wall
 from tests.teams import NOW, seat
@@ -189,7 +188,7 @@ async def test_status_says_who_has_no_machine_and_whose_agent_is_old(
     for name, version in (("ana", "1.0"), ("bo", "2.0")):
         token = PushToken(name, digest(name), NOW)
         await store.run(partial(push_tokens.write, token=token))
-        await store.run(partial(seat_agents.write, seat=name, version=version))
+        await store.run(partial(push_tokens.write_agent, seat=name, version=version))
     assert "No machine" not in await remarks()
     assert "An older agent sends for ana: run a new line" in await remarks()
 

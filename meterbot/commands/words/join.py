@@ -16,8 +16,7 @@ from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Section, button, notice
 from meterbot.core.models import Seat, Severity
 from meterbot.core.text import age, listed, one_line
-from meterbot.ingest.join_codes import make_code
-from meterbot.ingest.pushes import PUSH
+from meterbot.ingest.pushes import PUSH, make_code
 from meterbot.store import Store, notes, push_tokens
 
 APPROVAL_HOLDS = timedelta(days=1)

@@ -28,7 +28,6 @@ from meterbot.store import (
     notes,
     pull_requests,
     push_tokens,
-    seat_agents,
     workers,
 )
 
@@ -47,7 +46,7 @@ async def answer(context: CommandContext, request: Request) -> Message:
     seen = [row for row in view.report.rows if view.may_see(row.seat.name)]
     plans = [f"{trouble}: correct plan in the configuration." for trouble in plan_troubles(seen)]
     seats = list({row.seat.name: row.seat for row in seen}.values())
-    agents = await store.read(seat_agents.read)
+    agents = await store.read(push_tokens.read_agents)
     joined, machines = await _machines(context, seats, agents, now)
     may_invite = view.operator and context.invitations is not None
     queues, remarks = await _queues(context, now), context.remarks()
