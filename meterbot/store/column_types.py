@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Any, overload
+from typing import Any
 
 from sqlalchemy import BigInteger, Dialect, Text, TypeDecorator
 
@@ -23,18 +23,14 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return number_of(value)
+        return None if value is None else number_of(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the signature is SQLAlchemy's
         return None if value is None else instant_of(value)
 
 
-@overload
-def number_of(at: datetime) -> int: ...
-@overload
-def number_of(at: datetime | None) -> int | None: ...
-def number_of(at: datetime | None) -> int | None:
-    return None if at is None else (at - _EPOCH) // _MICROSECOND
+def number_of(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
 
 
 def instant_of(number: int) -> datetime:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import Connection, Delete, Table, delete, func, select
+from sqlalchemy import Connection, Table, delete, func, select
 
 from meterbot.core.models import Counter, EventKind
 from meterbot.rules.memory import balance_memory_name, seat_settings_name, source_memory_name
@@ -18,9 +19,9 @@ from meterbot.store import (
     tables,
 )
 from meterbot.store.counter_states import ids
-from meterbot.store.leases import lease_of
 from meterbot.store.statements import is_wanted, select_in
 from meterbot.store.values import Forgotten
+from meterbot.store.workers import lease_of
 
 _latest, _counters = tables.latest.c, tables.counters.c
 
@@ -41,25 +42,24 @@ def forget(connection: Connection, seat: str) -> Forgotten:
     organizations = set(connection.scalars(select(_counters.org).where(_counters.id.in_(sorted(own)))))
     memories = [source_memory_name(seat), seat_settings_name(seat)]
     others = [
-        delete(tables.latest).where(_latest.seat == seat),
-        delete(tables.sources).where(tables.sources.c.seat == seat),
-        delete(tables.memories).where(tables.memories.c.name.in_(memories)),
-        delete(tables.notes).where(tables.notes.c.name == notes.approval_of(seat)),
-        delete(tables.join_codes).where(tables.join_codes.c.seat == seat),
-        delete(tables.seat_agents).where(tables.seat_agents.c.seat == seat),
+        _delete(connection, tables.latest, "seat", [seat]),
+        _delete(connection, tables.sources, "seat", [seat]),
+        _delete(connection, tables.memories, "name", memories),
+        _delete(connection, tables.notes, "name", [notes.approval_of(seat)]),
+        _delete(connection, tables.join_codes, "seat", [seat]),
+        _delete(connection, tables.seat_agents, "seat", [seat]),
     ]
-    invited = delete(tables.invited_seats).where(tables.invited_seats.c.name == seat)
     found = Forgotten(
-        others=sum([_deleted(connection, statement) for statement in others]),
-        counters=_deleted(connection, delete(tables.counters).where(_counters.id.in_(sorted(own)))),
+        others=sum(others),
+        counters=_delete(connection, tables.counters, "id", own),
         points=points,
-        events=_deleted(connection, delete(tables.events).where(tables.events.c.seat == seat)),
+        events=_delete(connection, tables.events, "seat", [seat]),
         deliveries=deliveries,
-        tokens=_deleted(connection, delete(tables.push_tokens).where(tables.push_tokens.c.seat == seat)),
-        sessions=_deleted(connection, delete(tables.sessions).where(tables.sessions.c.seat == seat)),
+        tokens=_delete(connection, tables.push_tokens, "seat", [seat]),
+        sessions=_delete(connection, tables.sessions, "seat", [seat]),
         pull_requests=pull_requests.forget(connection, seat),
         shared=len(shared),
-        invitations=_deleted(connection, invited),
+        invitations=_delete(connection, tables.invited_seats, "name", [seat]),
     )
     # Counters are locked before balances.
     balances = _forget_unread_balances(connection, organizations)
@@ -106,9 +106,9 @@ def _forget_unread_balances(connection: Connection, organizations: set[str]) -> 
 
 
 def _forget_balances(connection: Connection, organizations: set[str]) -> int:
-    names = sorted(map(balance_memory_name, organizations))
+    names = [*map(balance_memory_name, organizations)]
     locks.names(connection, names)
-    return _deleted(connection, delete(tables.memories).where(tables.memories.c.name.in_(names)))
+    return _delete(connection, tables.memories, "name", names)
 
 
 def _count(connection: Connection, table: Table, column: str, values: set[int] | list[str]) -> int:
@@ -116,5 +116,5 @@ def _count(connection: Connection, table: Table, column: str, values: set[int] |
     return sum(row.number for row in select_in(connection, query, values))
 
 
-def _deleted(connection: Connection, statement: Delete) -> int:
-    return (connection.execute(statement)).rowcount
+def _delete(connection: Connection, table: Table, column: str, values: Iterable[Any]) -> int:
+    return connection.execute(delete(table).where(table.c[column].in_(sorted(values)))).rowcount

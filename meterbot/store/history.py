@@ -10,21 +10,13 @@ from sqlalchemy.types import NullType, TypeEngine
 from meterbot.core.models import Counter, Sample
 from meterbot.rules.hours import hour_of
 from meterbot.rules.months import calendar_month
-from meterbot.store import locks, tables
+from meterbot.store import locks, notes, tables
 from meterbot.store.column_types import instant_of, number_of, text_of
 from meterbot.store.counter_states import ids
-from meterbot.store.statements import (
-    insert_new_stored,
-    is_wanted,
-    select_in,
-    upsert,
-    upsert_stored,
-)
+from meterbot.store.statements import insert_new_stored, is_wanted, select_in, upsert_stored
 
-_history, _tails, _notes = tables.history.c, tables.tails.c, tables.notes.c
+_history, _tails = tables.history.c, tables.tails.c
 _ROLLED_UP_TO = "rolled_up_to"
-
-
 SINCE = bindparam("since", type_=_history.at.type)
 
 
@@ -53,7 +45,6 @@ _ENDS = select(tables.tails).where(is_wanted(_tails.counter))
 _RAW: TypeEngine[Any] = NullType()
 _TAILS = select(*(type_coerce(column, _RAW) for column in _tails)).where(is_wanted(_tails.counter))
 _KEPT = select(tables.history).where(_history.at >= SINCE, is_wanted(_history.counter))
-_REACHED = select(_notes.value).where(_notes.name == _ROLLED_UP_TO)
 LAST_BEFORE = last_before(tables.history)
 LAST_KNOWN_BEFORE = last_before(tables.history, "used")
 """The last one with an amount, because a rise starts from it."""
@@ -129,25 +120,24 @@ def set_back(connection: Connection, ids: dict[Counter, int], ends: Mapping[Coun
         for table in (tables.history, tables.tails):
             connection.execute(delete(table).where(table.c.counter == number, table.c.at > end))
         last = select(tables.history).where(_history.counter == number).order_by(_history.at.desc()).limit(1)
-        if (row := (connection.execute(last)).first()) is not None:
+        if (row := connection.execute(last).first()) is not None:
             insert_new_stored(connection, tables.tails, [_tail(sample_of(row, counter), number)])
 
 
 def rolled_up_to(connection: Connection) -> datetime | None:
     """Until when hours have been calculated from the samples."""
-    value = connection.scalar(_REACHED)
+    value = notes.read(connection, _ROLLED_UP_TO)
     return None if value is None else datetime.fromisoformat(value)
 
 
 def set_rolled_up_to(connection: Connection, end: datetime) -> None:
-    upsert(connection, tables.notes, [{"name": _ROLLED_UP_TO, "value": end.isoformat()}])
+    notes.write(connection, _ROLLED_UP_TO, end.isoformat())
 
 
-def _roll_up_again_from(connection: Connection, at: datetime | None) -> None:
+def _roll_up_again_from(connection: Connection, at: datetime) -> None:
     """A sample was added or deleted in an hour that was calculated already, for example after a machine was offline."""
-    if at is None or (end := rolled_up_to(connection)) is None or at >= end:
-        return
-    set_rolled_up_to(connection, hour_of(at))
+    if (end := rolled_up_to(connection)) is not None and at < end:
+        set_rolled_up_to(connection, hour_of(at))
 
 
 def read(connection: Connection, counters: Iterable[Counter], since: datetime) -> list[Sample]:
@@ -160,12 +150,6 @@ def read(connection: Connection, counters: Iterable[Counter], since: datetime) -
     rows = select_in(connection, _KEPT, active, since=since)
     rows += select_in(connection, LAST_BEFORE, active, since=since)
     rows += select_in(connection, LAST_KNOWN_BEFORE, active, since=since)
-    return _in_order(newest, rows, names)
-
-
-def _in_order(
-    newest: Iterable[Sample], rows: Iterable[Row[Any]], names: Mapping[int, Counter]
-) -> list[Sample]:
     found = {(sample.at, sample.counter): sample for sample in newest}
     found |= {(row.at, names[row.counter]): sample_of(row, names[row.counter]) for row in rows}
     return [found[key] for key in sorted(found, key=lambda key: (key[0], str(key[1])))]

@@ -3,13 +3,14 @@
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from meterbot.store import tables
 from meterbot.store.statements import insert_new, upsert
 
 _SALT, _CLOCK = "salt", "clock_confirmed_at"
 _notes = tables.notes.c
+_VALUE = select(_notes.value).where(_notes.name == bindparam("note"))
 
 
 def approval_of(seat: str) -> str:
@@ -18,7 +19,7 @@ def approval_of(seat: str) -> str:
 
 
 def read(connection: Connection, name: str) -> str | None:
-    return connection.scalar(select(_notes.value).where(_notes.name == name))
+    return connection.scalar(_VALUE, {"note": name})
 
 
 def write(connection: Connection, name: str, value: str) -> None:

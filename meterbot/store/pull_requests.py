@@ -33,7 +33,7 @@ _ROWS = select(
 
 def add(connection: Connection, new: PullRecord) -> bool:
     known = or_(_is(new.pull.key), _pulls.delivery == new.delivery)
-    if (connection.execute(select(_pulls.id).where(known))).first() is not None:
+    if connection.execute(select(_pulls.id).where(known)).first() is not None:
         return False
     merged = {name: getattr(new.pull.merged, name) for name in ("repo", "number", "merge", "merged_at")}
     fixed = {name: getattr(new, name) for name in ("delivery", "received_at", "attempts")}
@@ -49,11 +49,7 @@ def write(connection: Connection, records: Iterable[PullRecord]) -> None:
         for repo, number, merge in [record.pull.key]
     ]
     if rows:
-        mine = (
-            (_pulls.repo == bindparam("of_repo"))
-            & (_pulls.number == bindparam("of_number"))
-            & (_pulls.merge == bindparam("of_merge"))
-        )
+        mine = _is((bindparam("of_repo"), bindparam("of_number"), bindparam("of_merge")))
         connection.execute(update(pull_requests).where(mine), rows)
 
 
@@ -73,7 +69,7 @@ def claim(connection: Connection, key: Key, attempts: int, until: datetime) -> b
     """Counts an attempt if the update changed exactly one row."""
     mine = _is(key) & (_pulls.attempts == attempts) & _pulls.due_at.is_not(None)
     statement = update(pull_requests).where(mine).values(attempts=attempts + 1, due_at=until)
-    return (connection.execute(statement)).rowcount == 1
+    return connection.execute(statement).rowcount == 1
 
 
 def one(connection: Connection, key: Key) -> PullRecord | None:
@@ -149,9 +145,9 @@ def _names(text: str, seat: str) -> bool:
     return seat in pull.seats
 
 
-def _is(key: Key) -> ColumnElement[bool]:
+def _is(key: tuple[Any, Any, Any]) -> ColumnElement[bool]:
     repo, number, merge = key
-    return (_pulls.repo == repo) & (_pulls.number == number) & (_pulls.merge == merge)
+    return and_(_pulls.repo == repo, _pulls.number == number, _pulls.merge == merge)
 
 
 def _meets(window: WorkWindow) -> ColumnElement[bool]:

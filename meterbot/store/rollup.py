@@ -1,21 +1,21 @@
 """The history hour by hour, calculated one hour late from the samples, so that a chart need not read every sample."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
-from meterbot.core.models import Counter, Sample, by_counter
+from meterbot.core.models import Counter, by_counter
 from meterbot.rules.hours import Hour, hour_of, hours_of
 from meterbot.store import history, locks, tables
 from meterbot.store.counter_states import ids
 from meterbot.store.history import LAST_KNOWN_BEFORE, SINCE, last_before, sample_of
 from meterbot.store.statements import is_wanted, select_in, upsert
 
-_history, _hours, _notes = tables.history.c, tables.hours.c, tables.notes.c
+_history, _hours = tables.history.c, tables.hours.c
 _LAST_BEFORE = last_before(tables.hours)
 _STORED = (
     select(tables.hours)
@@ -35,7 +35,7 @@ def roll_up(connection: Connection, now: datetime) -> bool:
     if start is None or end is None or start >= end:
         return False
     inside = select(tables.history).where(_history.at >= start, _history.at < end)
-    rows = (connection.execute(inside.order_by(_history.counter, _history.at))).all()
+    rows = connection.execute(inside.order_by(_history.counter, _history.at)).all()
     numbers = {row.counter for row in rows}
     before = {row.counter: row for row in select_in(connection, LAST_KNOWN_BEFORE, numbers, since=start)}
     written: list[dict[str, Any]] = []
@@ -66,16 +66,9 @@ def read(connection: Connection, counters: Iterable[Counter], since: datetime) -
     rows = select_in(connection, _LAST_BEFORE, names, since=start)
     rows += select_in(connection, _STORED, names, since=start, until=rolled_up_to)
     newest = history.read(connection, numbers, rolled_up_to)
-    return _together(rows, names, newest, rolled_up_to)
-
-
-def _together(
-    rows: Iterable[Row[Any]], names: Mapping[int, Counter], newest: Sequence[Sample], rolled_up_to: datetime
-) -> list[Hour]:
     found: dict[Counter, list[Hour]] = defaultdict(list)
     for row in rows:
-        counter = names[row.counter]
-        found[counter].append(_hour(row, counter))
+        found[names[row.counter]].append(_hour(row, names[row.counter]))
     for counter, samples in by_counter(newest).items():
         found[counter] += hours_of(samples, rolled_up_to)
     return [hour for counter in sorted(found, key=str) for hour in found[counter]]

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
 
 from meterbot.store.statements import insert_new, is_wanted, select_in
 from meterbot.store.tables import sessions
@@ -17,16 +16,8 @@ _OF_SEATS = select(sessions).where(is_wanted(_stored.seat))
 
 def read(connection: Connection, seats: Iterable[str] | None = None) -> dict[str, StoredSession]:
     """Of these seats, or of all."""
-    if seats is None:
-        rows: list[Row[Any]] = [*connection.execute(select(sessions))]
-    else:
-        rows = select_in(connection, _OF_SEATS, seats)
-    return {
-        row.seat: StoredSession(
-            row.seat, row.fingerprint, row.ciphertext, row.renewed_at, row.ends_at, row.begun_at
-        )
-        for row in rows
-    }
+    rows = connection.execute(select(sessions)) if seats is None else select_in(connection, _OF_SEATS, seats)
+    return {row.seat: StoredSession(*row) for row in rows}
 
 
 def start(connection: Connection, new: StoredSession, instead_of: StoredSession | None) -> bool:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Rows = Sequence[Mapping[str, Any]]
 """All have the same columns, which the table has; else ValueError or KeyError, and nothing is written."""
 StoredRows = Sequence[tuple[Any, ...]]
-"""The values of all columns of a table, in its order, in the form in which they are stored."""
+"""The values of a table's columns (of all, if none are named), in its order, in the form in which they are stored."""
 Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 
 
@@ -49,12 +49,19 @@ def upsert(connection: Connection, table: Table, rows: Rows) -> None:
     """Inserts rows, or replaces those of the same primary key. Raises ValueError if two rows have the same."""
     if rows:
         names = _names(table, rows)
-        _upsert_stored(connection, table, names, _stored(connection, table, names, rows))
+        upsert_stored(connection, table, _stored(connection, table, names, rows), names)
 
 
-def upsert_stored(connection: Connection, table: Table, rows: StoredRows) -> None:
+def upsert_stored(
+    connection: Connection, table: Table, rows: StoredRows, names: tuple[str, ...] = ()
+) -> None:
     """Like `upsert`."""
-    _upsert_stored(connection, table, tuple(table.c.keys()), rows)
+    names = names or tuple(table.c.keys())
+    key = itemgetter(*(names.index(column.name) for column in table.primary_key))
+    # SQLite would keep the last one.
+    if len({*map(key, rows)}) != len(rows):
+        raise ValueError(f"rows for {table.name} have the same primary key")
+    _execute(connection, _upsert, table, names, rows)
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
@@ -92,14 +99,6 @@ def _stored(connection: Connection, table: Table, names: tuple[str, ...], rows: 
             values = [convert(value) for value in values]
         columns.append(values)
     return [*zip(*columns, strict=True)]
-
-
-def _upsert_stored(connection: Connection, table: Table, names: tuple[str, ...], rows: StoredRows) -> None:
-    key = itemgetter(*(names.index(column.name) for column in table.primary_key))
-    # SQLite would keep the last one.
-    if len({*map(key, rows)}) != len(rows):
-        raise ValueError(f"rows for {table.name} have the same primary key")
-    _execute(connection, _upsert, table, names, rows)
 
 
 def _execute(

@@ -13,11 +13,11 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select
 
 from meterbot.core.models import Counter, Sample
-from meterbot.store import tables
+from meterbot.store import notes, tables
 from meterbot.store.history import LAST_BEFORE, sample_of
-from meterbot.store.statements import select_in, upsert
+from meterbot.store.statements import select_in
 
-_history, _notes = tables.history.c, tables.notes.c
+_history = tables.history.c
 # Made once, for a day's are needed for every few counters: to build one takes longer than to run it.
 _START, _END = (bindparam(name, type_=_history.at.type) for name in ("start", "end"))
 _COUNTERS: BindParameter[Any] = bindparam("counters", expanding=True)
@@ -55,11 +55,9 @@ def superfluous(before: Sample | None, samples: Sequence[Sample], step: timedelt
 
 
 def _turn(earlier: Sample | None, later: Sample | None) -> bool:
-    if (
-        earlier is None
-        or later is None
-        or (earlier.at.year, earlier.at.month) != (later.at.year, later.at.month)
-    ):
+    if earlier is None or later is None:
+        return True
+    if (earlier.at.year, earlier.at.month) != (later.at.year, later.at.month):
         return True
     if (earlier.cap, earlier.blocked) != (later.cap, later.blocked) or later.counted_from is not None:
         return True
@@ -101,7 +99,7 @@ class ThinningSpan:
 
 def next_span(connection: Connection, before: datetime, step: timedelta) -> ThinningSpan | None:
     """The first whole day before `before` that was not thinned to `step` yet."""
-    reached = connection.scalar(select(_notes.value).where(_notes.name == _note(step)))
+    reached = notes.read(connection, _note(step))
     first = select(func.min(_history.at, type_=_history.at.type))
     if reached is not None:
         first = first.where(_history.at >= datetime.fromisoformat(reached))
@@ -137,7 +135,7 @@ def thin(connection: Connection, span: ThinningSpan, counters: Sequence[int], st
 
 def remember(connection: Connection, span: ThinningSpan, step: timedelta) -> None:
     """Records that the span is thinned, so the next one follows it."""
-    upsert(connection, tables.notes, [{"name": _note(step), "value": span.end.isoformat()}])
+    notes.write(connection, _note(step), span.end.isoformat())
 
 
 def _note(step: timedelta) -> str:

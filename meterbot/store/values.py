@@ -1,7 +1,7 @@
 """The values that are written to and read from the database. Every instant is aware UTC."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 
 from meterbot.core.deliveries import Destination, NewDelivery
@@ -158,8 +158,7 @@ class Forgotten:
     invitations: int = 0
 
     def __bool__(self) -> bool:
-        parts = self.counters, self.events, self.tokens, self.sessions, self.pull_requests, self.others
-        return any((*parts, self.invitations))
+        return any(astuple(self))
 
 
 @dataclass(frozen=True, slots=True)

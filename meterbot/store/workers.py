@@ -17,18 +17,18 @@ living worker counts as dead. A dead one is noticed at most ten seconds after it
 two until somebody looks. A worker that cannot store its heartbeat stops in time by its own clock.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, not_, or_, select
 
-from meterbot.store import locks
+from meterbot.store import locks, source_states
 from meterbot.store.statements import dialect_insert, is_wanted, select_in
 from meterbot.store.tables import leases, workers
-from meterbot.store.values import FOR_EVER, Worker
+from meterbot.store.values import FOR_EVER, Claims, Worker
 
-SEAT_PREFIX = "seat:"
-"""The lease of a seat that is being read; there may be hundreds."""
+_SEAT = "seat:"
+"""Before the name of a seat, for the lease to read it; there may be hundreds."""
 _LONG_DEAD = timedelta(hours=1)
 
 
@@ -101,7 +101,7 @@ def read(connection: Connection, now: datetime) -> list[Worker]:
         .join_from(
             workers,
             leases,
-            and_(leases.c.worker == workers.c.name, not_(leases.c.name.startswith(SEAT_PREFIX))),
+            and_(leases.c.worker == workers.c.name, not_(leases.c.name.startswith(_SEAT))),
             isouter=True,
         )
         .where(workers.c.alive_until > now)
@@ -152,3 +152,27 @@ def give_back(connection: Connection, worker: str, names: Iterable[str]) -> set[
     if mine:
         connection.execute(_GIVE_BACK, {"wanted": [*mine]})
     return mine
+
+
+def lease_of(seat: str) -> str:
+    return _SEAT + seat
+
+
+def claim_seats(
+    connection: Connection, worker: str, seen: Mapping[str, datetime | None], now: datetime
+) -> Claims:
+    """Takes the seats that are still due at the known deadline and that nobody is reading."""
+    names = claim_leases(connection, worker, map(lease_of, seen), now)
+    taken = {name.removeprefix(_SEAT) for name in names}
+    # A reading is stored together with its deadline and the end of its lease, so after taking the seat this is the
+    # newest.
+    states = source_states.read_sources(connection, seen)
+    read_since = {seat for seat in taken if seen[seat] != (states[seat].next_due if seat in states else None)}
+    if read_since:
+        give_back(connection, worker, map(lease_of, read_since))
+    return Claims(frozenset(taken - read_since), states)
+
+
+def release_seats(connection: Connection, worker: str, seats: Iterable[str]) -> set[str]:
+    """Gives seats back. Returns those that the worker still held: others may have been taken over meanwhile."""
+    return {name.removeprefix(_SEAT) for name in give_back(connection, worker, map(lease_of, seats))}

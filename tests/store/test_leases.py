@@ -11,7 +11,7 @@ from sqlalchemy import event as listening
 from sqlalchemy.exc import IntegrityError
 
 from meterbot.core.models import Health, SourceState
-from meterbot.store import Batch, Connection, Store, batches, forgetting, leases, workers
+from meterbot.store import Batch, Connection, Store, batches, forgetting, workers
 from meterbot.store.database import open_store
 from tests.store.examples import NOW, later, write
 
@@ -30,22 +30,24 @@ def read(seat: str, due: object = DUE) -> SourceState:
 async def test_a_seat_is_taken_by_one_worker_until_it_gives_it_back(store: Store) -> None:
     await alive(store, "one", "two")
     await write(store, Batch(sources=[read("ana")]))
-    assert (await store.run(lambda c: leases.claim(c, "one", {"ana": DUE, "new": None}, NOW))).taken == {
+    assert (
+        await store.run(lambda c: workers.claim_seats(c, "one", {"ana": DUE, "new": None}, NOW))
+    ).taken == {
         "ana",
         "new",
     }
-    others = await store.run(lambda c: leases.claim(c, "two", {"ana": DUE, "new": None}, NOW))
+    others = await store.run(lambda c: workers.claim_seats(c, "two", {"ana": DUE, "new": None}, NOW))
     assert (others.taken, others.states) == (frozenset(), {"ana": read("ana")})
-    assert await store.run(lambda c: leases.release(c, "one", ["ana"])) == {"ana"}
-    assert (await store.run(lambda c: leases.claim(c, "two", {"ana": DUE, "new": None}, NOW))).taken == {
-        "ana"
-    }
+    assert await store.run(lambda c: workers.release_seats(c, "one", ["ana"])) == {"ana"}
+    assert (
+        await store.run(lambda c: workers.claim_seats(c, "two", {"ana": DUE, "new": None}, NOW))
+    ).taken == {"ana"}
 
 
 async def test_a_seat_that_another_has_read_meanwhile_is_not_taken(store: Store) -> None:
     await alive(store, "one", "two")
     await write(store, Batch(sources=[read("ana", later(minutes=1))]))
-    claims = await store.run(lambda c: leases.claim(c, "two", {"ana": DUE}, NOW))
+    claims = await store.run(lambda c: workers.claim_seats(c, "two", {"ana": DUE}, NOW))
     assert (claims.taken, claims.states) == (frozenset(), {"ana": read("ana", later(minutes=1))})
 
 
@@ -54,55 +56,55 @@ async def test_reading_and_giving_back_are_one_step_for_everybody_else(
 ) -> None:
     await alive(store, "one", "two")
     await write(store, Batch(sources=[read("ana")]))
-    await store.run(lambda c: leases.claim(c, "one", {"ana": DUE}, NOW))
+    await store.run(lambda c: workers.claim_seats(c, "one", {"ana": DUE}, NOW))
     other, released, go_on = await open_store(database_url), threading.Event(), threading.Event()
 
     def give_back(connection: Connection) -> None:
-        assert leases.release(connection, "one", ["ana", "bo"]) == {"ana"}
+        assert workers.release_seats(connection, "one", ["ana", "bo"]) == {"ana"}
         released.set()
         go_on.wait()
         batches.write(connection, Batch(sources=[read("ana", later(minutes=1))]))
 
     giving = asyncio.create_task(store.run(give_back))
     await asyncio.to_thread(released.wait)
-    waiting = asyncio.create_task(other.run(lambda c: leases.claim(c, "two", {"ana": DUE}, NOW)))
+    waiting = asyncio.create_task(other.run(lambda c: workers.claim_seats(c, "two", {"ana": DUE}, NOW)))
     go_on.set()
     # Before the end of that transaction the other sees the lease, afterwards the new deadline: it never takes the seat.
     assert (await waiting).taken == frozenset()
     await giving
-    claims = await other.run(lambda c: leases.claim(c, "two", {"ana": DUE}, NOW))
+    claims = await other.run(lambda c: workers.claim_seats(c, "two", {"ana": DUE}, NOW))
     await other.close()
     assert (claims.taken, claims.states["ana"].next_due) == (frozenset(), later(minutes=1))
 
 
 async def test_a_transaction_that_fails_gives_nothing_back(store: Store) -> None:
     await alive(store, "one", "two")
-    await store.run(lambda c: leases.claim(c, "one", {"ana": None}, NOW))
+    await store.run(lambda c: workers.claim_seats(c, "one", {"ana": None}, NOW))
 
     def fail(connection: Connection) -> None:
         unfit: Any = {"team": None}
-        leases.release(connection, "one", ["ana"])
+        workers.release_seats(connection, "one", ["ana"])
         batches.write(connection, Batch(memories=unfit))
 
     with pytest.raises(IntegrityError):
         await store.run(fail)
-    assert (await store.run(lambda c: leases.claim(c, "two", {"ana": None}, NOW))).taken == frozenset()
+    assert (await store.run(lambda c: workers.claim_seats(c, "two", {"ana": None}, NOW))).taken == frozenset()
 
 
 async def test_who_was_taken_for_dead_while_reading_has_nothing_to_give_back(store: Store) -> None:
     await alive(store, "one")
-    await store.run(lambda c: leases.claim(c, "one", {"ana": None}, NOW))
-    assert (await store.run(lambda c: leases.claim(c, "two", {"ana": None}, later(seconds=6)))).taken == {
-        "ana"
-    }
-    assert await store.run(lambda c: leases.release(c, "one", ["ana"])) == set()
+    await store.run(lambda c: workers.claim_seats(c, "one", {"ana": None}, NOW))
+    assert (
+        await store.run(lambda c: workers.claim_seats(c, "two", {"ana": None}, later(seconds=6)))
+    ).taken == {"ana"}
+    assert await store.run(lambda c: workers.release_seats(c, "one", ["ana"])) == set()
 
 
 async def test_a_seat_that_is_forgotten_while_it_is_read_is_not_held_any_more(store: Store) -> None:
     await alive(store, "one")
-    await store.run(lambda c: leases.claim(c, "one", {"ana": None}, NOW))
+    await store.run(lambda c: workers.claim_seats(c, "one", {"ana": None}, NOW))
     await store.run(lambda c: forgetting.forget(c, "ana"))
-    assert await store.run(lambda c: leases.release(c, "one", ["ana"])) == set()
+    assert await store.run(lambda c: workers.release_seats(c, "one", ["ana"])) == set()
 
 
 async def test_claiming_costs_the_same_for_one_seat_and_for_many(store: Store) -> None:
@@ -112,9 +114,9 @@ async def test_claiming_costs_the_same_for_one_seat_and_for_many(store: Store) -
     costs = []
     for seats in (["ana"], [f"seat-{number}" for number in range(500)]):
         said.clear()
-        assert (await store.run(lambda c: leases.claim(c, "one", dict.fromkeys(seats), NOW))).taken == set(
-            seats
-        )
+        assert (
+            await store.run(lambda c: workers.claim_seats(c, "one", dict.fromkeys(seats), NOW))
+        ).taken == set(seats)
         costs.append(len(said))
     assert costs[0] == costs[1]
 
@@ -127,8 +129,10 @@ async def test_two_workers_that_claim_and_give_back_many_seats_never_wait_for_ea
 
     async def work(worker: str, order: list[str]) -> None:
         for _ in range(10):
-            taken = (await store.run(lambda c: leases.claim(c, worker, dict.fromkeys(order), NOW))).taken
-            assert await store.run(lambda c: leases.release(c, worker, taken)) == taken
+            taken = (
+                await store.run(lambda c: workers.claim_seats(c, worker, dict.fromkeys(order), NOW))
+            ).taken
+            assert await store.run(lambda c: workers.release_seats(c, worker, taken)) == taken
 
     async with asyncio.timeout(30):
         await asyncio.gather(work("one", seats), work("two", seats[::-1]))

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from meterbot.store import Batch, counter_states, event_log, leases, source_states, workers
+from meterbot.store import Batch, counter_states, event_log, source_states, workers
 from meterbot.store.database import glance, open_store
 from meterbot.store.url import parse_url
 from tests import postgres
@@ -82,7 +82,9 @@ async def test_a_bot_works_through_a_pooler_in_transaction_mode(
                 *(write(store, made) for store in stores),
                 *(store.read(source_states.read_team) for store in stores),
             )
-        assert (await stores[0].run(lambda c: leases.claim(c, "w0", {"ana": None}, NOW))).taken == {"ana"}
+        assert (await stores[0].run(lambda c: workers.claim_seats(c, "w0", {"ana": None}, NOW))).taken == {
+            "ana"
+        }
         assert len(await stores[1].read(lambda c: event_log.read_events(c, NOW))) == 8
         assert await stores[2].read(lambda c: counter_states.read_states(c, [ANA])) == {}
         for store in stores:

@@ -14,7 +14,6 @@ from meterbot.store import (
     Store,
     Worker,
     delivery_claims,
-    leases,
     tables,
     workers,
 )
@@ -96,11 +95,11 @@ async def test_nobody_alive_is_replaced_though_the_clocks_differ_by_two_and_a_be
 
 async def test_who_leaves_frees_everything_at_once(store: Store) -> None:
     await beat(store, "one", NOW, GATEWAY)
-    await store.run(lambda c: leases.claim(c, "one", {"ana": None}, NOW))
+    await store.run(lambda c: workers.claim_seats(c, "one", {"ana": None}, NOW))
     await store.run(lambda c: workers.leave(c, "one", NOW))
     assert await store.read(lambda c: workers.read(c, NOW)) == []
     assert await beat(store, "two", NOW, GATEWAY) == {GATEWAY}
-    assert (await store.run(lambda c: leases.claim(c, "two", {"ana": None}, NOW))).taken == {"ana"}
+    assert (await store.run(lambda c: workers.claim_seats(c, "two", {"ana": None}, NOW))).taken == {"ana"}
 
 
 async def test_the_long_dead_are_swept_out_by_who_leaves(store: Store) -> None:
@@ -167,13 +166,13 @@ async def test_whatever_happens_nobody_takes_what_the_living_hold(
             alive_until.pop(worker, None)
             holds = {seat: holder for seat, holder in holds.items() if holder != worker}
         elif what == "release":
-            assert await store.run(lambda c: leases.release(c, worker, seats)) == {
+            assert await store.run(lambda c: workers.release_seats(c, worker, seats)) == {
                 s for s in seats if holds.get(s) == worker
             }
             holds = {s: holder for s, holder in holds.items() if (s not in seats or holder != worker)}
         else:
             alive = {name for name, until in alive_until.items() if until > now}
             free = {s for s in seats if holds.get(s) == worker or holds.get(s) not in alive}
-            claims = await store.run(lambda c: leases.claim(c, worker, dict.fromkeys(seats), now))
+            claims = await store.run(lambda c: workers.claim_seats(c, worker, dict.fromkeys(seats), now))
             assert claims.taken == free
             holds |= dict.fromkeys(free, worker)
