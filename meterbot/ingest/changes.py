@@ -1,9 +1,10 @@
 """The changes that a batch of snapshots causes, in the order in which they came. Pure functions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from meterbot.core.deliveries import Destination, DestinationTrouble, NewDelivery
 from meterbot.core.health import failures_after, worst
@@ -64,20 +65,21 @@ class Changes:
         self,
         settings: RuleSettings,
         *,
-        sources: Mapping[str, SourceState],
         memories: Mapping[str, str],
+        sources: Mapping[str, SourceState] | None = None,
         latest: Iterable[Latest] = (),
         states: Mapping[Counter, CounterState] | None = None,
     ) -> None:
         self._settings = settings
-        self._known_sources, self.sources = sources, dict(sources)
+        self._known_sources = sources or {}
+        self.sources = dict(self._known_sources)
         self._known_memories, self.memories = memories, dict(memories)
         self._known_latest = {(one.seat, one.counter): one.known for one in latest}
         self.latest = dict(self._known_latest)
         self._known_states = states or {}
         self.states = dict(self._known_states)
         self._counter_memories: dict[Counter, CounterMemory] = {}
-        self._source_memories: dict[str, SourceMemory] = {}
+        self._loaded_memories: dict[str, Any] = {}
         self.events: list[Event] = []
         self.samples: list[Sample] = []
         self.set_back: dict[Counter, datetime] = {}
@@ -107,7 +109,8 @@ class Changes:
         """Forgets what these seats sent of a counter that is not theirs: values, history and rows. The caller has
         deleted its events, with `balance` also what was remembered of the organization's."""
         if balance:
-            self.memories.pop(balance_memory_name(counter.org), None)
+            for memories in (self.memories, self._loaded_memories):
+                memories.pop(balance_memory_name(counter.org), None)
         self.states.pop(counter, None)
         self._counter_memories.pop(counter, None)
         self.set_back[counter] = _LONG_AGO
@@ -115,7 +118,7 @@ class Changes:
 
     def stranger(self, seat: Seat, snapshots: Sequence[Snapshot]) -> str | None:
         """The part of the identity, `account` or `email`, which shows that one of these belongs to another account."""
-        return stranger(self._source_memory(seat.name), snapshots)
+        return stranger(self._memory(source_memory_name(seat.name), SourceMemory), snapshots)
 
     def with_account(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
         """A reading that does not name its account belongs to the seat's last known one."""
@@ -131,45 +134,31 @@ class Changes:
 
     def check_age(self, seat: Seat, now: datetime) -> None:
         """Applies the rules that depend on time alone to a source."""
-        state = self._present_source(seat.name, now)
-        if (
-            state.health is Health.OK
-            and state.last_ok_at is not None
-            and now - state.last_ok_at > seat.stale_after
-        ):
-            self.sources[seat.name] = replace(
-                state, health=Health.STALE, since=state.last_ok_at + seat.stale_after
-            )
+        before = self.source(seat.name)
+        state = _present(before, now)
+        if (stale_since := _stale_since(state, seat, now)) is not None:
+            state = replace(state, health=Health.STALE, since=stale_since)
+        if state != before:
+            self.sources[seat.name] = state
         self.watch_source(seat, now)
 
     def watch_source(self, seat: Seat, now: datetime) -> None:
         """Once per seat, after all its readings, because what lies between them is over already."""
-        before = self._source_memory(seat.name)
         known = [one for (name, _), one in self.latest.items() if name == seat.name]
-        state = self.source(seat.name)
-        memory, events = watch_source(before, state, seat, self._settings, now, known=known)
-        self._set_source_memory(seat.name, memory)
-        self.events += events
+        watch = partial(watch_source, state=self.source(seat.name), seat=seat, known=known)
+        self._watch(source_memory_name(seat.name), SourceMemory, watch, now)
 
     def watch_session(self, seat: Seat, end: SessionEnd, now: datetime) -> None:
         """Whether the seat's session ends soon."""
-        before = self._source_memory(seat.name)
-        memory, events = watch_session(before, end, seat, self._settings, now)
-        self._set_source_memory(seat.name, memory)
-        self.events += events
+        watch = partial(watch_session, end=end, seat=seat)
+        self._watch(source_memory_name(seat.name), SourceMemory, watch, now)
 
     def source(self, seat: str) -> SourceState:
         return self.sources.get(seat) or SourceState(seat)
 
-    def _present_source(self, seat: str, now: datetime) -> SourceState:
-        """The source's state, without times from before the clock was set back."""
-        state = self.source(seat)
-        since, last_ok_at = _not_ahead(state.since, now), _not_ahead(state.last_ok_at, now)
-        if since is not state.since or last_ok_at is not state.last_ok_at:
-            state = self.sources[seat] = replace(state, since=since, last_ok_at=last_ok_at)
-        return state
-
-    def batch(self, deliveries: Sequence[NewDelivery]) -> Batch:
+    def batch(
+        self, deliveries: Sequence[NewDelivery] = (), release: Sequence[tuple[str, Destination]] = ()
+    ) -> Batch:
         """The differences, which must be stored."""
         return Batch(
             latest=[
@@ -183,6 +172,7 @@ class Changes:
             memories=_changed(self._known_memories, self.memories),
             events=self.events,
             deliveries=deliveries,
+            release=release,
             gone=sorted((self._known_latest.keys() - self.latest.keys()) | self._displaced, key=str),
         )
 
@@ -202,12 +192,12 @@ class Changes:
             return False
         late = seat.source == _PUSHED and now - snapshot.fetched_at > seat.stale_after
         settings = seat_settings.of(seat.name, self.memories).over(self._settings)
-        shared = has_shared_balance(snapshot)
+        shared, balance = has_shared_balance(snapshot), balance_memory_name(counter.org)
         if shared:
-            memory = replace(memory, balance=self._shared_balance(counter.org))
+            memory = replace(memory, balance=self._memory(balance, BalanceMemory))
         verdict = watch_counter(memory, known, named, settings, now, late=late)
         if shared:
-            self._remember(balance_memory_name(counter.org), memory.balance, verdict.memory.balance)
+            self._remember(balance, verdict.memory.balance)
         if verdict.changed and verdict.known is not None:
             self._set_state(counter, verdict.known, verdict.memory)
             if verdict.set_back:
@@ -221,7 +211,8 @@ class Changes:
         if own is None:
             return verdict.changed
         self.latest[seat.name, counter] = own
-        self._watch_identity(seat, snapshot, now)
+        identity = partial(watch_identity, snapshot=snapshot)
+        self._watch(source_memory_name(seat.name), SourceMemory, identity, now)
         return True
 
     def _state(self, seat: Seat, counter: Counter) -> CounterState | None:
@@ -246,7 +237,7 @@ class Changes:
                 del self.latest[seat.name, counter]
 
     def _update_source(self, seat: Seat, said: Snapshot, now: datetime) -> None:
-        old = self._present_source(seat.name, now)
+        old = _present(self.source(seat.name), now)
         health, since, last_ok_at = said.health, now, old.last_ok_at
         if health is Health.OK:
             last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
@@ -262,12 +253,6 @@ class Changes:
             last_ok_at=last_ok_at,
             failures=failures_after(old.failures, health),
         )
-
-    def _watch_identity(self, seat: Seat, snapshot: Snapshot, now: datetime) -> None:
-        before = self._source_memory(seat.name)
-        memory, events = watch_identity(before, snapshot, self._settings, now)
-        self._set_source_memory(seat.name, memory)
-        self.events += events
 
     def counter_memory(self, counter: Counter) -> CounterMemory:
         return self._memory_in(counter, self.states[counter])
@@ -292,51 +277,58 @@ class Changes:
 
     def watch_team(self, readings: Iterable[TeamShare], now: datetime) -> None:
         """The team's total, from each counter's share."""
-        before = load(TeamMemory, self.memories.get(TEAM_MEMORY))
-        memory, events = watch_team(before, readings, self._settings, now)
-        self._remember(TEAM_MEMORY, before, memory)
-        self.events += events
+        self._watch(TEAM_MEMORY, TeamMemory, partial(watch_team, readings=readings), now)
 
     def watch_destinations(self, problems: Mapping[Destination, DestinationTrouble], now: datetime) -> None:
         """Which destinations accept no messages, and which do again."""
-        before = load(DestinationMemory, self.memories.get(DESTINATION_MEMORY))
-        memory, events = watch_destinations(before, problems, self._settings, now)
-        self._remember(DESTINATION_MEMORY, before, memory)
+        watch = partial(watch_destinations, problems=problems)
+        self._watch(DESTINATION_MEMORY, DestinationMemory, watch, now)
+
+    def _watch(
+        self, name: str, kind: type[M], watch: Callable[..., tuple[M, Sequence[Event]]], now: datetime
+    ) -> None:
+        memory, events = watch(self._memory(name, kind), settings=self._settings, now=now)
+        self._remember(name, memory)
         self.events += events
 
-    def _shared_balance(self, org: str) -> BalanceMemory:
-        return load(BalanceMemory, self.memories.get(balance_memory_name(org)))
+    def _memory(self, name: str, kind: type[M]) -> M:
+        if name not in self._loaded_memories:
+            self._loaded_memories[name] = load(kind, self.memories.get(name))
+        memory: M = self._loaded_memories[name]
+        return memory
 
-    def _source_memory(self, seat: str) -> SourceMemory:
-        if seat not in self._source_memories:
-            self._source_memories[seat] = load(SourceMemory, self.memories.get(source_memory_name(seat)))
-        return self._source_memories[seat]
-
-    def _set_source_memory(self, seat: str, memory: SourceMemory) -> None:
-        self._remember(source_memory_name(seat), self._source_memory(seat), memory)
-        self._source_memories[seat] = memory
-
-    def _remember(self, name: str, before: M, memory: M) -> None:
+    def _remember(self, name: str, memory: M) -> None:
+        before = self._loaded_memories[name]
         if memory is not before and (name in self.memories or memory != type(memory)()):
             self.memories[name] = dump(memory)
+        self._loaded_memories[name] = memory
 
 
 def may_change(state: SourceState | None, seat: Seat, now: datetime) -> bool:
     """Whether time may change a source: it fails, or has been silent for too long, or the clock was set back."""
     if state is None:
         return False
+    fails = state.health not in {Health.OK, Health.NEVER_SEEN}
+    return fails or _present(state, now) != state or _stale_since(state, seat, now) is not None
+
+
+def _present(state: SourceState, now: datetime) -> SourceState:
+    """The state without times from before the clock was set back."""
+    since, last_ok_at = (
+        now if at is not None and at > now + CLOCK_SKEW else at for at in (state.since, state.last_ok_at)
+    )
+    return replace(state, since=since, last_ok_at=last_ok_at)
+
+
+def _stale_since(state: SourceState, seat: Seat, now: datetime) -> datetime | None:
+    """Since when a source that was good has been silent for too long."""
     if (
-        _not_ahead(state.since, now) is not state.since
-        or _not_ahead(state.last_ok_at, now) is not state.last_ok_at
+        state.health is not Health.OK
+        or state.last_ok_at is None
+        or now - state.last_ok_at <= seat.stale_after
     ):
-        return True
-    if state.health is Health.OK:
-        return state.last_ok_at is not None and now - state.last_ok_at > seat.stale_after
-    return state.health is not Health.NEVER_SEEN
-
-
-def _not_ahead(at: datetime | None, now: datetime) -> datetime | None:
-    return now if at is not None and at > now + CLOCK_SKEW else at
+        return None
+    return state.last_ok_at + seat.stale_after
 
 
 def has_shared_balance(snapshot: Snapshot) -> bool:

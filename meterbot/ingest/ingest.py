@@ -5,7 +5,7 @@ and writes knowledge, history, events and their deliveries together. Posting com
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -33,12 +33,12 @@ from meterbot.store import (
     counter_states,
     forgetting,
     history,
-    leases,
     locks,
     notes,
     rollup,
     rule_memories,
     source_states,
+    workers,
 )
 
 UNSTORABLE = "what was read could not be stored; the log says more"
@@ -64,18 +64,17 @@ class ClockBehindError(Exception):
     """The clock is more than a day behind the newest stored reading: nothing is stored or lost."""
 
 
+@dataclass(eq=False, repr=False)
 class Ingest:
     """`wake` is called after a commit with events."""
 
-    def __init__(self, store: Store, recorder: Recorder, wake: Callable[[], None]) -> None:
-        self._store = store
-        self._recorder = recorder
-        self._seats = recorder.seats
-        self._settings = recorder.settings
-        self._wake = wake
-        self._plans_logged: set[str] = set()
-        self.clock_behind: timedelta | None = None
-        """How far the clock is behind the newest stored reading, while that is more than a day."""
+    store: Store
+    recorder: Recorder
+    wake: Callable[[], None]
+
+    clock_behind: timedelta | None = field(init=False, default=None)
+    """How far the clock is behind the newest stored reading, while that is more than a day."""
+    _plans_logged: set[str] = field(init=False, default_factory=set)
 
     async def store_snapshots(
         self,
@@ -91,7 +90,7 @@ class Ingest:
         are given back; the snapshots of a seat that another worker has claimed since are dropped. If this raises,
         nothing was written and the same call may be repeated.
         """
-        events = await self._store.run(
+        events = await self.store.run(
             lambda tx: self._store_snapshots(tx, snapshots, now, next_due or {}, reader)
         )
         self._announce(events)
@@ -101,14 +100,14 @@ class Ingest:
     async def store_push(self, seat: str, snapshots: Sequence[Snapshot], now: datetime) -> PushReceipt:
         """Stores what a configured seat's machine pushed: all of it, or nothing if a snapshot belongs to another
         account. Such a refusal becomes the health of the seat's source."""
-        receipt, events = await self._store.run(lambda tx: self._store_push(tx, seat, snapshots, now))
+        receipt, events = await self.store.run(lambda tx: self._store_push(tx, seat, snapshots, now))
         self._announce(events)
         return receipt
 
     async def store_events(self, find: Callable[[Connection], Sequence[Event]], now: datetime) -> list[Event]:
         """Stores events that do not come from a reading. `find` runs in the same transaction and may write, too. If
         this raises, nothing was written."""
-        events = await self._store.run(lambda tx: self._store_events(tx, find, now))
+        events = await self.store.run(lambda tx: self._store_events(tx, find, now))
         self._announce(events)
         return events
 
@@ -121,7 +120,7 @@ class Ingest:
         reader: str | None,
     ) -> list[Event]:
         if reader is not None and next_due:
-            own = leases.release(connection, reader, next_due)
+            own = workers.release_seats(connection, reader, next_due)
             snapshots = [one for one in snapshots if one.seat in own]
             next_due = {name: due for name, due in next_due.items() if name in own}
         changes = self._load(connection, snapshots)
@@ -130,12 +129,12 @@ class Ingest:
         self._apply(connection, changes, snapshots, now)
         for name, due in next_due.items():
             changes.sources[name] = replace(changes.source(name), next_due=due)
-        return self._recorder.record(connection, changes, now)
+        return self.recorder.record(connection, changes, now)
 
     def _store_push(
         self, connection: Connection, seat: str, snapshots: Sequence[Snapshot], now: datetime
     ) -> tuple[PushReceipt, list[Event]]:
-        configured = self._seats[seat]
+        configured = self.recorder.seats[seat]
         wanted = [one for one in snapshots if one.org_uuid is not None and configured.covers(one.org_uuid)]
         changes = self._load(connection, snapshots)
         if self._is_behind(connection, changes, now):
@@ -152,7 +151,7 @@ class Ingest:
         if refused is not None:
             wanted = [Snapshot(seat, configured.source, now, Health.REFUSED, detail=refused)]
         self._apply(connection, changes, wanted, now)
-        events = self._recorder.record(connection, changes, now)
+        events = self.recorder.record(connection, changes, now)
         if refused is not None:
             return PushReceipt(refused=refused, taken=holder is not None), events
         known = changes.known_by(configured, named[-1])
@@ -165,7 +164,7 @@ class Ingest:
 
     def _holders(self, connection: Connection, counters: Iterable[Counter]) -> list[Seat]:
         names = {name for held in counter_states.read_holders(connection, counters).values() for name in held}
-        return [self._seats[name] for name in sorted(names) if name in self._seats]
+        return [self.recorder.seats[name] for name in sorted(names) if name in self.recorder.seats]
 
     def _displace(
         self, connection: Connection, changes: Changes, seat: Seat, reading: Sequence[Snapshot]
@@ -188,11 +187,11 @@ class Ingest:
     def _store_events(
         self, connection: Connection, find: Callable[[Connection], Sequence[Event]], now: datetime
     ) -> list[Event]:
-        events = [event for event in find(connection) if event.kind in self._settings.kinds]
+        events = [event for event in find(connection) if event.kind in self.recorder.settings.kinds]
         names = {seat_settings_name(event.seat) for event in events if event.seat is not None}
-        changes = Changes(self._settings, sources={}, memories=rule_memories.read_memories(connection, names))
+        changes = self.recorder.changes(connection, names)
         changes.events += events
-        return self._recorder.record(connection, changes, now)
+        return self.recorder.record(connection, changes, now)
 
     def _load(self, connection: Connection, snapshots: Sequence[Snapshot]) -> Changes:
         """The known state of everything that these snapshots may change, locked for this transaction."""
@@ -206,7 +205,7 @@ class Ingest:
         }
         locks.names(connection, balances)
         return Changes(
-            self._settings,
+            self.recorder.settings,
             sources=sources,
             memories=rule_memories.read_memories(connection, [*memories, *balances]),
             latest=latest,
@@ -217,11 +216,11 @@ class Ingest:
         self, connection: Connection, changes: Changes, snapshots: Sequence[Snapshot], now: datetime
     ) -> None:
         for (name, _), group in groupby(snapshots, key=_reading_of):
-            seat, reading = self._seats[name], list(group)
+            seat, reading = self.recorder.seats[name], list(group)
             self._displace(connection, changes, seat, reading)
             changes.apply(seat, reading, now)
         for name in dict.fromkeys(snapshot.seat for snapshot in snapshots):
-            changes.watch_source(self._seats[name], now)
+            changes.watch_source(self.recorder.seats[name], now)
         self._watch_paces(connection, changes, now)
 
     def _watch_paces(self, connection: Connection, changes: Changes, now: datetime) -> None:
@@ -229,7 +228,7 @@ class Ingest:
         watched = [
             counter
             for counter in changes.risen
-            if needs_samples(changes.counter_memory(counter), self._settings, now)
+            if needs_samples(changes.counter_memory(counter), self.recorder.settings, now)
         ]
         if not watched:
             return
@@ -237,7 +236,7 @@ class Ingest:
         news = [
             counter
             for counter in watched
-            if needs_hours(changes.counter_memory(counter), samples[counter], self._settings, now)
+            if needs_hours(changes.counter_memory(counter), samples[counter], self.recorder.settings, now)
         ]
         hours = by_counter(rollup.read(connection, news, now - HABIT) if news else ())
         for counter in news:
@@ -264,15 +263,13 @@ class Ingest:
 
     def _announce(self, events: Sequence[Event]) -> None:
         if events:
-            self._wake()
+            self.wake()
 
     def _compare_plans(self, snapshots: Sequence[Snapshot]) -> None:
         """Logs once, for each seat, that its account is on another plan than the configured one."""
-        tiers: dict[str, list[str | None]] = {}
-        for snapshot in snapshots:
-            tiers.setdefault(snapshot.seat, []).append(snapshot.tier)
-        for name, found in tiers.items():
-            trouble = plan_mismatch(name, self._seats[name].plan, found)
+        for name in dict.fromkeys(one.seat for one in snapshots):
+            tiers = [one.tier for one in snapshots if one.seat == name]
+            trouble = plan_mismatch(name, self.recorder.seats[name].plan, tiers)
             if trouble is not None and trouble not in self._plans_logged:
                 self._plans_logged.add(trouble)
                 log.warning("a seat is on another plan than the configured one", why=trouble)

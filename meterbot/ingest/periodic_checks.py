@@ -2,6 +2,7 @@
 crossed. One worker at a time checks this for everybody, in a periodic job."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from meterbot.core.deliveries import Destination, DestinationTrouble, Purpose
@@ -28,6 +29,7 @@ from meterbot.rules.source_rules import ends_soon, is_renewed, renewed
 from meterbot.rules.thresholds import TeamShare, team_share
 from meterbot.store import (
     Connection,
+    CounterReader,
     Store,
     alert_actions,
     counter_states,
@@ -40,38 +42,26 @@ from meterbot.store import (
 )
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class PeriodicChecks:
     """`wake` is called after a commit with events; `session_ends` says when the current sessions end, by seat."""
 
-    def __init__(
-        self,
-        store: Store,
-        recorder: Recorder,
-        wake: Callable[[], None],
-        *,
-        session_ends: Callable[[datetime], Awaitable[Mapping[str, SessionEnd]]] | None = None,
-    ) -> None:
-        self._store = store
-        self._recorder = recorder
-        self._seats = recorder.seats
-        self._settings = recorder.settings
-        self._routing = recorder.routing
-        self._wake = wake
-        self._session_ends = session_ends
+    store: Store
+    recorder: Recorder
+    wake: Callable[[], None]
+    session_ends: Callable[[datetime], Awaitable[Mapping[str, SessionEnd]]] | None = None
 
     async def run(self, now: datetime, awake_since: datetime | None = None) -> list[Event]:
         """Returns the new events. Before `awake_since` nobody read the sources, so their grace time begins then."""
-        ends = {} if self._session_ends is None else await self._session_ends(now)
-        ending = {name: end for name, end in ends.items() if ends_soon(end, now)}
-        events = await self._store.run(lambda tx: self._watch_sources(tx, now, awake_since, ending))
-        events += await self._end_session_alerts(ends, now)
-        if self._settings.budgets:
-            shares = await self._store.read(self._shares)
-            events += await self._store.run(lambda tx: self._watch_budgets(tx, shares, now))
+        ends = {} if self.session_ends is None else await self.session_ends(now)
+        events = await self.store.run(lambda tx: self._watch_sources(tx, now, awake_since, ends))
+        if self.recorder.settings.budgets:
+            shares = await self.store.read(self._shares)
+            events += await self.store.run(lambda tx: self._watch_budgets(tx, shares, now))
         events += await self._close_month(now)
-        await self._store.run(lambda tx: self._remind(tx, now))
+        await self.store.run(lambda tx: self._remind(tx, now))
         if events:
-            self._wake()
+            self.wake()
         return events
 
     def _watch_sources(
@@ -79,14 +69,15 @@ class PeriodicChecks:
         connection: Connection,
         now: datetime,
         awake_since: datetime | None,
-        ending: Mapping[str, SessionEnd],
+        ends: Mapping[str, SessionEnd],
     ) -> list[Event]:
         locks.names(connection, [DESTINATION_MEMORY])
-        patience = min((seat.stale_after for seat in self._seats.values()), default=timedelta(0))
+        ending = {name: end for name, end in ends.items() if ends_soon(end, now)}
+        patience = min((seat.stale_after for seat in self.recorder.seats.values()), default=timedelta(0))
         sources = source_states.read_failing_or_silent(connection, now - patience, now)
         waiting = [
             seat
-            for seat in self._seats.values()
+            for seat in self.recorder.seats.values()
             if (awake_since is None or now - awake_since > seat.stale_after)
             and may_change(sources.get(seat.name), seat, now)
         ]
@@ -94,7 +85,7 @@ class PeriodicChecks:
         sources |= source_states.lock_sources(connection, names)
         memories = [*map(source_memory_name, names), *map(seat_settings_name, names), DESTINATION_MEMORY]
         changes = Changes(
-            self._settings,
+            self.recorder.settings,
             sources=sources,
             memories=rule_memories.read_memories(connection, memories),
             latest=counter_states.read_latest(connection, [seat.name for seat in waiting]),
@@ -103,28 +94,14 @@ class PeriodicChecks:
             changes.check_age(seat, now)
         for name, end in ending.items():
             if changes.source(name).health is not Health.SESSION_EXPIRED:
-                changes.watch_session(self._seats[name], end, now)
+                changes.watch_session(self.recorder.seats[name], end, now)
         changes.watch_destinations(self._problems(connection), now)
-        return self._recorder.record(connection, changes, now)
-
-    async def _end_session_alerts(self, ends: Mapping[str, SessionEnd], now: datetime) -> list[Event]:
-        """Closes the posts about sessions that were renewed since."""
-        if not ends:
-            return []
-        alerts = await self._store.read(lambda c: event_log.open_alerts(c, [EventKind.SESSION_EXPIRING]))
-        changes = Changes(self._settings, sources={}, memories={})
-        changes.events = [
-            renewed(alert, end, now)
-            for alert in alerts
-            if (end := ends.get(alert.seat or "")) is not None and is_renewed(alert, end)
-        ]
-        if not changes.events:
-            return []
-        return await self._store.run(lambda tx: self._recorder.record(tx, changes, now))
+        changes.events += _renewed(connection, ends, now)
+        return self.recorder.record(connection, changes, now)
 
     def _problems(self, connection: Connection) -> dict[Destination, DestinationTrouble]:
         """The channels that accept no messages."""
-        chats = {place.chat for place in self._recorder.destinations}
+        chats = {place.chat for place in self.recorder.destinations}
         return {
             Destination(each.chat, each.channel): DestinationTrouble(
                 each.trouble, each.troubled_since, each.refused
@@ -135,57 +112,53 @@ class PeriodicChecks:
 
     def _shares(self, connection: Connection) -> list[TeamShare]:
         """Each counter's share of the team's total, once, however many seats read it."""
-        healthy = source_states.read_healthy(connection)
-        by_name: dict[Counter, list[str]] = {}
-        memories: dict[Counter, str | None] = {}
-        for one in counter_states.read_readers(connection):
-            if one.seat in self._seats and counts_in_team(self._seats[one.seat], one.counter):
-                by_name.setdefault(one.counter, []).append(one.seat)
-                memories[one.counter] = one.memory
+        healthy, readers = source_states.read_healthy(connection), self._readers(connection)
+        fresh = {one.counter for one in readers if one.seat in healthy}
+        memories = {one.counter: one.memory for one in readers}
         return [
-            team_share(counter, load(CounterMemory, memories[counter]), fresh=not healthy.isdisjoint(names))
-            for counter, names in by_name.items()
+            team_share(counter, load(CounterMemory, memory), fresh=counter in fresh)
+            for counter, memory in memories.items()
+        ]
+
+    def _readers(self, connection: Connection) -> list[CounterReader]:
+        """The seats that read the counters of the team's total."""
+        seats = self.recorder.seats
+        return [
+            one
+            for one in counter_states.read_readers(connection)
+            if one.seat in seats and counts_in_team(seats[one.seat], one.counter)
         ]
 
     def _watch_budgets(
         self, connection: Connection, shares: Iterable[TeamShare], now: datetime
     ) -> list[Event]:
         locks.names(connection, [TEAM_MEMORY])
-        memories = rule_memories.read_memories(connection, [TEAM_MEMORY])
-        changes = Changes(self._settings, sources={}, memories=memories)
+        changes = self.recorder.changes(connection, [TEAM_MEMORY])
         changes.watch_team(shares, now)
-        return self._recorder.record(connection, changes, now)
+        return self.recorder.record(connection, changes, now)
 
     async def _close_month(self, now: datetime) -> list[Event]:
         """The team's report on the month before, once."""
-        reported = (await self._store.read(lambda c: rule_memories.read_memories(c, [CLOSED_MONTH]))).get(
-            CLOSED_MONTH
-        )
+        memories = await self.store.read(lambda c: rule_memories.read_memories(c, [CLOSED_MONTH]))
+        reported = memories.get(CLOSED_MONTH)
         month = month_to_report(reported, now)
-        if month is None or len(self._seats) == 1:  # with one seat, its own closing says everything
+        if month is None or len(self.recorder.seats) == 1:  # with one seat, its own closing says everything
             closed = calendar_month(last_month(now)) if month or not reported else reported
             if closed != reported:
-                await self._store.run(lambda tx: rule_memories.write_memories(tx, {CLOSED_MONTH: closed}))
+                await self.store.run(lambda tx: rule_memories.write_memories(tx, {CLOSED_MONTH: closed}))
             return []
-        settled = await self._store.read(lambda c: self._settled_accounts(c, month, now))
+        settled = await self.store.read(lambda c: self._settled_accounts(c, month, now))
         if settled is None:
             return []
-        named = self._routing.redaction.rows == "named"
+        named = self.recorder.routing.redaction.rows == "named"
         event = month_report(month, *settled, now, named=named)
-        return await self._store.run(lambda tx: self._report_month(tx, month, event, now))
+        return await self.store.run(lambda tx: self._report_month(tx, month, event, now))
 
     def _settled_accounts(
         self, connection: Connection, month: str, now: datetime
     ) -> tuple[list[AccountMonth], PlanFees] | None:
         """The accounts of the report, and the plans' fees; None while readings of the month may still come."""
-        readers = sorted(
-            (
-                one
-                for one in counter_states.read_readers(connection)
-                if one.seat in self._seats and counts_in_team(self._seats[one.seat], one.counter)
-            ),
-            key=lambda one: (one.seat, str(one.counter)),
-        )
+        readers = sorted(self._readers(connection), key=lambda one: (one.seat, str(one.counter)))
         seat_of = {one.counter: one.seat for one in reversed(readers)}
         memories = {one.counter: load(CounterMemory, one.memory) for one in readers if one.memory is not None}
         if not is_settled(month, list(memories.values()), now):
@@ -201,43 +174,52 @@ class PeriodicChecks:
         tiers: dict[str, list[str | None]] = {}
         readers: dict[Counter, list[str]] = {}
         for one in counter_states.read_latest(connection):
-            if one.seat in self._seats and self._seats[one.seat].covers(one.counter.org):
+            if one.seat in self.recorder.seats and self.recorder.seats[one.seat].covers(one.counter.org):
                 tiers.setdefault(one.seat, []).append(one.known.snapshot.tier)
                 readers.setdefault(one.counter, []).append(one.seat)
-        seats = [priced(seat, tiers.get(seat.name, ())) for seat in self._seats.values()]
+        seats = [priced(seat, tiers.get(seat.name, ())) for seat in self.recorder.seats.values()]
         return plan_fees(seats, [names for names in readers.values() if len(names) > 1])
 
     def _report_month(
         self, connection: Connection, month: str, event: Event | None, now: datetime
     ) -> list[Event]:
         locks.names(connection, [CLOSED_MONTH])
-        memories = rule_memories.read_memories(connection, [CLOSED_MONTH])
-        if month_to_report(memories.get(CLOSED_MONTH), now) != month:
+        changes = self.recorder.changes(connection, [CLOSED_MONTH])
+        if month_to_report(changes.memories.get(CLOSED_MONTH), now) != month:
             return []  # another worker was here
-        changes = Changes(self._settings, sources={}, memories=memories)
         changes.memories[CLOSED_MONTH] = month
-        if event is not None and event.kind in self._settings.kinds:
+        if event is not None and event.kind in self.recorder.settings.kinds:
             changes.events.append(event)
-        return self._recorder.record(connection, changes, now)
+        return self.recorder.record(connection, changes, now)
 
     def _remind(self, connection: Connection, now: datetime) -> None:
         """Reminds, if configured, that a seat is still blocked; once for each interval."""
-        interval = self._routing.repeat_interval
+        interval = self.recorder.routing.repeat_interval
         if interval is None:
             return
         for event in event_log.open_alerts(connection, [EventKind.SEAT_BLOCKED]):
             times = (now - event.at) // interval
             actions = alert_actions.holding(connection, now)
-            held = hold(event, self._routing, actions, now) or muted_by(event, actions, now)
+            held = hold(event, self.recorder.routing, actions, now) or muted_by(event, actions, now)
             if times < 1 or held is not None:
                 continue
-            name, redaction = f"{event.key} reminder {times}", self._routing.redaction
+            name, redaction = f"{event.key} reminder {times}", self.recorder.routing.redaction
             for posting in deliveries.postings(connection, [event.key]):
                 if posting.event != event.key:
                     continue
-                redacted = redaction.redact_event(event, self._seats, posting.destination)
-                line = reminder(redacted, self._seats, self._settings.timezone, now)
+                redacted = redaction.redact_event(event, self.recorder.seats, posting.destination)
+                line = reminder(redacted, self.recorder.seats, self.recorder.settings.timezone, now)
                 new = follow_ups(
                     redaction.salted(name), [posting], Purpose.REMINDER, line, priority_of(event.kind)
                 )
                 deliveries.queue(connection, new, {each.event: now for each in new})
+
+
+def _renewed(connection: Connection, ends: Mapping[str, SessionEnd], now: datetime) -> list[Event]:
+    """The ends of the alerts about sessions that were renewed since."""
+    alerts = event_log.open_alerts(connection, [EventKind.SESSION_EXPIRING]) if ends else []
+    return [
+        renewed(alert, end, now)
+        for alert in alerts
+        if (end := ends.get(alert.seat or "")) is not None and is_renewed(alert, end)
+    ]

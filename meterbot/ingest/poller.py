@@ -9,7 +9,7 @@ import asyncio
 import heapq
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -22,9 +22,8 @@ from meterbot.ingest.ingest import UNSTORABLE, Ingest
 from meterbot.ingest.schedule import IdleState, first_due, idle_state, latest, next_due
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.sources import Source
-from meterbot.store import Store, leases, source_states
-from meterbot.store.errors import is_outage
-from meterbot.store.store import StoreTimeoutError
+from meterbot.store import Store, source_states, workers
+from meterbot.store.errors import StoreTimeoutError, is_outage
 from meterbot.store.values import Claims
 
 READ_SECONDS = 90.0
@@ -51,6 +50,7 @@ class _Finished:
     failures: int = 0
 
 
+@dataclass(eq=False, repr=False)
 class Poller:
     """Reads seats by their sources and passes the results to `ingest`; at most `concurrency` readings at once.
 
@@ -59,34 +59,24 @@ class Poller:
     is awaited with the claimed seats before the first of them is read.
     """
 
-    def __init__(
-        self,
-        sources: Mapping[str, Source],
-        seats: Mapping[str, Seat],
-        ingest: Ingest,
-        store: Store,
-        clock: Clock,
-        *,
-        worker: str,
-        alive: Callable[[], bool] = lambda: True,
-        concurrency: int = 16,
-        rng: random.Random | None = None,
-        counters: ProcessCounters | None = None,
-        prepare: Callable[[Collection[str]], Awaitable[None]] | None = None,
-    ) -> None:
-        self._sources = sources
-        self._seats = seats
-        self._ingest = ingest
-        self._store = store
-        self._clock = clock
-        self._worker = worker
-        self._alive = alive
-        self._slots = asyncio.Semaphore(concurrency)
-        self._most = 2 * concurrency
-        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._counters = counters or ProcessCounters()
-        self._prepare = prepare
-        self._states: dict[str, SourceState] | None = None
+    sources: Mapping[str, Source]
+    seats: Mapping[str, Seat]
+    ingest: Ingest
+    store: Store
+    clock: Clock
+    _: KW_ONLY
+    worker: str
+    alive: Callable[[], bool] = lambda: True
+    concurrency: int = 16
+    rng: random.Random | None = None
+    counters: ProcessCounters = field(default_factory=ProcessCounters)
+    prepare: Callable[[Collection[str]], Awaitable[None]] | None = None
+
+    def __post_init__(self) -> None:
+        self._rng = self.rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._slots = asyncio.Semaphore(self.concurrency)
+        self._planned = False
+        self._states: dict[str, SourceState] = {}
         self._still: dict[str, IdleState] = {}
         self._due: list[tuple[datetime, str]] = []
         self._waiting: dict[str, datetime] = {}
@@ -106,28 +96,29 @@ class Poller:
         may_store = self._store_again_at is None or now >= self._store_again_at
         if self._finished and self._storing is None and may_store:
             self._storing = asyncio.create_task(self._store_finished(), name="store readings")
-        if self._states is None:
-            self._states = self._plan(await self._store.read(source_states.read_sources), now)
-        if self._alive() and self._due and self._due[0][0] <= now:
+        if not self._planned:
+            self._plan(await self.store.read(source_states.read_sources), now)
+        if self.alive() and self._due and self._due[0][0] <= now:
             await self._begin(now)
 
     def _notice_clock(self, now: datetime) -> None:
         """Corrects deadlines from before the clock was set back."""
         if self._last_tick is not None and now < self._last_tick - CLOCK_SKEW:
-            self._due = [(self._first_due(self._state(name), now), name) for _, name in self._due]
+            self._due = [(self._first_due(self._states[name], now), name) for _, name in self._due]
             heapq.heapify(self._due)
             self._store_again_at = self._store_again_at and now
         self._last_tick = now
 
     def _first_due(self, state: SourceState, now: datetime, new_seats: int = 1) -> datetime:
-        seat = self._seats[state.seat]
+        seat = self.seats[state.seat]
         return first_due(state, seat.interval, now, seat.source, new_seats=new_seats)
 
     async def _begin(self, now: datetime) -> None:
         """Begins to read seats that are due and free; no more than it can read soon, so that other workers read the
         rest."""
         due: dict[str, datetime] = {}
-        while self._due and self._due[0][0] <= now and len(self._running) + len(due) < self._most:
+        most = 2 * self.concurrency
+        while self._due and self._due[0][0] <= now and len(self._running) + len(due) < most:
             when, name = heapq.heappop(self._due)
             due[name] = when
         if not due:
@@ -139,9 +130,9 @@ class Poller:
                 self._put_back(name, when)
             raise
         # Meanwhile others may have considered this worker dead, and taken its seats.
-        may_read = self._alive() and not self._closed
+        may_read = self.alive() and not self._closed
         for name, when in due.items():
-            self._know(claims.states.get(name) or SourceState(name))
+            self._states[name] = claims.states.get(name) or SourceState(name)
             if name not in claims.taken:
                 self._put_back(name, self._when_read_elsewhere(name, now))
             elif may_read:
@@ -150,12 +141,12 @@ class Poller:
                 self._put_back(name, when)
 
     async def _claim(self, due: Collection[str], now: datetime) -> Claims:
-        seen = {name: self._state(name).next_due for name in due}
+        seen = {name: self._states[name].next_due for name in due}
         try:
             async with asyncio.timeout(_CLAIM_SECONDS) as deadline:
-                claims = await self._store.run(lambda tx: leases.claim(tx, self._worker, seen, now))
-                if self._prepare is not None and claims.taken:
-                    await self._prepare(claims.taken)
+                claims = await self.store.run(lambda tx: workers.claim_seats(tx, self.worker, seen, now))
+                if self.prepare is not None and claims.taken:
+                    await self.prepare(claims.taken)
         except TimeoutError as error:
             if not deadline.expired():
                 raise
@@ -164,8 +155,8 @@ class Poller:
 
     def _when_read_elsewhere(self, name: str, now: datetime) -> datetime:
         """When a seat that another worker reads, or has read since, is checked again."""
-        stored = self._state(name).next_due or now
-        if stored > latest(self._seats[name].interval, now):
+        stored = self._states[name].next_due or now
+        if stored > latest(self.seats[name].interval, now):
             return now + _LOOK_AGAIN
         return max(stored, now + _LOOK_AGAIN)
 
@@ -180,7 +171,7 @@ class Poller:
         self._waiting.pop(name, None)
         del self._running[name]
         if task.cancelled():
-            self._put_back(name, self._clock.now())
+            self._put_back(name, self.clock.now())
 
     def let_go(self) -> None:
         """Cancels the current readings, because another process may take them over now. Finished readings are kept,
@@ -211,27 +202,27 @@ class Poller:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self.drain()
                 if given_up:
-                    await self._store.run(lambda tx: leases.release(tx, self._worker, given_up))
+                    await self.store.run(lambda tx: workers.release_seats(tx, self.worker, given_up))
         except TimeoutError:
             log.error("readings could not be stored before the shutdown", readings=len(self._finished))  # noqa: TRY400 - there is no more to tell
         except Exception:
             log.exception("seats could not be given back, other processes take them a few seconds later")
 
-    def _plan(self, stored: Mapping[str, SourceState], now: datetime) -> dict[str, SourceState]:
-        states = {name: stored.get(name) or SourceState(name) for name in self._sources}
-        new = sum(state.next_due is None for state in states.values())
-        self._due = [(self._first_due(state, now, new), name) for name, state in states.items()]
+    def _plan(self, stored: Mapping[str, SourceState], now: datetime) -> None:
+        self._states = {name: stored.get(name) or SourceState(name) for name in self.sources}
+        new = sum(state.next_due is None for state in self._states.values())
+        self._due = [(self._first_due(state, now, new), name) for name, state in self._states.items()]
         heapq.heapify(self._due)
-        return states
+        self._planned = True
 
     async def _read(self, name: str) -> None:
         async with self._slots:
             self._waiting.pop(name, None)
-            at, begun = self._clock.now(), monotonic()
+            at, begun = self.clock.now(), monotonic()
             snapshots = await self._answer(name, at)
             self._finished.append(_Finished(name, at, snapshots))
             health = worst(snapshots).health
-            self._counters.read(self._seats[name].source, health, monotonic() - begun)
+            self.counters.read(self.seats[name].source, health, monotonic() - begun)
 
     def _put_back(self, name: str, due: datetime) -> None:
         heapq.heappush(self._due, (due, name))
@@ -240,7 +231,7 @@ class Poller:
         """At least one snapshot, whatever the source does."""
         try:
             async with asyncio.timeout(READ_SECONDS):
-                snapshots = await self._sources[name].read(at)
+                snapshots = await self.sources[name].read(at)
         except TimeoutError:
             return (self._unanswered(name, at, f"no answer within {READ_SECONDS:.0f} seconds"),)
         except Exception:
@@ -250,7 +241,7 @@ class Poller:
         return snapshots or (self._unanswered(name, at, "the reader found nothing to read"),)
 
     def _unanswered(self, name: str, at: datetime, detail: str) -> Snapshot:
-        return Snapshot(name, self._seats[name].source, at, Health.UNREACHABLE, detail=detail)
+        return Snapshot(name, self.seats[name].source, at, Health.UNREACHABLE, detail=detail)
 
     async def _store_finished(self) -> None:
         """Readings that finished together share a transaction. One that fails by itself is stored alone, so that it
@@ -266,7 +257,7 @@ class Poller:
                 self._finished += failed
                 readings = rest
                 if failed:
-                    again_at = self._clock.now() + _RETRY
+                    again_at = self.clock.now() + _RETRY
                 if len(failed) == len(part) > 1:  # the database is away
                     break
         finally:
@@ -280,9 +271,11 @@ class Poller:
         """Those that are to be tried again."""
         try:
             await self._store_these(readings)
-        except Exception as error:  # noqa: BLE001 - logged where its kind is known
+        except Exception as error:
             if is_outage(error) or isinstance(error, TimeoutError):
-                self._log_outage(readings, error)
+                if self._store_again_at is None:
+                    seats = sorted(reading.seat for reading in readings)
+                    log.exception("readings could not be stored, they are kept", seats=seats)
                 return list(readings)
             if len(readings) == 1:
                 return await self._failed_alone(readings[0], error)
@@ -294,18 +287,13 @@ class Poller:
             *await self._store_together(readings[half:]),
         ]
 
-    def _log_outage(self, readings: Sequence[_Finished], error: Exception) -> None:
-        if self._store_again_at is None:
-            seats = sorted(reading.seat for reading in readings)
-            log.error("readings could not be stored, they are kept", seats=seats, exc_info=error)
-
     async def _failed_alone(self, reading: _Finished, error: Exception) -> list[_Finished]:
         """A reading that cannot be stored: after some attempts the seat gets that as its health, and is read again."""
         failures = reading.failures + 1
         log.error("a reading could not be stored", seat=reading.seat, tries=failures, exc_info=error)
         if failures < _MOST_TRIES:
             return [replace(reading, failures=failures)]
-        self._counters.failed("reading")
+        self.counters.failed("reading")
         instead = _Finished(
             reading.seat, reading.at, (self._unanswered(reading.seat, reading.at, UNSTORABLE),)
         )
@@ -313,23 +301,25 @@ class Poller:
             await self._store_these([instead])
         except Exception:
             log.exception("a failed reading could not be noted", seat=reading.seat)
-            self._put_back(reading.seat, self._next_due(instead, self._clock.now()))
+            self._put_back(reading.seat, self._next_due(instead, self.clock.now()))
         return []
 
     async def _store_these(self, readings: Sequence[_Finished]) -> None:
-        now = self._clock.now()
+        now = self.clock.now()
         due = {reading.seat: self._next_due(reading, now) for reading in readings}
         snapshots = [snapshot for reading in readings for snapshot in reading.snapshots]
-        await self._ingest.store_snapshots(snapshots, now, due, reader=self._worker)
+        await self.ingest.store_snapshots(snapshots, now, due, reader=self.worker)
         # The clock may also have been set back while they were stored; `tick` has corrected only the deadlines that
         # existed then.
-        set_back = max(now - self._clock.now(), timedelta(0))
+        set_back = max(now - self.clock.now(), timedelta(0))
         for reading in readings:
-            health, state = worst(reading.snapshots).health, self._state(reading.seat)
+            health, state = worst(reading.snapshots).health, self._states[reading.seat]
             failures = failures_after(state.failures, health)
             # If another process has read the seat meanwhile, the stored deadline differs, and the next claim notices
             # that.
-            self._know(replace(state, health=health, failures=failures, next_due=due[reading.seat]))
+            self._states[reading.seat] = replace(
+                state, health=health, failures=failures, next_due=due[reading.seat]
+            )
             self._put_back(reading.seat, due[reading.seat] - set_back)
 
     def _next_due(self, reading: _Finished, now: datetime) -> datetime:
@@ -342,20 +332,12 @@ class Poller:
             snapshot.retry_at - set_back for snapshot in reading.snapshots if snapshot.retry_at is not None
         ]
         return next_due(
-            self._state(reading.seat),
+            self._states[reading.seat],
             worst(reading.snapshots).health,
             max(retries, default=None),
-            self._seats[reading.seat].interval,
+            self.seats[reading.seat].interval,
             at,
             rng=self._rng,
-            source=self._seats[reading.seat].source,
+            source=self.seats[reading.seat].source,
             idle=still.is_idle(at),
         )
-
-    def _know(self, state: SourceState) -> None:
-        assert self._states is not None  # noqa: S101 - nothing is read before the plan is made
-        self._states[state.seat] = state
-
-    def _state(self, seat: str) -> SourceState:
-        assert self._states is not None  # noqa: S101 - nothing is read before the plan is made
-        return self._states[seat]

@@ -6,12 +6,13 @@ in.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import TypeVar
 
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.log import get_logger
@@ -50,6 +51,7 @@ MOST_TRIES = 3
 _ASKING = timedelta(minutes=5)
 """An attempt takes less; after this time another worker may make the next."""
 
+T = TypeVar("T")
 log = get_logger(__name__)
 
 
@@ -62,63 +64,56 @@ class HookReceipt(StrEnum):
     NO_SEAT = "no seat has its author as owner.github"
 
 
+@dataclass(eq=False, repr=False)
 class PullRequestTracker:
     """`repositories`: patterns of those that count, all if there are none. `post_without_cost`: also post those that
     cost nothing. `shown`: the channel may read what a single seat spent."""
 
-    def __init__(
-        self,
-        store: Store,
-        seats: Mapping[str, Seat],
-        ingest: Ingest,
-        *,
-        read_commits: CommitReader | None = None,
-        repositories: Sequence[str] = (),
-        post_without_cost: bool = False,
-        shown: bool = True,
-        counters: ProcessCounters | None = None,
-    ) -> None:
-        self._store = store
-        self._seats = seats
-        self._ingest = ingest
-        self._read_commits = read_commits
-        self._repositories = [pattern.lower() for pattern in repositories]
-        self._post_without_cost = post_without_cost
-        self._shown = shown
+    store: Store
+    seats: Mapping[str, Seat]
+    ingest: Ingest
+    _: KW_ONLY
+    read_commits: CommitReader | None = None
+    repositories: Sequence[str] = ()
+    post_without_cost: bool = False
+    shown: bool = True
+    counters: ProcessCounters = field(default_factory=ProcessCounters)
+
+    def __post_init__(self) -> None:
         self._failing = False
-        self._counters = counters or ProcessCounters()
         self._tries: defaultdict[Key, int] = defaultdict(int)
 
     async def add(
         self, merged: Merged, delivery: str, now: datetime, commits: Commits | None = None
     ) -> HookReceipt:
         """Stores it, once. `delivery` is GitHub's id of the request."""
-        if self._repositories and not any(fnmatchcase(merged.repo, each) for each in self._repositories):
+        patterns = [pattern.lower() for pattern in self.repositories]
+        if patterns and not any(fnmatchcase(merged.repo, each) for each in patterns):
             return HookReceipt.ELSEWHERE
-        seats = seats_of(merged.author, self._seats.values())
+        seats = seats_of(merged.author, self.seats.values())
         if not seats:
             return HookReceipt.NO_SEAT
-        asked_for = commits is None and self._read_commits is not None
+        asked_for = commits is None and self.read_commits is not None
         why = None if commits is not None or asked_for else NO_TOKEN
         pull = PullRequest(merged, seats, commits=commits, no_commits=why)
         new = PullRecord(pull, delivery, now, due_at=now if asked_for else None)
-        added = await self._store.run(lambda tx: records.add(tx, new))
+        added = await self.store.run(lambda tx: records.add(tx, new))
         return HookReceipt.NEW if added else HookReceipt.KNOWN
 
     async def calculate_due(self, now: datetime) -> None:
         """Reads commits that are due, and recalculates what readings may have changed. A pull request that fails again
         and again is set aside; the others continue."""
-        for key, why in (await self._store.read(records.unreadable)).items():
+        for key, why in (await self.store.read(records.unreadable)).items():
             await self._set_aside(key, why)
-        for record in await self._store.read(records.still_open):
+        for record in await self.store.read(records.still_open):
             if record.due_at is not None and record.due_at <= now:
                 await self._attempt(record, self._ask(record, now))
-        ready = [record for record in await self._store.read(records.still_open) if record.pull.ready]
-        latest = await self._store.read(counter_states.read_latest) if ready else []
+        ready = [record for record in await self.store.read(records.still_open) if record.pull.ready]
+        latest = await self.store.read(counter_states.read_latest) if ready else []
         for record in ready:
             if _may_change(record, latest):
                 find = partial(self._calculate, key=record.pull.key, now=now)
-                await self._attempt(record, self._ingest.store_events(find, now))
+                await self._attempt(record, self.ingest.store_events(find, now))
 
     async def _attempt(self, record: PullRecord, work: Awaitable[object]) -> None:
         """Counts a failure of our own against the pull request that causes it, which may be one that shares with it."""
@@ -136,36 +131,34 @@ class PullRequestTracker:
             self._tries.pop(record.pull.key, None)
 
     async def _causes(self, record: PullRecord) -> list[Key]:
-        window = record.pull.window
-        try:
-            near = await self._store.read(lambda c: records.meeting(c, window))
-        except Exception as error:
-            if is_outage(error):
-                raise
-            near = []  # its own window cannot be compared
+        # Nothing is near if its own window cannot be compared.
+        near = await self._attempted(partial(records.meeting, window=record.pull.window)) or []
         pulls = {one.pull.key: one.pull for one in [*near, record]}
-        return [key for key, pull in pulls.items() if await self._fails_alone(pull)] or [record.pull.key]
+        failing = [
+            key for key, pull in pulls.items() if await self._attempted(partial(_bills, pulls=[pull])) is None
+        ]
+        return failing or [record.pull.key]
 
-    async def _fails_alone(self, pull: PullRequest) -> bool:
+    async def _attempted(self, read: Callable[[Connection], T]) -> T | None:
+        """None if it fails, and not because of the database."""
         try:
-            await self._store.read(lambda c: _bills(c, [pull]))
+            return await self.store.read(read)
         except Exception as error:
             if is_outage(error):
                 raise
-            return True
-        return False
+            return None
 
     async def _set_aside(self, key: Key, reason: str) -> None:
         repo, number, _ = key
         self._tries.pop(key, None)
-        if await self._store.run(lambda tx: records.set_aside(tx, key, reason)):
+        if await self.store.run(lambda tx: records.set_aside(tx, key, reason)):
             log.error("gave up on a pull request", pull=f"{repo}#{number}", reason=reason)
-            self._counters.failed("pull_request")
+            self.counters.failed("pull_request")
 
     async def _ask(self, record: PullRecord, now: datetime) -> None:
         pull = record.pull
         claim = partial(records.claim, key=pull.key, attempts=record.attempts, until=now + _ASKING)
-        if not await self._store.run(claim):
+        if not await self.store.run(claim):
             return
         try:
             commits = commits_of(await self._listed(pull.merged, now), pull.merged)
@@ -175,16 +168,16 @@ class PullRequestTracker:
             why = None if commits is not None else "GitHub lists no commit of it"
             answered = replace(record, pull=replace(pull, commits=commits, no_commits=why), due_at=None)
             self._log_health(None)
-        await self._store.run(lambda tx: records.write(tx, [answered]))
+        await self.store.run(lambda tx: records.write(tx, [answered]))
 
     async def _listed(self, merged: Merged, now: datetime) -> Sequence[Commit]:
-        if self._read_commits is None:  # there was a token when it was stored
+        if self.read_commits is None:  # there was a token when it was stored
             raise CommitsUnreadError(NO_TOKEN)
-        return await self._read_commits(merged, now)
+        return await self.read_commits(merged, now)
 
     def _unread(self, record: PullRecord, error: CommitsUnreadError, now: datetime) -> PullRecord:
         self._log_health(error.sentence)
-        if self._read_commits is None or record.attempts >= len(PAUSES):
+        if self.read_commits is None or record.attempts >= len(PAUSES):
             return replace(record, pull=replace(record.pull, no_commits=error.sentence), due_at=None)
         pause = max(PAUSES[record.attempts], timedelta(seconds=error.retry_after or 0))
         return replace(record, due_at=now + pause)
@@ -203,7 +196,10 @@ class PullRequestTracker:
         record = records.one(connection, key)
         if record is None or not record.open or not record.pull.ready:
             return []
-        pull = self._with_counters(record.pull, connection)
+        pull = record.pull
+        if not pull.counters:  # those that its seats read now
+            latest = counter_states.read_latest(connection, pull.seats)
+            pull = replace(pull, counters=counters_of(pull.seats, self.seats, latest))
         record, before = replace(record, pull=pull), record
         others = [one for one in records.meeting(connection, pull.window) if one.pull.key != key]
         sharing = [record, *_sharing(pull.counters, others)]
@@ -222,17 +218,8 @@ class PullRequestTracker:
         records.write(connection, news)
         if not is_reported:
             return []
-        event = merged_event(final.pull, now, shown=self._shown)
-        return [event if self._post_without_cost else _posted_if_it_cost(event)]
-
-    def _with_counters(self, pull: PullRequest, connection: Connection) -> PullRequest:
-        """The pull request with the counters that its seats read now, unless it has some already."""
-        if pull.counters:
-            return pull
-        return replace(
-            pull,
-            counters=counters_of(pull.seats, self._seats, counter_states.read_latest(connection, pull.seats)),
-        )
+        event = merged_event(final.pull, now, shown=self.shown)
+        return [event if self.post_without_cost else _posted_if_it_cost(event)]
 
 
 def calculated(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key, Bill]:

@@ -28,33 +28,33 @@ class Recorder:
     settings: RuleSettings
     routing: RoutingSettings = field(default_factory=RoutingSettings)
 
+    def changes(self, connection: Connection, memories: Iterable[str]) -> Changes:
+        """No change yet, with the rules' memories of these names."""
+        return Changes(self.settings, memories=rule_memories.read_memories(connection, memories))
+
     def record(self, connection: Connection, changes: Changes, now: datetime) -> list[Event]:
         """Returns the events that were new."""
         if not changes.events:
-            return batches.write(connection, changes.batch(()))
+            return batches.write(connection, changes.batch())
         actions = alert_actions.holding(connection, now)
         reports = self._reports(connection, changes, now)
         ended = event_log.events_by_key(connection, _ended_by(changes.events))
         changes.events = _without_idle_ends(changes.events, ended)
         changes.events = [_unless_muted(_in_report(event, reports), actions, now) for event in changes.events]
         changes.events = self._with_paces(connection, changes, now)
-        # An event that ends an alert changes its post even if nobody is to hear of it.
-        heard = [event for event in changes.events if event.muted_by is None or event.resolves is not None]
-        plan = self._plan(
-            connection, heard, alerts=ended, actions=actions, memories=changes.memories, now=now
-        )
-        return batches.write(connection, replace(changes.batch(plan.deliveries), release=plan.release))
+        plan = self._plan(connection, changes, ended, actions, now)
+        return batches.write(connection, changes.batch(plan.deliveries, plan.release))
 
     def _plan(
         self,
         connection: Connection,
-        events: Sequence[Event],
-        *,
+        changes: Changes,
         alerts: Mapping[str, Event],
         actions: Sequence[AlertAction],
-        memories: Mapping[str, str],
         now: datetime,
     ) -> Planner:
+        # An event that ends an alert changes its post even if nobody is to hear of it.
+        events = [event for event in changes.events if event.muted_by is None or event.resolves is not None]
         ended = _ended_by(events)
         topics = {topic for event in events if (topic := topic_of(event)) is not None}
         planner = Planner(
@@ -64,7 +64,7 @@ class Recorder:
             alerts=alerts,
             actions=actions,
             now=now,
-            quiets=_quiet_hours(memories, events),
+            quiets=_quiet_hours(changes.memories, events),
         )
         for event in events:
             planner.plan(event, None if event.seat is None else self.seats.get(event.seat))

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 
+from meterbot.chat.text_forms import aligned_lines
+from meterbot.core.messages import Column, Table
 from meterbot.core.models import (
     Counter,
     Event,
@@ -52,17 +54,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event: as these rules have it, as it was sent, or both."""
+    """One event: as these rules have it, as it was sent, or both. `event` is the one that was sent, if there is."""
 
+    event: Event
     replayed: Event | None
     fired: Event | None
-
-    @property
-    def event(self) -> Event:
-        found = self.fired or self.replayed
-        if found is None:
-            raise ValueError("a row without an event")
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +145,7 @@ def replayed(
     progress: Progress | None = None,
 ) -> list[Event]:
     """Everything that the rules find, reading by reading, as in `ingest`."""
-    changes = Changes(settings, sources={}, memories=memories or {})
+    changes = Changes(settings, memories=memories or {})
     history = {counter: _Past() for counter in seats}
     team: dict[Counter, TeamShare] = {}
     for number, sample in enumerate(samples):
@@ -216,8 +212,8 @@ def _side_by_side(made: Sequence[Event], fired: Sequence[Event]) -> tuple[Row, .
         found = exact.get(event.key) or _nearest(event, left.values())
         if found is not None:
             left.pop(found.key, None)
-        rows.append(Row(event, found))
-    rows += [Row(None, event) for event in left.values()]
+        rows.append(Row(found or event, event, found))
+    rows += [Row(event, None, event) for event in left.values()]
     return tuple(sorted(rows, key=lambda row: (row.event.at, row.event.key)))
 
 
@@ -260,29 +256,26 @@ def _row_json(row: Row) -> dict[str, object]:
 
 def as_text(found: Replay, tz: tzinfo) -> str:
     """A table, and below it what it cannot contain."""
-    cells = [("when", "seat", "event", "these rules", "posted then")]
-    cells += [
+    columns = tuple(map(Column, ("when", "seat", "event", "these rules", "posted then")))
+    rows = tuple(
         (
             moment(row.event.at, tz),
-            "the team" if row.event.seat is None else row.event.seat,
-            " ".join(part for part in (row.event.kind.value, row.event.level) if part),
+            row.event.seat or "the team",
+            " ".join(filter(None, (row.event.kind.value, row.event.level))),
             _mark(row.replayed),
             _mark(row.fired),
         )
         for row in found.rows
-    ]
-    wide = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(f"{cell:<{long}}" for cell, long in zip(row, wide, strict=True)).rstrip() for row in cells
-    ]
-    if len(cells) == 1:
+    )
+    lines = aligned_lines(Table("", columns, rows))
+    if not rows:
         lines = ["These rules send no alerts, and no alerts of their kinds were sent."]
     return "\n".join([*lines, "", *_remarks(found, tz)])
 
 
 def _mark(event: Event | None) -> str:
     if event is None:
-        return "-"
+        return ""
     return "yes" if event.muted_by is None else "muted"
 
 

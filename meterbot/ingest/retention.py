@@ -1,11 +1,12 @@
 """Thins out the history, and deletes old events with their messages. In many short transactions, so that a reading or
 a command waits for one of them at most."""
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 from meterbot.core.log import get_logger
-from meterbot.core.models import Event
+from meterbot.core.models import Counter, Event
 from meterbot.rules.endings import can_be_forgotten
 from meterbot.rules.memory import (
     TEAM_MEMORY,
@@ -35,26 +36,26 @@ _EVENTS_AT_ONCE = 200
 log = get_logger(__name__)
 
 
+@dataclass(eq=False)
 class Retention:
     """Every change, event and message is kept for `changes`, an hourly history for `hours`, a daily one for ever."""
 
-    def __init__(self, store: Store, changes: timedelta, hours: timedelta) -> None:
-        self._store = store
-        self._changes = changes
-        self._hours = hours
-        self._last: datetime | None = None
+    store: Store
+    changes: timedelta
+    hours: timedelta
+    _last: datetime | None = field(init=False, default=None)
 
     async def run(self, now: datetime) -> None:
         """Runs once in a `PAUSE`, however often it is called. If interrupted, it continues there."""
         if self._last is not None and timedelta(0) <= now - self._last < PAUSE:
             return
-        newest = await self._store.read(history.newest)
+        newest = await self.store.read(history.newest)
         if newest is not None and newest - now > _DAY:
             return  # the clock is behind, so no age is certain
-        while await self._store.run(lambda tx: rollup.roll_up(tx, now)):
+        while await self.store.run(lambda tx: rollup.roll_up(tx, now)):
             pass
         days = 0
-        for before, step in ((now - self._changes, _HOUR), (now - self._hours, _DAY)):
+        for before, step in ((now - self.changes, _HOUR), (now - self.hours, _DAY)):
             days += await self._thin(before, step)
         events = await self._forget_events(now)
         self._last = now
@@ -64,10 +65,10 @@ class Retention:
     async def _thin(self, before: datetime, step: timedelta) -> int:
         """How many days of the history were thinned."""
         days = 0
-        while (span := await self._store.read(lambda c: thinning.next_span(c, before, step))) is not None:
+        while (span := await self.store.read(lambda c: thinning.next_span(c, before, step))) is not None:
             for counters in span.parts:
-                await self._store.run(partial(thinning.thin, span=span, counters=counters, step=step))
-            await self._store.run(partial(thinning.remember, span=span, step=step))
+                await self.store.run(partial(thinning.thin, span=span, counters=counters, step=step))
+            await self.store.run(partial(thinning.remember, span=span, step=step))
             days += 1
         return days
 
@@ -75,12 +76,12 @@ class Retention:
         forgotten, after = 0, None
         while True:
             find = partial(
-                event_log.old_events, before=now - self._changes, after=after, limit=_EVENTS_AT_ONCE
+                event_log.old_events, before=now - self.changes, after=after, limit=_EVENTS_AT_ONCE
             )
-            events = await self._store.read(find)
+            events = await self.store.read(find)
             if not events:
                 return forgotten
-            forgotten += await self._store.run(partial(_forget, events=events, now=now))
+            forgotten += await self.store.run(partial(_forget, events=events, now=now))
             after = events[-1]
 
 
@@ -91,20 +92,24 @@ def _forget(connection: Connection, events: list[Event], now: datetime) -> int:
 
 def _past(connection: Connection, events: list[Event], now: datetime) -> list[Event]:
     """Those that no rule needs again."""
-    states = counter_states.read_states(
-        connection, {event.counter for event in events if event.counter is not None}
-    )
-    seats = {source_memory_name(event.seat) for event in events if event.seat is not None}
-    memories = rule_memories.read_memories(connection, [*seats, TEAM_MEMORY])
+    states = counter_states.read_states(connection, {event.counter for event in events if event.counter})
+    seats = {event.seat for event in events if event.seat is not None}
+    memories = rule_memories.read_memories(connection, [*map(source_memory_name, seats), TEAM_MEMORY])
     team = load(TeamMemory, memories.get(TEAM_MEMORY))
-    counters = {counter: load(CounterMemory, state.memory) for counter, state in states.items()}
-    sources = {name: load(SourceMemory, text) for name, text in memories.items() if name in seats}
-
-    def is_past(event: Event) -> bool:
-        counter = (None if event.counter is None else counters.get(event.counter)) or CounterMemory()
-        source = (
-            None if event.seat is None else sources.get(source_memory_name(event.seat))
-        ) or SourceMemory()
-        return can_be_forgotten(event, counter, source, team, now)
-
-    return [event for event in events if is_past(event)]
+    counters: dict[Counter | None, CounterMemory] = {
+        counter: load(CounterMemory, state.memory) for counter, state in states.items()
+    }
+    sources: dict[str | None, SourceMemory] = {
+        seat: load(SourceMemory, memories.get(source_memory_name(seat))) for seat in seats
+    }
+    return [
+        event
+        for event in events
+        if can_be_forgotten(
+            event,
+            counters.get(event.counter, CounterMemory()),
+            sources.get(event.seat, SourceMemory()),
+            team,
+            now,
+        )
+    ]

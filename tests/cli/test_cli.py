@@ -530,8 +530,8 @@ async def test_other_rules_are_tried_on_the_history_beside_what_was_reported(tmp
     )
     assert tried.status == 0, tried.stderr
     lines = [line.split() for line in tried.stdout.splitlines()]
-    assert ["threshold_crossed", "70%", "yes", "-"] in [line[-4:] for line in lines]
-    assert ["threshold_crossed", "50%", "-", "yes"] in [line[-4:] for line in lines]
+    assert ["threshold_crossed", "70%", "yes", "–"] in [line[-4:] for line in lines]
+    assert ["threshold_crossed", "50%", "–", "yes"] in [line[-4:] for line in lines]
     assert "The history keeps amounts, caps and blocks" in tried.stdout
 
 

@@ -31,8 +31,7 @@ from meterbot.ingest.recording import Recorder
 from meterbot.rules.settings import RuleSettings
 from meterbot.store import ALIVE_SECONDS, Store, counter_states, source_states, workers
 from meterbot.store.database import open_store
-from meterbot.store.errors import is_outage
-from meterbot.store.store import StoreTimeoutError
+from meterbot.store.errors import StoreTimeoutError, is_outage
 from tests.properties import examples
 from tests.store.examples import emptied
 
@@ -577,10 +576,10 @@ async def test_what_another_has_read_since_is_not_stored_again(shared: Store) ->
 
 async def test_a_process_that_is_taken_for_dead_claims_nothing(store: Store) -> None:
     house = House(store)
-    house.poller._alive = lambda: False
+    house.poller.alive = lambda: False
     await house.pass_time(60)
     assert house.sources["ana"].starts == []
-    house.poller._alive = lambda: True
+    house.poller.alive = lambda: True
     await house.pass_time(1)
     assert len(house.sources["ana"].starts) == 1
 
@@ -740,10 +739,10 @@ async def test_no_read_begins_when_presence_was_lost_while_the_seats_were_claime
         nonlocal alive
         alive = False
 
-    house.poller._alive = lambda: alive
-    house.poller._prepare = lose
+    house.poller.alive = lambda: alive
+    house.poller.prepare = lose
     await house.pass_time(10)
     assert not house.sources["ana"].starts
-    alive, house.poller._prepare = True, None
+    alive, house.poller.prepare = True, None
     await house.pass_time(5)
     assert len(house.sources["ana"].starts) == 1

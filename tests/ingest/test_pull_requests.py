@@ -263,7 +263,7 @@ async def test_the_shares_stay_exact_when_a_neighbours_neighbour_comes(desk: Des
 async def test_muted_it_is_in_the_record_alone(store: Store) -> None:
     desk = Desk(store)
     kinds = frozenset(EventKind) - {EventKind.PULL_REQUEST_MERGED}
-    desk.ingest._settings = RuleSettings(kinds=kinds)
+    desk.ingest.recorder = replace(desk.ingest.recorder, settings=RuleSettings(kinds=kinds))
     await spent_between_its_commits(desk)
     await desk.take()
     await desk.merges.calculate_due(MERGED_AT + MINUTE)

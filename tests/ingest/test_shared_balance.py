@@ -70,7 +70,7 @@ def played(*readings: Snapshot) -> list[str | None]:
     memories, states = dict[str, str](), dict[Counter, CounterState]()
     found: list[str | None] = []
     for one in readings:
-        changes = Changes(RULES, sources={}, memories=memories, states=states)
+        changes = Changes(RULES, memories=memories, states=states)
         changes.apply(SEATS[one.seat], [one], one.fetched_at)
         memories, states = dict(changes.memories), dict(changes.states)
         found += low(changes.events)
@@ -177,7 +177,7 @@ def test_a_reading_from_the_future_silences_nobody_once_the_clock_is_right() -> 
 
 
 def test_two_processes_that_see_it_at_once_make_one_event() -> None:
-    seen = [Changes(RULES, sources={}, memories={}) for _ in range(2)]
+    seen = [Changes(RULES, memories={}) for _ in range(2)]
     for changes, name in zip(seen, ("ana", "bo"), strict=True):
         changes.apply(SEATS[name], [reading(name, 400, 0)], NOW)
     one, other = (
