@@ -281,7 +281,7 @@ class Changes:
 
     def watch_destinations(self, problems: Mapping[Destination, DestinationTrouble], now: datetime) -> None:
         """Which destinations accept no messages, and which do again."""
-        watch = partial(watch_destinations, problems=problems)
+        watch = partial(watch_destinations, troubled=problems)
         self._watch(DESTINATION_MEMORY, DestinationMemory, watch, now)
 
     def _watch(
