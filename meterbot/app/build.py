@@ -201,7 +201,7 @@ async def _connected(
         redaction=routing.redaction,
         thresholds=rules.thresholds,
         chats=list(chats.values()),
-        remarks=sessions.remarks,
+        unkept=sessions.unkept,
         wake=delivery_worker.wake,
         receiver=receiver,
         join_terms=_terms(config),

@@ -66,9 +66,10 @@ def parse(question: Question) -> Request:
 
 @dataclass
 class CommandContext:
-    """What answers are made from. `now` is the clock, `redaction` decides who may see whose numbers, `remarks` are
-    notes about the set-up. `chats` are those running here, `destinations` all configured destinations. `receiver`,
-    `join_terms` and `invitations` are None where no seat can push."""
+    """What answers are made from. `now` is the clock, `redaction` decides who may see whose numbers, `unkept`
+    names the seats whose renewed session keys are not stored, by the reason. `chats` are those running here,
+    `destinations` all configured destinations. `receiver`, `join_terms` and `invitations` are None where no seat can
+    push."""
 
     store: Store
     seats: Mapping[str, Seat]
@@ -79,7 +80,7 @@ class CommandContext:
     thresholds: Sequence[Threshold] = ()
     chats: Sequence[Chat] = ()
     destinations: Sequence[Destination] = ()
-    remarks: Callable[[], Sequence[str]] = tuple
+    unkept: Callable[[], Mapping[str, Sequence[str]]] = dict
     wake: Callable[[], None] = lambda: None
     receiver: PushReceiver | None = None
     join_terms: JoinTerms | None = None

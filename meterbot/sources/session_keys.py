@@ -14,7 +14,6 @@ from functools import partial
 from meterbot.core.cipher import Cipher
 from meterbot.core.log import get_logger
 from meterbot.core.models import SessionEnd
-from meterbot.core.text import listed, one_line
 from meterbot.store import Store, StoredSession, sessions
 
 _SAME_END = timedelta(hours=1)
@@ -221,17 +220,13 @@ class Sessions:
             await session.note_beginning(now)
         return {seat: session.end for seat, session in self.seats.items() if session.end is not None}
 
-    def remarks(self) -> list[str]:
-        """Problems with storing the keys: one sentence for each cause."""
-        said = []
-        for why in Unkept:
-            seats = [seat for seat, session in self.seats.items() if session.unkept is why]
-            if seats:
-                whose = listed([one_line(seat, 60) for seat in sorted(seats)])
-                said.append(
-                    f"Renewed session keys of {whose} are not kept, so that a restart may end them: {why.value}."
-                )
-        return said
+    def unkept(self) -> dict[str, list[str]]:
+        """The seats whose renewed keys are not stored, by the reason."""
+        found: dict[str, list[str]] = {}
+        for seat, session in sorted(self.seats.items()):
+            if session.unkept is not None:
+                found.setdefault(session.unkept.value, []).append(seat)
+        return found
 
     async def save(self) -> None:
         """Stores what is not stored yet, before the store is closed."""

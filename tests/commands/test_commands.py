@@ -234,12 +234,13 @@ async def test_status_names_only_the_seats_that_one_may_know(store: Store, rows:
     happened = Event("e1", EventKind.SPEND_STARTED, NOW, Severity.INFO, "because", "ana")
     await store.run(lambda c: batches.write(c, Batch(events=[happened], deliveries=[waiting])))
     answerer = commands(store, rows)
-    answerer.context.remarks = lambda: ("Renewed session keys of ana are not kept.",)
+    answerer.context.unkept = lambda: {"there is no key": ["ana", "bo"]}
     theirs, leads = [(await ask(answerer, "status", user)).message for user in ("UZED", "UBOSS")]
     assert ([row[0] for row in theirs.tables[0].rows], theirs.tables[0].note) == (["bo", "cy"], "and 2 more")
     assert "ana" not in body(theirs).lower()
     assert len(leads.tables[0].rows) == 4
-    assert all(said in body(leads) for said in ("@UANA", "keys of ana"))
+    assert all(said in body(leads) for said in ("@UANA", "Renewed session keys of ana and bo are not kept"))
+    assert "Renewed session keys of 2 seats are not kept" in body(theirs)
 
 
 @pytest.mark.parametrize("rows", ["self", "anonymous", "named"])

@@ -147,9 +147,7 @@ async def test_without_a_secret_key_nothing_is_stored_and_it_is_said_once(store:
     assert await sessions.ends(NOW) == dict.fromkeys(("ana", "bo"), SessionEnd(later(days=3)))
     assert await store.read(kept.read) == {}
     assert [(entry["log_level"], entry["seats"]) for entry in logs] == [("warning", ["ana", "bo"])]
-    assert sessions.remarks() == [
-        "Renewed session keys of ana and bo are not kept, so that a restart may end them: there is no METERBOT_SECRET_KEY."
-    ]
+    assert sessions.unkept() == {"there is no METERBOT_SECRET_KEY": ["ana", "bo"]}
 
 
 async def test_a_new_key_before_the_old_one_reads_what_is_there_and_encrypts_what_comes(
@@ -517,7 +515,7 @@ async def test_neither_the_database_nor_the_log_nor_a_repr_shows_a_secret(
     assert failure
     rows = await store.read(kept.read)
     await store.close()
-    said = f"{logs} {caplog.text} {failure} {sessions!r} {ana!r} {ana._session_key!r} {cipher!r} {rows!r} {sessions.remarks()}"
+    said = f"{logs} {caplog.text} {failure} {sessions!r} {ana!r} {ana._session_key!r} {cipher!r} {rows!r} {sessions.unkept()}"
     stored = files_of(tmp_path)
     for secret in (CONFIGURED, SECOND, THIRD, K1, K2):
         assert secret not in said

@@ -8,7 +8,7 @@ from meterbot.chat import Connection
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.invitations import JoinStatus, join_status
 from meterbot.commands.privacy import View
-from meterbot.commands.rows import NAME_COLUMNS, Columns, filled, missing_lines, table
+from meterbot.commands.rows import NAME_COLUMNS, Columns, filled, missing_lines, table, who
 from meterbot.commands.seat_lines import health_text
 from meterbot.commands.team_report import SeatRow, TeamReport, plan_troubles
 from meterbot.core.deliveries import ChannelQueue, Destination, all_queues
@@ -49,14 +49,18 @@ async def answer(context: CommandContext, request: Request) -> Message:
     agents = await store.read(push_tokens.read_agents)
     joined, machines = await _machines(context, seats, agents, now)
     may_invite = view.operator and context.invitations is not None
-    queues, remarks = await _queues(context, now), context.remarks()
-    if len(seen) < len(view.report.rows):  # these name seats, and people who own one
-        queues, remarks = [queue for queue in queues if not queue.channel.startswith("@")], ()
+    queues = await _queues(context, now)
+    if len(seen) < len(view.report.rows):  # a direct message would tell who owns a seat
+        queues = [queue for queue in queues if not queue.channel.startswith("@")]
+    unkept = [
+        f"Renewed session keys of {who(names, view)} are not kept, so that a restart may end them: {why}."
+        for why, names in context.unkept().items()
+    ]
     return status(
         view,
         queues,
         await _connections(context, now, last_tick),
-        [*remarks, *machines, *joined.sentences(may_invite=may_invite), *plans, *await _failed(store)],
+        [*unkept, *machines, *joined.sentences(may_invite=may_invite), *plans, *await _failed(store)],
         [] if store.sole else await store.read(lambda c: workers.read(c, now)),
         version=context.version,
         last_tick=last_tick,
