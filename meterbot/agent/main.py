@@ -38,81 +38,44 @@ LADDER = (300, 900, 1800, 3600)  # waits after one refusal, two, and so on
 RUN_SECONDS = 300  # a run that takes longer is stuck, in a name lookup for instance
 
 
-class Agent:
-    """Reads Claude Code when it is time, and sends the reading.
-
-    `path` holds what is remembered between runs: a deadline, and ids that were verified; no secret. Times are seconds
-    since 1970. `chance` gives 0 to 1.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        every: float = EVERY,
-        now: Callable[[], float] = time.time,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        self._path, self._every, self._now, self._chance = path, every, now, chance
-        self._state: dict[str, Any] = {}
-
-    def once(self, send: Callable[[bytes], str]) -> str:
-        """Reads and sends if it is time; returns the result as a sentence. Raises `Problem`."""
-        self._state = read_json(self._path)
-        if self._left() and not self._state.get("refusal"):
-            return f"nothing new to send; next reading {self._next()}"
-        return self.at_once(send)
-
-    def at_once(self, send: Callable[[bytes], str]) -> str:
-        """Reads and sends, although the last reading is young. Raises `Problem`."""
-        now = self._now()
-        outcome = send(self.body())
-        # Earlier than the interval, so that a scheduler's next run is not a moment too soon.
-        self._save(read_after=now + self._every * 0.8)
-        return outcome
-
-    def body(self) -> bytes:
-        """The bytes of a new reading. Raises `Problem`, also while Anthropic asks to wait."""
-        self._state = read_json(self._path)
-        if self._left() and self._state.get("refusal"):
-            raise Problem(self._why_not())
-        now = self._now()
-        self._save()  # nobody is asked where a refusal could not be remembered
-        try:
-            snapshot = read(self._state, now, self._path.parent)
-        except Problem as problem:
-            if problem.wait is None:
-                raise
-            failures = self._state.get("failures", 0) + 1
-            # A retry exactly on time was seen to cost another hour, and "0 seconds" is no permission.
-            wait = max(problem.wait, LADDER[min(failures, len(LADDER)) - 1]) + 300 * self._chance()
-            self._save(failures=failures, refusal=str(problem), read_after=now + min(wait, LONGEST))
-            raise Problem(self._why_not()) from None
-        self._save(failures=0, refusal="", read_after=0)
-        return render(snapshot)
-
-    def pause(self) -> float:
-        """Seconds until the next run has something to do."""
-        return self._left() or self._every
-
-    def _left(self) -> float:
-        """Seconds until the deadline. One further away than any wait was set while the clock was wrong."""
-        wait: float = self._state.get("read_after", 0) - self._now()
-        return wait if 0 < wait <= LONGEST else 0
-
-    def _why_not(self) -> str:
-        return f"{self._state['refusal']}; next try {self._next()}"
-
-    def _next(self) -> str:
-        return time.strftime("after %H:%M", time.localtime(self._state["read_after"]))
-
-    def _save(self, **changes: Any) -> None:
-        self._state.update(changes)
-        write_private(self._path, json.dumps(self._state, indent=1) + "\n")
-
-
 def state_file() -> Path:
-    """What is remembered between runs."""
+    """What is remembered between runs: how long to wait, and whose sign-in was verified. It holds no secret."""
     return folder() / f"state{profile()}.json"
+
+
+def reading(now: Callable[[], float] = time.time, chance: Callable[[], float] = random.random) -> bytes:
+    """The bytes of a new reading. Raises `Problem`, also while Anthropic asks to wait.
+
+    `now`: seconds since 1970. `chance` gives 0 to 1.
+    """
+    path, at = state_file(), now()
+    state = read_json(path)
+    if 0 < state.get("read_after", 0) - at <= LONGEST:  # one further away was set while the clock was wrong
+        raise Problem(_why_not(state))
+    _save(path, state)  # nobody is asked where a refusal could not be remembered
+    try:
+        snapshot = read(state, at, path.parent)
+    except Problem as problem:
+        if problem.wait is None:
+            raise
+        failures = state.get("failures", 0) + 1
+        # A retry exactly on time was seen to cost another hour, and "0 seconds" is no permission.
+        wait = max(problem.wait, LADDER[min(failures, len(LADDER)) - 1]) + 300 * chance()
+        state.update(failures=failures, refusal=str(problem), read_after=at + min(wait, LONGEST))
+        _save(path, state)
+        raise Problem(_why_not(state)) from None
+    state.update(failures=0, read_after=0)
+    _save(path, state)
+    return render(snapshot)
+
+
+def _why_not(state: dict[str, Any]) -> str:
+    next_try = time.strftime("after %H:%M", time.localtime(state["read_after"]))
+    return f"{state.get('refusal')}; next try {next_try}"
+
+
+def _save(path: Path, state: dict[str, Any]) -> None:
+    write_private(path, json.dumps(state, indent=1) + "\n")
 
 
 def destination() -> tuple[str, str]:
@@ -156,9 +119,7 @@ def join(url: str, code: str, program: list[str]) -> int:
         raise Problem(fields.get("error", f"meterbot does not accept this code ({answer.status})"))
     os.environ.update(METERBOT_URL=base, METERBOT_PUSH_TOKEN=fields["token"])
     try:
-        print(
-            Agent(state_file()).at_once(send), flush=True
-        )  # the last reading may have gone to another meterbot
+        print(send(reading()), flush=True)
         status = 0
     except Problem as problem:
         print(f"{fields['seat']} is connected, but nothing was sent yet: {problem}", file=sys.stderr)
@@ -240,10 +201,10 @@ def _act(options: argparse.Namespace, program: list[str]) -> int:
     if action == "uninstall":
         uninstall(program)
     elif options.dry_run:
-        show(Agent(state_file()).body())
+        show(reading())
     else:
         destination()
-        print(Agent(state_file()).once(send))
+        print(send(reading()))
     return 0
 
 

@@ -217,7 +217,7 @@ async def test_joining_where_nothing_can_repeat_it_has_sent_and_says_what_to_run
     sent, advice, line, undo = out.splitlines()
     assert (status, err, sent) == (0, "", "zoe: numbers sent ($4.20 of $50.00)")
     assert advice.startswith("No scheduler was found here, so nothing repeats this. Run this line")
-    assert (await run(home, *shlex.split(line)))[1].startswith("nothing new to send")
+    assert (await run(home, *shlex.split(line)))[1].startswith("zoe: numbers sent")
     if command == PACKAGE:
         assert (await run(home, *command, "install"))[:2] == (1, f"{advice}\n{line}\n{undo}\n")
     assert undo.startswith("To stop that and delete it: ")
@@ -272,7 +272,7 @@ def test_a_loop_tries_again_sooner_after_a_failure_than_its_interval(
             cli(["push", "--every", "6h"])
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert 290 <= waits[0] <= 600 * 1.2
+    assert 900 <= waits[0] <= 900 * 1.2
 
 
 @pytest.mark.usefixtures("anthropic")
