@@ -14,10 +14,6 @@ from meterbot.ingest.pushes import PushReceiver
 from meterbot.sources import UnusablePushError
 
 
-class _NotStoredError(Exception):
-    """Why nothing was stored, for the person who pasted it."""
-
-
 def form(context: CommandContext, request: Request) -> Form | None:
     """What to paste into. None where it is not certain for which seat."""
     seat = pushed_seat(context, request, request.arguments)
@@ -43,31 +39,32 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         return Answer(
             notice("Nothing to paste into", f"This chat has no forms. Send a file with `{command}` instead.")
         )
-    try:
-        said = await _store(context, context.receiver, seat, request.question.text)
-    except _NotStoredError as refusal:
-        warning = notice("Not stored", str(refusal), Severity.WARNING)
+    stored, said = await _store(context, context.receiver, seat, request.question.text)
+    if not stored:
         again = button("Try again", request.word, seat.name)
-        return Answer(replace(warning, actions=again), invalid=True)
+        return Answer(replace(notice("Not stored", said, Severity.WARNING), actions=again), invalid=True)
     view = await context.view(replace(request, public=False))
     detail = seat_detail(view, [seat.name], ("seat", seat.name))
     return Answer(replace(detail, text=said, fallback=f"{said} {detail.fallback}"))
 
 
-async def _store(context: CommandContext, receiver: PushReceiver, seat: Seat, pasted: str) -> str:
+async def _store(
+    context: CommandContext, receiver: PushReceiver, seat: Seat, pasted: str
+) -> tuple[bool, str]:
+    """Whether it is stored now, and what to say."""
     text, now = pasted.strip(), context.now()
     if not text:
-        raise _NotStoredError("Nothing was pasted.")
+        return False, "Nothing was pasted."
     if seconds := math.ceil(context.pastes.wait(seat.name, now)):
-        raise _NotStoredError(f"Too many reports at once: wait {seconds} seconds.")
+        return False, f"Too many reports at once: wait {seconds} seconds."
     try:
         # Half of a surrogate pair is not UTF-8, and refused as such.
         receipt = await receiver.receive(seat.name, text.encode("utf-8", "surrogatepass"), now)
     except UnusablePushError as bad:
-        raise _NotStoredError(f"Nothing was stored. {bad.sentence}") from None
+        return False, f"Nothing was stored. {bad.sentence}"
     if receipt.refused is not None:
         remedy = f"If {seat.name} belongs to another account from now on, ask the operator."
-        raise _NotStoredError(f"{sentence(receipt.refused)} {remedy}")
+        return False, f"{sentence(receipt.refused)} {remedy}"
     if receipt.new:
-        return f"Stored {count(receipt.new, 'reading')}. Thank you."
-    return "Nothing new: this reading is stored already, or it is older than the stored one."
+        return True, f"Stored {count(receipt.new, 'reading')}. Thank you."
+    return True, "Nothing new: this reading is stored already, or it is older than the stored one."
