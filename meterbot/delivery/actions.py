@@ -37,6 +37,7 @@ _ACTION_ID = re.compile("[a-z2-7]{20}")
 _ALERTS = frozenset(EventKind) - {EventKind.DIGEST, EventKind.NOTICE}
 _GONE = notice("No such alert", "Name a seat, as in “why ana”, or press the button below the alert.")
 _NOT_YOURS = notice("Not shown", "Only a seat's owner and the operators may see its alerts here.")
+_NOTHING_TO_UNDO = notice("Nothing to undo", "“muted” lists the snoozes and mutes that you can undo.")
 _OVER = notice("It is over", "This alert is already resolved.")
 
 
@@ -136,7 +137,7 @@ class AlertActions:
         if len(words) > 1:
             wanted = self._holding_named(question, holding, words[1])
             if not wanted:
-                return Answer(self._nothing_to_undo(question, words[1]))
+                return Answer(_NOTHING_TO_UNDO)
             if len(wanted) == 1:
                 return Answer(await self._undo(wanted[0], now))
         if not holding:
@@ -162,16 +163,6 @@ class AlertActions:
             for number, action in enumerate(holding, 1)
             if text in {action.id, str(number)} or name == (action.seat or TEAM)
         ]
-
-    def _nothing_to_undo(self, question: Question, text: str) -> Message:
-        if _ACTION_ID.fullmatch(text):
-            return notice("Nothing to undo", "This snooze or mute has already ended.")
-        name = self._seat_name(question, text)
-        if text != TEAM and not self._admits(question, name or text):
-            return _NOT_YOURS  # whether there is such a seat is private, too
-        if name is not None or text == TEAM:
-            return notice("Nothing to undo", f"Nothing is snoozed or muted for {name or 'the team'}.")
-        return notice("Nothing to undo", "Name a seat, as in “unmute ana”; “muted” lists what you can undo.")
 
     async def _undo(self, action: AlertAction, now: datetime) -> Message:
         def undo(connection: Connection) -> bool:

@@ -642,19 +642,11 @@ async def test_an_alert_that_was_forgotten_is_answered_clearly(room: Room, wall:
         assert (await room.do(action, post.delivery)).title == "No such alert"
 
 
-@pytest.mark.parametrize(
-    ("named", "said"),
-    [
-        ("ana", "Nothing is snoozed or muted for ana."),
-        ("an", "Nothing is snoozed or muted for ana."),
-        ("team", "Nothing is snoozed or muted for the team."),
-        ("zoe", "Name a seat, as in “unmute ana”; “muted” lists what you can undo."),
-        ("a" * 20, "This snooze or mute has already ended."),
-    ],
-)
-async def test_undoing_what_is_not_muted_is_answered_clearly(room: Room, named: str, said: str) -> None:
+@pytest.mark.parametrize("named", ["ana", "an", "team", "zoe", "a" * 20])
+async def test_undoing_what_is_not_muted_is_answered_with_where_to_look(room: Room, named: str) -> None:
     answer = await room.do("unmute", named)
-    assert (answer.title, answer.text) == ("Nothing to undo", said)
+    assert answer.title == "Nothing to undo"
+    assert "“muted” lists" in answer.text
 
 
 @pytest.mark.parametrize("words", [("snooze", "ana", "1h"), ("mute", "ana")])
@@ -759,7 +751,8 @@ async def test_whether_there_is_such_a_seat_is_shown_to_nobody_else(
 ) -> None:
     room = Room(store, ManualClock(NOW), Wall("slack"), redaction=Redaction(rows))
     answers = [await room.do(action, named, "1h", by="bo") for named in ("ana", "an", "anna", "zoe")]
-    assert [answer.title for answer in answers] == ["Not shown"] * 4
+    missing = "Nothing to undo" if action == "unmute" else "Not shown"
+    assert [answer.title for answer in answers] == [missing] * 4
     assert all(answer == answers[0] for answer in answers)
     gone = await room.do(action, "a" * 20, "1h", by="bo")
     assert gone.title == ("Nothing to undo" if action == "unmute" else "No such alert")
@@ -775,4 +768,4 @@ async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Store) 
     assert (await room.do("muted", by="ana")).title == "Snoozed and muted"
     assert (await room.do("muted", by="bo")).title == "Nothing is muted"
     assert (await room.do(*snoozed.actions[0].id.split(":"), by="bo")).title == "Nothing to undo"
-    assert (await room.do("unmute", "ana", by="bo")).title == "Not shown"
+    assert (await room.do("unmute", "ana", by="bo")).title == "Nothing to undo"

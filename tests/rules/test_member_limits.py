@@ -7,7 +7,7 @@ import pytest
 
 from meterbot.core.deliveries import Destination
 from meterbot.core.models import Event, EventKind, Seat
-from meterbot.delivery.alerts import alert
+from meterbot.delivery.alerts.message import alert
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import topic_of
 from meterbot.rules.settings import RuleSettings, parse_threshold

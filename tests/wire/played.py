@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Event, EventKind, Sample, Seat, Snapshot
 from meterbot.core.money import Money
-from meterbot.delivery.alerts import alert
+from meterbot.delivery.alerts.message import alert
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.ingest.changes import Changes
 from meterbot.rules.hours import hour_of, hours_of

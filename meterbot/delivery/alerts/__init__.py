@@ -1,17 +1,14 @@
-"""Events as messages: the words for each kind, and the function that has its text."""
+"""The kinds of alerts: the words for each, and the function that has its text."""
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
 
-from meterbot.core.inline import instant as when
-from meterbot.core.inline import plain
 from meterbot.core.log import get_logger
-from meterbot.core.messages import Action, Message, Section, button
-from meterbot.core.models import Event, EventKind, Seat, Severity
-from meterbot.core.text import one_line, stopped
+from meterbot.core.models import Event, EventKind, Seat
+from meterbot.core.text import one_line
 from meterbot.delivery.alerts import billing, health, limits, pull_requests, spend
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
-from meterbot.delivery.redaction import NO_OWNER, UNNAMED
+from meterbot.delivery.redaction import NO_OWNER
 
 _KINDS: Mapping[EventKind, tuple[str, Callable[[EventFacts], AlertText]]] = {
     EventKind.SPEND_STARTED: ("first extra usage", spend.spend_started),
@@ -48,51 +45,7 @@ _NO_OWNER = AlertText(
     "There is a private alert for a seat without an owner",
     "Ask the operator to set `owner` for this seat, or to name operators under [privacy].",
 )
-_SENTENCE = 200
-
-
-def alert(event: Event, seat: Seat | None, tz: tzinfo) -> Message:
-    """The post for one event. `seat` is None for the team's."""
-    text = text_of(event, seat, tz)
-    return Message(
-        title=text.title,
-        fallback=" ".join([stopped(text.title), *filter(None, [text.action])]),
-        severity=event.severity,
-        text="\n".join(filter(None, [text.action, *text.details])),
-        fields=text.fields,
-        sections=(Section((text.seat_line,), labels=("Extra usage",)),) if text.seat_line else (),
-        actions=_actions(seat),
-        owner={} if seat is None else dict(seat.owner),
-    )
-
-
-def sentence(event: Event, seat: Seat | None, tz: tzinfo) -> str:
-    """The fact as a line among others."""
-    title = text_of(event, seat, tz).title
-    line = stopped(title if len(plain(title)) <= _SENTENCE else one_line(plain(title), _SENTENCE))
-    return line if seat == NO_OWNER else " ".join([line, *EventFacts(event, seat, tz).also_crossed()])
-
-
-def resolved(alert: Event, by: Event, seat: Seat | None, tz: tzinfo) -> Message:
-    """What the post is edited to once `by` has ended its alert: nothing to do any more, and nobody is mentioned."""
-    text, line = text_of(alert, seat, tz), resolution_line(by, seat, tz)
-    since = f"{when(by.at, tz)}: {line.title}"
-    # Not posted before where the alert ended while it waited.
-    also = () if seat == NO_OWNER else EventFacts(alert, seat, tz).also_crossed()
-    return Message(
-        title=f"Resolved: {text.title}",
-        fallback=line.fallback,
-        severity=Severity.GOOD,
-        text="\n".join([since, *also]),
-        actions=_actions(seat),
-    )
-
-
-def resolution_line(by: Event, seat: Seat | None, tz: tzinfo) -> Message:
-    """The line in the alert's thread."""
-    text = text_of(by, seat, tz)
-    line = " ".join([stopped(text.title), *text.details])
-    return Message(title=line, fallback=line, severity=Severity.GOOD)
+_REASON = 200
 
 
 def text_of(event: Event, seat: Seat | None, tz: tzinfo) -> AlertText:
@@ -104,10 +57,4 @@ def text_of(event: Event, seat: Seat | None, tz: tzinfo) -> AlertText:
     except Exception:
         # Facts of another version, or a bug: the alert is sent in plain words, and holds up nothing behind it.
         log.exception("an alert's facts cannot be read", kind=event.kind.value, seat=event.seat)
-        return AlertText(
-            f"{facts.who}: {KIND_WORDS[event.kind]}", details=(one_line(event.reason, _SENTENCE),)
-        )
-
-
-def _actions(seat: Seat | None) -> tuple[Action, ...]:
-    return () if seat is None or seat.name in UNNAMED else button("Show seat", "seat", seat.name)
+        return AlertText(f"{facts.who}: {KIND_WORDS[event.kind]}", details=(one_line(event.reason, _REASON),))

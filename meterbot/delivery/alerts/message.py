@@ -1,4 +1,4 @@
-"""A post's content as a message: one alert, one that is updated through a period, or several in one.
+"""Events as messages: one alert, one that is updated through a period, or several in one; and lines for threads.
 
 The message is rendered when it is sent or edited, from what holds then.
 """
@@ -9,21 +9,21 @@ from datetime import datetime, tzinfo
 
 from meterbot.core.deliveries import ActionKind, AlertAction, Delivery, DeliveryKind, Destination, PostContent
 from meterbot.core.inline import instant as when
+from meterbot.core.inline import plain
 from meterbot.core.messages import Action, Message, Section, Table, button
 from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.text import count, one_line, span, stopped
-from meterbot.delivery import alerts
-from meterbot.delivery.alerts import KIND_WORDS
+from meterbot.delivery.alerts import KIND_WORDS, text_of
 from meterbot.delivery.alerts.billing import renewals
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
 from meterbot.delivery.grouping import AT_ONCE
-from meterbot.delivery.redaction import UNNAMED
+from meterbot.delivery.redaction import NO_OWNER, UNNAMED
 from meterbot.delivery.routing import RoutingSettings, at_least
 
 Seats = Mapping[str, Seat]
 
 _WORST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
-_NAME = 40
+_NAME, _LINE = 40, 200
 _REPORTS = frozenset({EventKind.PULL_REQUEST_MERGED, EventKind.PERIOD_CLOSED, EventKind.NOTICE})
 """Nothing is wrong: there is nothing to acknowledge."""
 TEAM = "team"
@@ -37,7 +37,7 @@ def post(content: PostContent, seats: Seats, tz: tzinfo) -> Message:
     # Several seats can read one account: the post keeps the name that it began with.
     event = replace(content.events[-1], seat=content.events[0].seat)
     seat, ending = _seat_of(event, seats), content.endings.get(event.key)
-    message = alerts.resolved(event, ending, seat, tz) if ending else alerts.alert(event, seat, tz)
+    message = resolved(event, ending, seat, tz) if ending else alert(event, seat, tz)
     earlier = tuple(_entry(each, content, seats, tz) for each in content.events[:-1])
     severity = _worst(each.severity for each in content.events) if ending is None else message.severity
     return replace(
@@ -49,13 +49,61 @@ def post(content: PostContent, seats: Seats, tz: tzinfo) -> Message:
     )
 
 
+def alert(event: Event, seat: Seat | None, tz: tzinfo) -> Message:
+    """The post for one event. `seat` is None for the team's."""
+    text = text_of(event, seat, tz)
+    return Message(
+        title=text.title,
+        fallback=" ".join([stopped(text.title), *filter(None, [text.action])]),
+        severity=event.severity,
+        text="\n".join(filter(None, [text.action, *text.details])),
+        fields=text.fields,
+        sections=(Section((text.seat_line,), labels=("Extra usage",)),) if text.seat_line else (),
+        actions=_show_seat(seat),
+        owner={} if seat is None else dict(seat.owner),
+    )
+
+
+def resolved(alert: Event, by: Event, seat: Seat | None, tz: tzinfo) -> Message:
+    """What the post is edited to once `by` has ended its alert: nothing to do any more, and nobody is mentioned."""
+    line = _ended(by, seat, tz)
+    # The lower levels were not posted before if the alert ended while it waited.
+    also = () if seat == NO_OWNER else EventFacts(alert, seat, tz).also_crossed()
+    return Message(
+        title=f"Resolved: {text_of(alert, seat, tz).title}",
+        fallback=line,
+        severity=Severity.GOOD,
+        text="\n".join([f"{when(by.at, tz)}: {line}", *also]),
+        actions=_show_seat(seat),
+    )
+
+
+def _show_seat(seat: Seat | None) -> tuple[Action, ...]:
+    return () if seat is None or seat.name in UNNAMED else button("Show seat", "seat", seat.name)
+
+
+def _ended(by: Event, seat: Seat | None, tz: tzinfo) -> str:
+    text = text_of(by, seat, tz)
+    return " ".join([stopped(text.title), *text.details])
+
+
+def _sentence(event: Event, seat: Seat | None, tz: tzinfo) -> str:
+    """The fact as a line among others."""
+    title = text_of(event, seat, tz).title
+    line = stopped(title if len(plain(title)) <= _LINE else one_line(plain(title), _LINE))
+    return line if seat == NO_OWNER else " ".join([line, *EventFacts(event, seat, tz).also_crossed()])
+
+
 def thread_line(event: Event, seats: Seats, tz: tzinfo, *, broadcast: bool) -> Message:
     """One line in a thread: a later level, or what ended the alert. `broadcast`: the channel sees it too."""
     seat = _seat_of(event, seats)
     if event.resolves is not None:
-        return alerts.resolution_line(event, seat, tz)
-    text = alerts.sentence(event, seat, tz)
-    return Message(title=text, fallback=text, severity=event.severity, loud=broadcast)
+        return _line(_ended(event, seat, tz), Severity.GOOD)
+    return _line(_sentence(event, seat, tz), event.severity, loud=broadcast)
+
+
+def _line(text: str, severity: Severity = Severity.INFO, *, loud: bool = False) -> Message:
+    return Message(title=text, fallback=text, severity=severity, loud=loud)
 
 
 def reminder(event: Event, seats: Seats, tz: tzinfo, now: datetime) -> Message:
@@ -65,13 +113,12 @@ def reminder(event: Event, seats: Seats, tz: tzinfo, now: datetime) -> Message:
     text = (
         f"Reminder: {facts.who} has been blocked for {span(now - event.at)}{f' ({spent})' if spent else ''}."
     )
-    return Message(title=text, fallback=text, severity=event.severity, loud=True)
+    return _line(text, event.severity, loud=True)
 
 
 def action_line(action: AlertAction, tz: tzinfo) -> Message:
     """What somebody did, for the thread; it mentions nobody."""
-    text = action_text(action, tz)
-    return Message(title=text, fallback=text)
+    return _line(action_text(action, tz))
 
 
 def action_text(action: AlertAction, tz: tzinfo) -> str:
@@ -176,15 +223,15 @@ def _entry(event: Event, content: PostContent, seats: Seats, tz: tzinfo, *, date
     ending = content.endings.get(event.key)
     over = "" if ending is None else f" {_end(ending, _seat_of(ending, seats), tz)}"
     at = f"{when(event.at, tz)}: " if dated else ""
-    return f"{at}{alerts.sentence(event, _seat_of(event, seats), tz)}{over}"
+    return f"{at}{_sentence(event, _seat_of(event, seats), tz)}{over}"
 
 
 def _end(ending: Event, seat: Seat | None, tz: tzinfo) -> str:
     """`Resolved Tue Apr 21 16:00: the cap was raised from $50.00 to $100.00.`"""
-    text, resolved = alerts.text_of(ending, seat, tz), f"Resolved {when(ending.at, tz)}"
+    text, at = text_of(ending, seat, tz), when(ending.at, tz)
     if ending.kind is EventKind.METERING_CHANGED:
-        return f"{resolved}: {stopped(text.title.removeprefix(f'{EventFacts(ending, seat, tz).who}: '))}"
-    return " ".join([f"{resolved}.", *text.details])
+        return f"Resolved {at}: {stopped(text.title.removeprefix(f'{EventFacts(ending, seat, tz).who}: '))}"
+    return " ".join([f"Resolved {at}.", *text.details])
 
 
 def _worst(severities: Iterable[Severity]) -> Severity:

@@ -10,8 +10,7 @@ from meterbot.core.messages import Message, Section
 from meterbot.core.models import Event, Seat
 from meterbot.core.money import show
 from meterbot.core.text import age, one_line
-from meterbot.delivery import alerts
-from meterbot.delivery.alerts import KIND_WORDS
+from meterbot.delivery.alerts import KIND_WORDS, text_of
 from meterbot.delivery.alerts.event_facts import EventFacts, instant
 from meterbot.rules.fact_json import fact_money
 
@@ -40,7 +39,7 @@ def _section(
     event: Event, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, postings: Sequence[Posting]
 ) -> Section:
     seat = None if event.seat is None else seats.get(event.seat)
-    text, facts = alerts.text_of(event, seat, tz), EventFacts(event, seat, tz)
+    text, facts = text_of(event, seat, tz), EventFacts(event, seat, tz)
     compared = _UTC.sub(lambda found: _local(found[0], tz), one_line(event.reason, _REASON))
     lines = [f"Rule: {KIND_WORDS[event.kind]} ({event.kind.value})", f"Compared: {compared}", *text.evidence]
     lines += [_reading(reading, tz, now) for reading in facts.items("readings") or []]

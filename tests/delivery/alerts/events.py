@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
-from meterbot.delivery.alerts import alert
+from meterbot.delivery.alerts.message import alert
 from meterbot.rules.fact_json import money_fact
 from tests.teams import NOW, money, seat
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
-from meterbot.delivery.alerts import alert, resolution_line, resolved
+from meterbot.delivery.alerts.message import alert, resolved, thread_line
 from meterbot.rules.fact_json import instant, money_fact
 from tests.delivery.alerts.events import (
     BERLIN,
@@ -110,7 +110,9 @@ def test_a_level_that_ended_before_it_was_posted_still_names_the_lower_ones_it_c
 
 
 def test_the_line_in_the_thread_is_one_line() -> None:
-    line = resolution_line(event(EventKind.SOURCE_UP), seat(), BERLIN)
+    line = thread_line(
+        replace(event(EventKind.SOURCE_UP), resolves="down"), {"ana": seat()}, BERLIN, broadcast=False
+    )
     assert plain(line.title) == plain(line.fallback) == "ana can be read again."
     assert (line.text, line.fields, line.sections, line.actions, line.owner) == ("", (), (), (), {})
 

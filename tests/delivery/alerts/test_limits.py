@@ -4,7 +4,7 @@ import pytest
 
 from meterbot.core.inline import plain
 from meterbot.core.models import EventKind
-from meterbot.delivery.alerts import alert
+from meterbot.delivery.alerts.message import alert
 from tests.delivery.alerts.events import BERLIN, FULL, changed, said, usd
 from tests.teams import seat
 

@@ -19,10 +19,10 @@ from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
 from meterbot.core.text import moment
-from meterbot.delivery import alerts
 from meterbot.delivery.alerts.message import (
     action_line,
     action_text,
+    alert,
     post,
     reminder,
     renderer,
@@ -76,7 +76,7 @@ def test_good_news_can_only_be_asked_about() -> None:
 @pytest.mark.parametrize("kind", FACTS)
 def test_a_card_of_one_alert_is_the_alert_with_buttons(kind: EventKind) -> None:
     one = event(kind)
-    plain_alert = alerts.alert(one, None if one.seat is None else SEATS[one.seat], BERLIN)
+    plain_alert = alert(one, None if one.seat is None else SEATS[one.seat], BERLIN)
     message = shown(one)
     assert replace(message, actions=()) == replace(plain_alert, actions=())
     reports = {EventKind.PULL_REQUEST_MERGED, EventKind.PERIOD_CLOSED, EventKind.NOTICE}

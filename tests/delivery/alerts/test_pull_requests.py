@@ -10,7 +10,8 @@ from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import Seat
 from meterbot.core.money import Money
-from meterbot.delivery.alerts import alert, text_of
+from meterbot.delivery.alerts import text_of
+from meterbot.delivery.alerts.message import alert
 from meterbot.rules.pull_requests import Bill, Commits, Merged, PullRequest, merged_event
 
 START = datetime(2026, 4, 9, 9, 12, tzinfo=UTC)

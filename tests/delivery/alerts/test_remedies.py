@@ -3,7 +3,7 @@
 import pytest
 
 from meterbot.core.models import EventKind
-from meterbot.delivery.alerts import alert
+from meterbot.delivery.alerts.message import alert
 from meterbot.delivery.alerts.remedies import Situation, remedy
 from tests.delivery.alerts.events import BERLIN, FACTS, OF_NO_SEAT, changed
 from tests.teams import seat
