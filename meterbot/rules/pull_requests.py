@@ -161,33 +161,32 @@ def commits_of(listed: Sequence[Commit], merged: Merged) -> Commits | None:
 
 @dataclass(slots=True)
 class Attribution:
-    """Each one's share per currency, with whom it shared, and the rest."""
+    """Each one's share per currency, with whom it shared, and the rest; together exactly all that was added."""
 
     shares: dict[Key, list[Money]] = field(default_factory=lambda: defaultdict(list))
     partners: dict[Key, set[Key]] = field(default_factory=lambda: defaultdict(set))
     rest: list[Money] = field(default_factory=list)
 
+    def add(self, rises: Iterable[Increase], windows: Mapping[Key, WorkWindow]) -> None:
+        """Divides what one counter rose among the windows that contain it.
 
-def attribute(rises: Iterable[Increase], windows: Mapping[Key, WorkWindow]) -> Attribution:
-    """Divides what one counter rose among the windows that contain it; the shares and the rest are exactly all of it.
-
-    Rises with the same windows are summed before they are divided, so at most one unit each does not divide evenly;
-    the first of `windows` gets it.
-    """
-    together: dict[tuple[Key, ...], list[Money]] = defaultdict(list)
-    for rise in rises:
-        together[tuple(key for key, window in windows.items() if window.holds(rise.at))].append(rise.amount)
-    found = Attribution()
-    for keys, amounts in together.items():
-        for total in money.totals(amounts).values():
+        Rises with the same windows are summed before they are divided, so at most one unit each does not divide
+        evenly; the first of `windows` gets it.
+        """
+        together: dict[tuple[Key, ...], list[Money]] = defaultdict(list)
+        for rise in rises:
+            holders = tuple(key for key, window in windows.items() if window.holds(rise.at))
+            together[holders].append(rise.amount)
+        for keys, amounts in together.items():
+            totals = money.totals(amounts).values()
             if not keys:
-                found.rest.append(total)
+                self.rest += totals
                 continue
-            for key, part in zip(keys, money.split(total, len(keys)), strict=True):
-                found.shares[key].append(part)
-                if total.minor:
-                    found.partners[key] |= {*keys} - {key}
-    return found
+            for total in totals:
+                for key, part in zip(keys, money.split(total, len(keys)), strict=True):
+                    self.shares[key].append(part)
+                    if total.minor:
+                        self.partners[key] |= {*keys} - {key}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,22 +219,18 @@ def bills(
         if pull.ready
     }
     unknown = {key: why for key, read in ready.items() if (why := _why_unknown(read))}
-    shares: dict[Key, list[Money]] = defaultdict(list)
-    partners: dict[Key, set[Key]] = defaultdict(set)
+    found = Attribution()
     for counter, points in samples.items():
         mine = {
             key: read.pull.window
             for key, read in ready.items()
             if key not in unknown and counter in read.points
         }
-        found = attribute(increases(points), mine)
-        for key in mine:
-            shares[key] += found.shares[key]
-            partners[key] |= found.partners[key]
+        found.add(increases(points), mine)
     return {
         key: replace(
-            Bill(None, why=unknown[key]) if key in unknown else _known_bill(read, shares[key]),
-            shared=tuple(ready[other].pull.merged.name for other in ready if other in partners[key]),
+            Bill(None, why=unknown[key]) if key in unknown else _known_bill(read, found.shares[key]),
+            shared=tuple(ready[other].pull.merged.name for other in ready if other in found.partners[key]),
             settled=_settled(read),
             read_at=max((p.at for p in read.all_points if p.at <= read.pull.window.end), default=None),
         )
@@ -362,14 +357,14 @@ def month_of_pulls(
     merged = [pull for pull in inside if {*pull.seats} & {*seats}]
     hidden = len([pull for pull in inside if {*pull.seats} & {*seats, *everybody}]) - len(merged)
     spent: list[Money] = []
-    unmerged: list[Money] = []
+    found = Attribution()
     for counter, points in samples.items():
         rises = [rise for rise in increases(points) if window.holds(rise.at)]
         mine = {pull.key: pull.window for pull in pulls if pull.counted and counter in pull.counters}
         spent += [rise.amount for rise in rises]
-        unmerged += attribute(rises, mine).rest
+        found.add(rises, mine)
     held = money.totals(spent)
-    left = money.totals([*(money.zero(one) for one in held.values()), *unmerged])
+    left = money.totals([*(money.zero(one) for one in held.values()), *found.rest])
     medians = _medians([pull.bill for pull in merged if pull.bill is not None])
     return PullRequestMonth(month, tuple(merged), medians, tuple(held.values()), tuple(left.values()), hidden)
 

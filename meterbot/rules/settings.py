@@ -99,13 +99,13 @@ class RuleSettings:
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     kinds: frozenset[EventKind] = POSTED_BY_DEFAULT
 
-    def enabled(self, *events: Event | None) -> tuple[Event, ...]:
+    def enabled(self, *events: Event) -> tuple[Event, ...]:
         """The events whose kind is posted at all. An end of an alert is never left out: without it the alert's post
         would stay open. If its kind is not posted, it ends the alert in silence."""
         found = []
         for event in events:
-            if event is None or (event.kind not in self.kinds and event.resolves is None):
-                continue
-            silent = event.kind not in self.kinds and event.muted_by is None
-            found.append(replace(event, muted_by=NOT_POSTED) if silent else event)
+            if event.kind in self.kinds:
+                found.append(event)
+            elif event.resolves is not None:
+                found.append(event if event.muted_by else replace(event, muted_by=NOT_POSTED))
         return tuple(found)

@@ -21,13 +21,13 @@ from meterbot.core.models import (
 from meterbot.core.money import Money
 from meterbot.rules.increases import increases, spend_between
 from meterbot.rules.pull_requests import (
+    Attribution,
     Bill,
     Commit,
     Commits,
     Merged,
     PullRequest,
     WorkWindow,
-    attribute,
     bills,
     commits_of,
     month_of_pulls,
@@ -212,7 +212,8 @@ def test_what_all_cost_and_what_falls_to_none_is_exactly_what_was_spent(
         )
         for number, (begin, length) in enumerate(spans)
     }
-    found = attribute(increases(samples), windows)
+    found = Attribution()
+    found.add(increases(samples), windows)
     every_part = [*found.rest, *(part for parts in found.shares.values() for part in parts)]
     spent = spend_between(samples, samples[0].at, samples[-1].at)
     assert spent is not None
