@@ -15,7 +15,7 @@ from meterbot.core.log import get_logger
 from meterbot.core.models import Health, Seat, Snapshot
 from meterbot.core.seats import SeatDirectory
 from meterbot.ingest.pushes import PUSH
-from meterbot.rules.renewals import as_configured
+from meterbot.rules.billing import as_configured
 from meterbot.sources import Source
 from meterbot.sources.session import Keeper
 from meterbot.store import Store, source_states

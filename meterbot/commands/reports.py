@@ -14,11 +14,11 @@ from meterbot.core.health import remedy
 from meterbot.core.models import Counter, Health, LastKnown, Sample, Seat, Snapshot, SourceState, by_counter
 from meterbot.core.org_spend import month_name
 from meterbot.core.plans import priced
+from meterbot.rules.billing import as_configured
 from meterbot.rules.blocked import block_of
 from meterbot.rules.merging import without_amounts
 from meterbot.rules.months import calendar_month, month_start
 from meterbot.rules.pace import pace
-from meterbot.rules.renewals import as_configured
 from meterbot.rules.seat_facts import SeatFacts, facts_of
 from meterbot.rules.shared_counters import Shared, completed
 

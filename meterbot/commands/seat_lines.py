@@ -18,8 +18,8 @@ from meterbot.core.text import (
     percent_text,
     window_label,
 )
+from meterbot.rules.billing import next_charge
 from meterbot.rules.blocked import Block, block_of, is_metered
-from meterbot.rules.renewals import next_charge
 
 ESTIMATE = "list-price estimate, not charged to seats"
 

@@ -18,7 +18,7 @@ from meterbot.delivery.mutes import rule_to_mute
 from meterbot.delivery.planner import follow_ups
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import at_least, priority_of
-from meterbot.rules.renewals import next_charge
+from meterbot.rules.billing import next_charge
 from meterbot.store import (
     Connection,
     Store,

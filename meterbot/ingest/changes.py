@@ -20,6 +20,7 @@ from meterbot.core.models import (
     SourceState,
 )
 from meterbot.delivery import seat_settings
+from meterbot.rules.billing import as_configured
 from meterbot.rules.counter_rules import CounterUpdate, watch_counter
 from meterbot.rules.destinations import watch_destinations
 from meterbot.rules.hours import Hour
@@ -39,7 +40,6 @@ from meterbot.rules.memory import (
 from meterbot.rules.merging import is_repeated, merge, missing_amount_as_drift, without_team_total
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.rules.pace import RisenCounter, watch_pace
-from meterbot.rules.renewals import as_configured
 from meterbot.rules.settings import RuleSettings
 from meterbot.rules.source_rules import stranger, watch_identity, watch_session, watch_source
 from meterbot.rules.thresholds import TeamShare, watch_team

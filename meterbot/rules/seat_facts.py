@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from meterbot.core.models import LastKnown
 from meterbot.core.money import Money
+from meterbot.rules.billing import as_configured, next_charge
 from meterbot.rules.blocked import block_reason, is_metered
-from meterbot.rules.renewals import as_configured, next_charge
 
 
 class SeatFacts(NamedTuple):

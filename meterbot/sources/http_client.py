@@ -15,7 +15,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from meterbot import __version__
-from meterbot.core.proxies import proxy_for
+from meterbot.core.hosts import proxy_for
 from meterbot.sources.responses import Cause, SourceError
 
 _HEADERS = {"User-Agent": f"meterbot/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from meterbot.commands.seat_lines import seat_lines, snapshot_text
 from meterbot.core.models import ExtraUsage, Health, ReasonClass, Subscription
 from meterbot.core.money import Money
+from meterbot.rules.billing import next_charge
 from meterbot.rules.blocked import block_of
-from meterbot.rules.renewals import next_charge
 from tests.teams import NOW, extra, money, snapshot, window
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import Subscription
-from meterbot.rules.renewals import as_configured, next_renewal
+from meterbot.rules.billing import as_configured, next_renewal
 from tests.teams import snapshot
 
 

@@ -15,7 +15,7 @@ from meterbot.chat.discord.client import PERMISSIONS, invite_url, set_up_library
 from meterbot.chat.discord.failures import FAILURES, NEW_TOKEN, parsing, reason_of
 from meterbot.core.clock import ahead
 from meterbot.core.findings import Check, Status
-from meterbot.core.proxies import proxy_for
+from meterbot.core.hosts import proxy_for
 
 _SECONDS = 10.0
 _NETWORK = "check this machine's network and endpoints.discord_api, then try again"

@@ -17,8 +17,8 @@ from discord.http import Route
 from meterbot.chat.command_words import COMPLETIONS
 from meterbot.chat.discord.listen import DiscordListener, written_in
 from meterbot.chat.discord.render import words_of
+from meterbot.core.hosts import proxy_for
 from meterbot.core.log import get_logger
-from meterbot.core.proxies import proxy_for
 
 API_URL = "https://discord.com/api/v10"
 COMMAND = "claude-spend"

@@ -12,7 +12,7 @@ from meterbot.chat.slack.web_api import REMEDIES, ROTATION, SlackWeb, rotates
 from meterbot.core.clock import ahead
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.findings import Check, Status
-from meterbot.core.proxies import proxy_for
+from meterbot.core.hosts import proxy_for
 
 _log = logging.getLogger(__name__)
 _log.setLevel(logging.ERROR)  # the library's lower levels log bodies

@@ -12,7 +12,7 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 
 from meterbot.core.errors import SendError
-from meterbot.core.proxies import proxy_for
+from meterbot.core.hosts import proxy_for
 
 _CLOSE_SECONDS = 1.0
 _HANDSHAKE_SECONDS = 30.0

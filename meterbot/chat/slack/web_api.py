@@ -12,7 +12,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from meterbot.core.errors import Outcome, SendError
-from meterbot.core.proxies import proxy_for
+from meterbot.core.hosts import proxy_for
 from meterbot.core.text import one_line
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 from meterbot.app.config import Config
 from meterbot.core.findings import Check, Status
-from meterbot.core.hosts import is_loopback
-from meterbot.core.proxies import proxy_for, without_password
+from meterbot.core.hosts import is_loopback, proxy_for, without_password
 from meterbot.core.text import listed
 from meterbot.store.url import parse_url
 
