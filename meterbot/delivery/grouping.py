@@ -21,7 +21,7 @@ from meterbot.core.deliveries import (
     lasts,
 )
 from meterbot.core.models import EventKind
-from meterbot.core.text import span
+from meterbot.core.text import listed, span
 
 MOST_TOGETHER = 12
 """This many fit into one message on every platform, one line each."""
@@ -32,7 +32,7 @@ LATE = timedelta(minutes=15)
 _LATE_RENEWAL = timedelta(hours=6)
 """A renewal stays true for the whole day."""
 _WHILE = "while "
-_REASONS = 2
+_REASONS = 3
 _CHATS = {"slack": "Slack", "discord": "Discord"}
 
 
@@ -104,20 +104,15 @@ def while_out(chat: str, trouble: DestinationTrouble, now: datetime) -> str:
 def _delay(
     late: Sequence[WaitingDelivery], chat: str, trouble: DestinationTrouble | None, now: datetime
 ) -> str:
-    """`While Slack was unreachable, 3 h`"""
+    """`While Slack was unreachable, 3 h`, `Held back (quiet hours)`, `Delayed by 3 h`"""
     reasons = sorted({each.held for each in late if each.held is not None})
+    if not reasons and trouble is not None:
+        reasons = [while_out(chat, trouble, now)]
+    if not reasons:
+        return f"Delayed by {span(now - min(each.created_at for each in late))}"
     if len(reasons) == 1 and reasons[0].startswith(_WHILE):
-        return _capital(reasons[0])
-    if reasons:
-        more = f" and {len(reasons) - _REASONS} more reasons" if len(reasons) > _REASONS + 1 else ""
-        return f"Held back ({'; '.join(reasons[:_REASONS] if more else reasons)}{more})"
-    if trouble is not None:
-        return _capital(while_out(chat, trouble, now))
-    return f"Delayed by {span(now - min(each.created_at for each in late))}"
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
+        return reasons[0].replace(_WHILE, _WHILE.capitalize(), 1)
+    return f"Held back ({listed(reasons, _REASONS)})"
 
 
 def needless(delivery: Delivery) -> str | None:

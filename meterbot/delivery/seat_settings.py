@@ -43,18 +43,16 @@ def seats_of(memories: Iterable[str]) -> list[str]:
 
 def of(seat: str, memories: Mapping[str, str]) -> SeatSettings:
     stored = memories.get(seat_settings_name(seat))
-    return SeatSettings() if stored is None else load(stored)
+    if stored is None:
+        return SeatSettings()
+    held = json.loads(stored)
+    levels = None if held["thresholds"] is None else tuple(map(parse_threshold, held["thresholds"]))
+    return SeatSettings(levels, quiet_in(held["quiet"], UTC))
 
 
 def dump(settings: SeatSettings) -> str:
     levels = None if settings.thresholds is None else [level.level for level in settings.thresholds]
     return json.dumps({"thresholds": levels, "quiet": quiet_said(settings.quiet)})
-
-
-def load(stored: str) -> SeatSettings:
-    held = json.loads(stored)
-    levels = None if held["thresholds"] is None else tuple(map(parse_threshold, held["thresholds"]))
-    return SeatSettings(levels, quiet_in(held["quiet"], UTC))
 
 
 def levels_in(written: str) -> tuple[Threshold, ...] | None:

@@ -50,55 +50,36 @@ def post_payload(message: Message, delivery: str) -> Payload:
     buttons = _buttons(message.actions, mark)
     hidden = "" if _marked(buttons, mark) else hidden_mark(delivery)
     owner = _owner(message)
-    mention = f"<@{owner}> " if owner else ""
-    begin = f"{mention}{EMOJI[message.severity]}"
+    begin = _begin(message, owner)
     # A phone's notification shows the content alone, and nothing of an embed.
     title = _shown(cut(_without_links(message.title), CONTENT - units(begin) - len(hidden), _escaped))
     embed = _embed(message)
-    return {
-        "content": f"{begin}{title}{hidden}",
-        "embeds": [embed] if embed.keys() & {"description", "fields", "footer"} else [],
-        "components": _rows(buttons),
-        "allowed_mentions": _mentions(owner),
-    }
+    embeds = [embed] if embed.keys() & {"description", "fields", "footer"} else []
+    return _body(f"{begin}{title}{hidden}", embeds, buttons, owner)
 
 
 def answer_payload(message: Message) -> Payload:
     """The body that answers a question: without mentions and without a mark."""
-    return {
-        "content": "",
-        "embeds": [_embed(message, titled=True)],
-        "components": _rows(_buttons(message.actions, None)),
-        "allowed_mentions": _mentions(None),
-    }
+    return _body("", [_embed(message, titled=True)], _buttons(message.actions, None))
 
 
 def line_payload(text: str) -> Payload:
     """The body of an answer of one line."""
-    return {
-        "content": cut(text, CONTENT, _escaped),
-        "embeds": [],
-        "components": [],
-        "allowed_mentions": _mentions(None),
-    }
+    return _body(cut(text, CONTENT, _escaped))
 
 
 def reply_payload(message: Message, delivery: str, root: str) -> Payload:
     """One line under the message `root`, without mentions. If somebody deleted the root, the line is posted alone."""
     hidden = hidden_mark(delivery)
-    return {
-        "content": cut(_without_links(message.fallback), CONTENT - len(hidden), _escaped) + hidden,
-        "allowed_mentions": _mentions(None),
-        "message_reference": {"message_id": root, "fail_if_not_exists": False},
-    }
+    line = cut(_without_links(message.fallback), CONTENT - len(hidden), _escaped) + hidden
+    return _body(line) | {"message_reference": {"message_id": root, "fail_if_not_exists": False}}
 
 
 def text_payload(message: Message, delivery: str | None) -> Payload:
     """The whole message without an embed or buttons: the last form that is tried. An answer, which has no `delivery`,
     mentions nobody."""
     hidden, owner = ("", None) if delivery is None else (hidden_mark(delivery), _owner(message))
-    mention = f"<@{owner}> " if owner else ""
-    begin = f"{mention}{EMOJI[message.severity]}"
+    begin = _begin(message, owner)
     lines = [message.title, *body_lines(without_natives(message, _BLOCK_WIDTH))]
     shown, room = [], CONTENT - units(begin) - len(hidden) - _MORE_ROOM
     for line in lines:
@@ -108,12 +89,21 @@ def text_payload(message: Message, delivery: str | None) -> Payload:
             shown.append("…")
             break
         shown.append(text)
-    return {
-        "content": begin + "\n".join(shown) + hidden,
-        "embeds": [],
-        "components": [],
-        "allowed_mentions": _mentions(owner),
-    }
+    return _body(begin + "\n".join(shown) + hidden, owner=owner)
+
+
+def _begin(message: Message, owner: str | None) -> str:
+    return f"{f'<@{owner}> ' if owner else ''}{EMOJI[message.severity]}"
+
+
+def _body(
+    content: str, embeds: Sequence[Payload] = (), buttons: Sequence[Payload] = (), owner: str | None = None
+) -> Payload:
+    """Discord notifies users, roles and everyone unless a message forbids it, so every message does."""
+    starts = range(0, len(buttons), _BUTTONS_PER_ROW)
+    rows = [{"type": 1, "components": buttons[start : start + _BUTTONS_PER_ROW]} for start in starts]
+    mentions = {"parse": [], "users": [owner] if owner else [], "replied_user": False}
+    return {"content": content, "embeds": [*embeds], "components": rows, "allowed_mentions": mentions}
 
 
 def hidden_mark(delivery: str) -> str:
@@ -316,17 +306,7 @@ def _marked(buttons: Sequence[Payload], mark: str) -> bool:
     return any(button["custom_id"].endswith(mark) for button in buttons)
 
 
-def _rows(buttons: Sequence[Payload]) -> list[Payload]:
-    starts = range(0, len(buttons), _BUTTONS_PER_ROW)
-    return [{"type": 1, "components": buttons[start : start + _BUTTONS_PER_ROW]} for start in starts]
-
-
 def _owner(message: Message) -> str | None:
     """The owner's id, if it can be one of Discord's (a positive number of 63 bits)."""
     owner = message.owner.get("discord", "")
     return owner if re.fullmatch(r"[1-9][0-9]{0,18}", owner) and int(owner) < 2**63 else None
-
-
-def _mentions(owner: str | None) -> Payload:
-    """Discord notifies users, roles and everyone unless a message forbids it, so every message does."""
-    return {"parse": [], "users": [owner] if owner else [], "replied_user": False}

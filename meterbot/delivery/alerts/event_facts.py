@@ -71,11 +71,14 @@ class EventFacts:
         value = self.money(fact)
         return None if value is None else show(value, grouped=True)
 
-    def sums(self, fact: str) -> str:
-        """`$1,021.40 + €17.20`"""
+    def amounts(self, fact: str) -> tuple[Money, ...]:
         values = self.event.facts.get(fact)
         found = [fact_money(value) for value in values] if isinstance(values, list) else []
-        return amounts_text(amount for amount in found if amount is not None)
+        return tuple(amount for amount in found if amount is not None)
+
+    def sums(self, fact: str) -> str:
+        """`$1,021.40 + €17.20`"""
+        return amounts_text(self.amounts(fact))
 
     def instant(self, fact: str) -> datetime | None:
         return instant(self.event.facts.get(fact))

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
 from meterbot.core.inline import instant as when
-from meterbot.core.money import Money
 from meterbot.core.text import amounts_text, listed, one_line, stretch
-from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, instant
-from meterbot.rules.fact_json import fact_money
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
 from meterbot.rules.pull_requests import Bill
 
 _A_WEEK = timedelta(days=6)
@@ -43,20 +41,15 @@ def _window(facts: EventFacts) -> tuple[str, ...]:
 
 def _bill(facts: EventFacts) -> Bill:
     values = facts.event.facts
-    amounts, shared = values.get("amounts"), values.get("shared")
+    shared = values.get("shared")
     return Bill(
-        amounts=None if amounts is None else _amounts(amounts),
+        amounts=None if values.get("amounts") is None else facts.amounts("amounts"),
         why=facts.text("why"),
         shared=tuple(map(str, shared)) if isinstance(shared, list) else (),
-        later=_amounts(values.get("later")),
+        later=facts.amounts("later"),
         settled=values.get("settled") is True,
-        read_at=instant(values.get("read_at")),
+        read_at=facts.instant("read_at"),
     )
-
-
-def _amounts(fact: object) -> tuple[Money, ...]:
-    found = [fact_money(one) for one in fact] if isinstance(fact, list) else []
-    return tuple(amount for amount in found if amount is not None)
 
 
 def amount_of(bill: Bill, unit: str = "") -> str:
