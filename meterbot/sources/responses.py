@@ -91,21 +91,21 @@ class SourceError(MeterbotError):  # expected and handled: no error of ours
 def reading(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> object:
     """The JSON of an answer (with exact numbers). Raises `SourceError` if the answer is no reading."""
     wait = retry_after(headers.get("retry-after"), now)
+    shown = str(status)
     if _is_challenge(headers, body):
-        raise SourceError(
-            Cause.CHALLENGED,
-            f"the server answered with a browser check instead of the numbers ({status})",
-            wait,
-        )
-    if 300 <= status < 400:
-        raise _redirected(status, headers.get("location", ""))
-    if status != 200:
-        raise _refused(status, _error_of(body), wait, html=_is_html(headers, body))
-    value = _parsed(headers, body)
-    error = _envelope(value)
-    if error is not None:
-        raise _refused(_STATUS_OF.get(_text(error, "type"), 500), error, wait, said_ok=True)
-    return value
+        cause, sentence = Cause.CHALLENGED, "the server answered with a browser check instead of the numbers"
+    elif 300 <= status < 400:
+        cause, sentence = _redirected(headers.get("location", ""))
+    elif status != 200:
+        cause, sentence = _refused(status, _error_of(body), wait, html=_is_html(headers, body))
+    else:
+        value = _parsed(headers, body)
+        error = _envelope(value)
+        if error is None:
+            return value
+        shown = "an error in an answer of status 200"
+        cause, sentence = _refused(_STATUS_OF.get(_text(error, "type"), 500), error, wait)
+    raise SourceError(cause, f"{sentence} ({shown})", wait)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
@@ -139,52 +139,42 @@ def _is_challenge(headers: Mapping[str, str], body: bytes) -> bool:
     return b"just a moment" in start or b"challenge-platform" in start
 
 
-def _redirected(status: int, location: str) -> SourceError:
+def _redirected(location: str) -> tuple[Cause, str]:
     if "app-unavailable-in-region" in location:
-        return SourceError(Cause.REGION, f"the service is not available in this region ({status})")
+        return Cause.REGION, "the service is not available in this region"
     if re.search(r"/(log|sign)-?in\b", location):
-        return SourceError(
-            Cause.SESSION, f"the session is not accepted: sign in again ({status} to the login page)"
-        )
-    return SourceError(
-        Cause.UNREADABLE, f"answered with a redirect to somewhere else ({status}), not followed"
-    )
+        return Cause.SESSION, "the session is not accepted: sign in again"
+    return Cause.UNREADABLE, "answered with a redirect to somewhere else, not followed"
 
 
 def _refused(
-    status: int, error: dict[str, object], wait: float | None, *, html: bool = False, said_ok: bool = False
-) -> SourceError:
-    shown = "an error in an answer of status 200" if said_ok else str(status)
+    status: int, error: dict[str, object], wait: float | None, *, html: bool = False
+) -> tuple[Cause, str]:
+    code = _error_code(error)
     if status == 403:
-        return _forbidden(shown, error, wait, html=html)
-    if status == 429 and wait is None and _error_code(error) == "enforced_spend_limit_reached":
-        sentence = "the organization's own spend limit is reached, and asking again does not help"
-        return SourceError(Cause.SPEND_LIMIT, f"{sentence} ({shown})")
-    if status in _REFUSALS:
-        cause, sentence = _REFUSALS[status]
-        return SourceError(cause, f"{sentence} ({shown})", wait)
+        return _forbidden(_text(error, "message").lower(), code, page=html and not error)
+    if status == 429 and wait is None and code == "enforced_spend_limit_reached":
+        return (
+            Cause.SPEND_LIMIT,
+            "the organization's own spend limit is reached, and asking again does not help",
+        )
     if status >= 500:
-        return SourceError(Cause.FAILING, f"the service is failing for now ({shown})", wait)
-    return SourceError(Cause.UNREADABLE, f"an unexpected status ({shown})", wait)
+        return Cause.FAILING, "the service is failing for now"
+    return _REFUSALS.get(status, (Cause.UNREADABLE, "an unexpected status"))
 
 
-def _forbidden(shown: str, error: dict[str, object], wait: float | None, *, html: bool) -> SourceError:
-    message, code = _text(error, "message").lower(), _error_code(error)
-    if html and not error:
+def _forbidden(message: str, code: str, *, page: bool) -> tuple[Cause, str]:
+    if page:
         # Something between us and the service refuses, perhaps for a moment: it says nothing about the session or the
         # account.
-        return SourceError(
-            Cause.UNREACHABLE, f"access was denied on the way, cause unclear ({shown}, a web page)", wait
-        )
+        return Cause.UNREACHABLE, "access was denied on the way with a web page, cause unclear"
     if code == "account_session_invalid" or message == "invalid authorization":
-        return SourceError(
-            Cause.SESSION, f"the session has expired ({shown}): sign in again and renew the session key"
-        )
+        return Cause.SESSION, "the session has expired: sign in again and renew the session key"
     if "scope" in code or "scope" in message or "permission user:" in message:
-        return SourceError(Cause.SCOPE, f"a credential of the wrong kind: it may not read usage ({shown})")
+        return Cause.SCOPE, "a credential of the wrong kind: it may not read usage"
     if "unable to serve" in message:
-        return SourceError(Cause.REGION, f"requests from this address or region are refused ({shown})", wait)
-    return SourceError(Cause.DENIED, f"access denied ({shown})", wait)
+        return Cause.REGION, "requests from this address or region are refused"
+    return Cause.DENIED, "access denied"
 
 
 def _parsed(headers: Mapping[str, str], body: bytes) -> object:

@@ -151,14 +151,14 @@ EXPECTED: dict[str, Expected | NotRead] = {
     "account_403_html_no_marker": _no_account(
         Health.UNREACHABLE,
         account=None,
-        detail="access was denied on the way, cause unclear (403, a web page)",
-        errors=("access was denied on the way, cause unclear (403, a web page)",),
+        detail="access was denied on the way with a web page, cause unclear (403)",
+        errors=("access was denied on the way with a web page, cause unclear (403)",),
     ),
     "account_302_login": _no_account(
         Health.SESSION_EXPIRED,
         account=None,
-        detail="the session is not accepted: sign in again (302 to the login page)",
-        errors=("the session is not accepted: sign in again (302 to the login page)",),
+        detail="the session is not accepted: sign in again (302)",
+        errors=("the session is not accepted: sign in again (302)",),
     ),
     "orgs_object_instead_of_list": NotRead(),
     "bootstrap_account_null": NotRead(),
