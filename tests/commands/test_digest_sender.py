@@ -14,7 +14,7 @@ from meterbot.core.models import Sample, Seat
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.routing import Quiet, RoutingSettings, Silence
 from meterbot.delivery.worker import DeliveryWorker
-from meterbot.store import Batch, Latest, Store, batches, deliveries, delivery_claims, workers
+from meterbot.store import FOR_EVER, Batch, Latest, Store, batches, deliveries, delivery_claims, workers
 from meterbot.store.delivery_claims import Claim
 from tests.e2e.wall import Trouble, Wall
 from tests.teams import (
@@ -65,7 +65,7 @@ class Desk:
         """The posted messages: where, and their titles."""
         await self.digests.queue_due(now)
         clock = ManualClock(now)
-        await self.store.run(lambda c: workers.beat(c, "one", now, now + 3650 * DAY))
+        await self.store.run(lambda c: workers.beat(c, "one", now, FOR_EVER))
         render = renderer(SEATS, UTC, self.routing)
         notify = DeliveryWorker(self.store, {"slack": self.wall}, clock, worker="one", render=render)
         for _ in range(5):
@@ -169,7 +169,7 @@ async def test_it_leaves_behind_everything_else(store: Store) -> None:
     await desk.look(NINE - DAY / 2)
     await desk.spend("5", NINE - timedelta(hours=1))
     await desk.digests.queue_due(NINE)
-    await store.run(lambda c: workers.beat(c, "one", NINE, NINE + DAY))
+    await store.run(lambda c: workers.beat(c, "one", NINE, FOR_EVER))
     claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NINE, 60)).delivery)
     assert claimed is not None
     assert claimed.event.kind.value == "digest"
@@ -215,7 +215,7 @@ async def test_one_that_somebody_began_to_send_is_left_alone(store: Store) -> No
     await desk.look(NINE - DAY / 2)
     await desk.spend("3", NINE - timedelta(hours=1))
     await desk.digests.queue_due(NINE)
-    await store.run(lambda c: workers.beat(c, "two", NINE, NINE + DAY))
+    await store.run(lambda c: workers.beat(c, "two", NINE, FOR_EVER))
     assert (
         await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("two", NINE, 60)).delivery)
         is not None

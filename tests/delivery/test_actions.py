@@ -37,7 +37,7 @@ from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.recording import Recorder
 from meterbot.rules.settings import RuleSettings, Threshold
-from meterbot.store import Batch, Store, alert_actions, batches, deliveries, forgetting, workers
+from meterbot.store import FOR_EVER, Batch, Store, alert_actions, batches, deliveries, forgetting, workers
 from meterbot.store.database import open_store
 from tests.chat.slack.rig import chat_of
 from tests.delivery.alerts.events import FACTS
@@ -50,7 +50,6 @@ BERLIN = ZoneInfo("Europe/Berlin")
 pytestmark = pytest.mark.databases("sqlite")
 """Most tests are about words and times. Those of what is stored, and of two at once, are marked to run on both."""
 BOTH = pytest.mark.databases("sqlite", "postgresql")
-FOREVER = NOW + timedelta(days=3650)
 SEATS = {
     name: Seat(name=name, source="claude_ai", owner={"slack": f"U{name.upper()}"}) for name in ("ana", "bo")
 }
@@ -126,7 +125,7 @@ class Room:
         await self.deliver()
 
     async def deliver(self) -> None:
-        await self.store.run(lambda c: workers.beat(c, self.worker, self.clock.now(), FOREVER))
+        await self.store.run(lambda c: workers.beat(c, self.worker, self.clock.now(), FOR_EVER))
         for left in reversed(range(20)):
             await self.notify.drain()
             self.clock.advance(timedelta(seconds=1))

@@ -16,9 +16,9 @@ from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.periodic_checks import PeriodicChecks
 from meterbot.ingest.recording import Recorder
 from meterbot.rules.settings import RuleSettings
-from meterbot.store import Store, alert_actions, event_log, workers
+from meterbot.store import FOR_EVER, Store, alert_actions, event_log, workers
 from tests.e2e.wall import Wall
-from tests.ingest.test_ingest import NOW, later, seat, snapshot
+from tests.ingest.test_ingest import NOW, seat, snapshot
 
 HOUR = timedelta(hours=1)
 UTC = ZoneInfo("UTC")
@@ -50,7 +50,7 @@ class House:
 
     async def passes(self, time: timedelta) -> None:
         self.clock.advance(time)
-        await self.store.run(lambda c: workers.beat(c, "w", self.clock.now(), later(days=99)))
+        await self.store.run(lambda c: workers.beat(c, "w", self.clock.now(), FOR_EVER))
         await self.checks.run(self.clock.now())
         await self.notify.drain()
 
