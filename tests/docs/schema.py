@@ -11,14 +11,34 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from meterbot.app.config import Config
+from meterbot.app.config.types import Text
 
 ROOT = Path(__file__).parents[2]
 STORED = ROOT / "meterbot" / "meterbot.schema.json"
 Json = dict[str, Any]
+_SECRET: Json = {"type": "string"}
 
 
 class _AsWritten(GenerateJsonSchema):
-    """TOML has no null, and the comments name the defaults."""
+    """TOML has no null, the comments name the defaults, and a secret is named by where it is."""
+
+    def function_plain_schema(self, schema: Any) -> Json:
+        text = getattr(schema["function"]["function"], "__self__", None)
+        if not isinstance(text, Text):
+            return super().function_plain_schema(schema) if "json_schema_input_schema" in schema else _SECRET
+        written: Json = {"type": "string"}
+        written |= {"pattern": f"^(?:{text.pattern})$"} if text.pattern else {}
+        written |= {"examples": [*text.examples]} if text.examples else {}
+        return {"anyOf": [written, {"type": text.number}]} if text.number else written
+
+    def model_schema(self, schema: Any) -> Json:
+        made, secrets = super().model_schema(schema), schema["cls"].secrets()
+        properties: Json = {}
+        for key, value in made.get("properties", {}).items():
+            pointers = {f"{key}_env": _SECRET, f"{key}_file": _SECRET}
+            properties |= pointers if key in secrets else {key: value}
+        required = [key for key in made.get("required", ()) if key in properties]
+        return {**made, "properties": properties, "required": required}
 
     def default_schema(self, schema: Any) -> Json:
         return self.generate_inner(schema["schema"])

@@ -80,8 +80,6 @@ def sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
             must = f"must be one of {quoted(choices)}{did_you_mean(str(got), choices)}"
         case "tuple_type" if any(_tables_at(model, path)):
             must = f"must be tables, each under [[{written(path)}]]"
-        case "int_type" | "int_from_float" | "greater_than_equal" | "less_than_equal":
-            must = f"must be a number from {' to '.join(map(str, _range(model, path)))}"
         case kind:
             must = _MUST[kind]
     if not must.startswith("must"):
@@ -116,17 +114,6 @@ def _keys(table: type[BaseModel]) -> list[str]:
     secrets = table.secrets() if issubclass(table, Table) else {}
     forms = ((f"{name}_env", f"{name}_file") if name in secrets else (name,) for name in table.model_fields)
     return [key for keys in forms for key in keys]
-
-
-def _range(model: type[BaseModel], path: Path) -> tuple[int, int]:
-    field = [part for part in path if isinstance(part, str)][-1]
-    for table in _tables_at(model, path[: path.index(field)]):
-        if field in table.model_fields:
-            schema = json.dumps(table.model_json_schema()["properties"][field])
-            least, most = (re.search(rf'"{limit}": (\d+)', schema) for limit in ("minimum", "maximum"))
-            if least and most:
-                return int(least[1]), int(most[1])
-    raise LookupError(f"{field} has no limits")
 
 
 def _tables_at(model: type[BaseModel], path: Path) -> Iterator[type[BaseModel]]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, SecretStr, ValidationInfo, model_validator
-from pydantic.json_schema import JsonSchemaValue
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationInfo, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from meterbot.app.config.types import web_address
@@ -106,12 +105,6 @@ class Secret(SecretStr):
             return value.find(cls, info.context or Vault({}, Path()))
 
         return core_schema.with_info_plain_validator_function(find)
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"type": "string"}
 
 
 class SecretUrl(Secret):
@@ -295,21 +288,6 @@ class Table(BaseModel):
             if each.key not in rest and each.is_there(vault):
                 rest[each.key] = each
         return rest
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        made = handler.resolve_ref_schema(handler(schema))
-        written: JsonSchemaValue = {}
-        for key, value in made.get("properties", {}).items():
-            if key in cls.secrets():
-                written |= {f"{key}_env": {"type": "string"}, f"{key}_file": {"type": "string"}}
-            else:
-                written[key] = value
-        made["properties"] = written
-        made["required"] = [key for key in made.get("required", ()) if key in written]
-        return made
 
 
 def types_in(annotation: Any) -> Iterable[type]:

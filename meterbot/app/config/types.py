@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SecretStr, WithJsonSchema
-from pydantic.json_schema import JsonSchemaValue
+from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from meterbot.core import money
@@ -41,7 +40,7 @@ def did_you_mean(written: str, words: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Text:
-    """Annotation of a value that is written as text: validates it, and describes it in the JSON schema.
+    """Annotation of a value that is written as text. `examples` are for editors.
 
     `must` completes "must …" in the error; `convert` makes the value and may raise `WrongValueError` with a sentence of
     its own; `number` also accepts the TOML number of that name.
@@ -69,17 +68,18 @@ class Text:
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.parse)
 
-    def __get_pydantic_json_schema__(
-        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        text: JsonSchemaValue = {"type": "string"}
-        text |= {"pattern": f"^(?:{self.pattern})$"} if self.pattern else {}
-        text |= {"examples": [*self.examples]} if self.examples else {}
-        return {"anyOf": [text, {"type": self.number}]} if self.number else text
-
 
 class WrongValueError(ValueError):
     """The sentence says more than the type's usual one."""
+
+
+def _whole(least: int, most: int) -> PlainValidator:
+    def parse(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(f"must be a number from {least} to {most}")
+        return value
+
+    return PlainValidator(parse, json_schema_input_type=Annotated[int, Field(ge=least, le=most)])
 
 
 class Bind(NamedTuple):
@@ -217,9 +217,9 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "examples": ["2026-12-24T18:00:00"]}),
 ]
 """A TOML date and time; naive where the file names no zone."""
-Days = Annotated[int, Field(ge=0, le=365)]
-GroupThreshold = Annotated[int, Field(ge=2, le=100)]
-MonthDay = Annotated[int, Field(ge=1, le=31)]
+Days = Annotated[int, _whole(0, 365)]
+GroupThreshold = Annotated[int, _whole(2, 100)]
+MonthDay = Annotated[int, _whole(1, 31)]
 Snowflake = Annotated[
     int,
     Text(
@@ -264,7 +264,7 @@ Listen = Annotated[
     Bind,
     Text('be "host:port", like "127.0.0.1:8080"', r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})", _bind),
 ]
-Port = Annotated[int, Field(ge=0, le=65535)]
+Port = Annotated[int, _whole(0, 65535)]
 Network = Annotated[
     IPv4Network | IPv6Network,
     Text(
