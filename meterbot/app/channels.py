@@ -2,14 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from meterbot.app.config import Config
 from meterbot.core.findings import Check, Status
-
-if TYPE_CHECKING:
-    from meterbot.chat.discord.check import DiscordCheck
-    from meterbot.chat.slack.check import SlackCheck
 
 _ABOUT_CHANNELS = {"slack_channel", "discord_channel", "discord_permissions"}
 """What is wrong with a token, or with the connection, is reported elsewhere."""
@@ -26,18 +21,6 @@ async def channel_problems(config: Config, now: Callable[[], datetime]) -> Mappi
     return problems
 
 
-def slack_check(token: str, api: str, now: Callable[[], datetime]) -> "SlackCheck":
-    from meterbot.chat.slack.check import SlackCheck  # noqa: PLC0415 - only where Slack is used
-
-    return SlackCheck(token, api, now=now)
-
-
-def discord_check(token: str, api: str, now: Callable[[], datetime]) -> "DiscordCheck":
-    from meterbot.chat.discord.check import DiscordCheck  # noqa: PLC0415 - only where Discord is used
-
-    return DiscordCheck(token, api, now=now)
-
-
 async def look_at_slack(
     config: Config, now: Callable[[], datetime], *, whole: bool = False, direct_messages: bool = False
 ) -> tuple[list[Check], timedelta | None]:
@@ -45,8 +28,10 @@ async def look_at_slack(
     ahead of this machine's."""
     if config.slack is None:
         return [], None
+    from meterbot.chat.slack.check import SlackCheck  # noqa: PLC0415 - only where Slack is used
+
     token = config.slack.bot_token.get_secret_value()
-    async with slack_check(token, config.endpoints.slack_api, now) as slack:
+    async with SlackCheck(token, config.endpoints.slack_api, now=now) as slack:
         found = await slack.bot(direct_messages=direct_messages)
         if found[0].status is Status.OK:
             found.append(await slack.channel(config.slack.channel))
@@ -61,8 +46,10 @@ async def look_at_discord(
     """The same for Discord."""
     if config.discord is None:
         return [], None
+    from meterbot.chat.discord.check import DiscordCheck  # noqa: PLC0415 - only where Discord is used
+
     token = config.discord.bot_token.get_secret_value()
-    async with discord_check(token, config.endpoints.discord_api, now) as discord:
+    async with DiscordCheck(token, config.endpoints.discord_api, now=now) as discord:
         found = [await discord.bot()]
         if found[0].status is Status.OK:
             found += await discord.channel(config.discord.channel_id, config.discord.guild_id)

@@ -84,14 +84,14 @@ class Bot:
     seat_health: tuple[float, Mapping[str, SourceState]] | None = None
     """When the health of the seats was last read, and the result."""
     jobs: PeriodicJobs = field(default_factory=PeriodicJobs)
-    replaced: asyncio.Event = field(default_factory=asyncio.Event)
-    """The database's file was replaced."""
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
     ended_by: StartError | None = None
+    """What went wrong, if the bot stopped by itself."""
 
     async def run(self, stop: asyncio.Event, tick_seconds: float = TICK_SECONDS) -> None:
         """Reads seats and delivers alerts until `stop` is set, then finishes what is running. Raises `StartError` if
         the database's file was replaced."""
-        self.awake_since = self.clock.now()
+        self.stop, self.awake_since = stop, self.clock.now()
         delivering = asyncio.create_task(self.delivery_worker.run(), name="delivery")
         for job, seconds in (
             (self.tick, 1.0),
@@ -112,14 +112,11 @@ class Bot:
         await self.jobs.attempt(self.check_channels)
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
         self.watchdog.systemd.ready()
-        ends = [asyncio.create_task(event.wait()) for event in (stop, self.replaced)]
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await stop.wait()
             if self.ended_by is not None:
                 raise self.ended_by
         finally:
-            for end in ends:
-                end.cancel()
             log.info("stopping")
             self.watchdog.systemd.stopping()
             self.delivery_worker.stop()
@@ -160,7 +157,7 @@ class Bot:
                 "the database's file was replaced or moved while the bot ran, so nothing more would be stored: "
                 "start meterbot again"
             )
-            self.replaced.set()
+            self.stop.set()
             raise self.ended_by
         if self.last_tick is not None:
             await self.heartbeat.ticked(

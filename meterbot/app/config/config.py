@@ -200,26 +200,23 @@ class Config(Table):
         return local.astimezone(UTC)
 
     def rule_settings(self) -> RuleSettings:
+        alerts = self.alerts
         budgets = (
-            Budget(money.of_major(budget.amount, budget.currency), budget.thresholds)
-            for budget in self.alerts.budgets
+            Budget(money.of_major(each.amount, each.currency), each.thresholds) for each in alerts.budgets
         )
+        optional = (
+            (EventKind.CAP_FORECAST, alerts.cap_forecast),
+            (EventKind.SPEND_SPIKE, alerts.spend_spike),
+            (EventKind.WINDOW_RESET, alerts.window_reset),
+        )
+        off = {kind for kind, wanted in optional if not wanted}
         return RuleSettings(
-            thresholds=self.alerts.thresholds,
-            balance_levels=self.alerts.balance_levels,
-            renewal_days=self.alerts.renewal_days,
+            thresholds=alerts.thresholds,
+            balance_levels=alerts.balance_levels,
+            renewal_days=alerts.renewal_days,
             budgets=tuple(budgets),
-            source_grace=self.alerts.source_grace,
-            push_silence=self.alerts.push_silence,
+            source_grace=alerts.source_grace,
+            push_silence=alerts.push_silence,
             timezone=self.timezone,
-            kinds=frozenset(EventKind) - {*self.alerts.mute} - self._switched_off,
+            kinds=frozenset(EventKind) - {*alerts.mute} - off,
         )
-
-    @property
-    def _switched_off(self) -> frozenset[EventKind]:
-        on = {
-            EventKind.CAP_FORECAST: self.alerts.cap_forecast,
-            EventKind.SPEND_SPIKE: self.alerts.spend_spike,
-            EventKind.WINDOW_RESET: self.alerts.window_reset,
-        }
-        return frozenset(kind for kind, wanted in on.items() if not wanted)

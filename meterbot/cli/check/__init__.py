@@ -4,7 +4,6 @@ Read downwards: surroundings (files, database, listener), seats, and `live`, the
 network.
 """
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +26,7 @@ def run_checks(
 
     `read` reads the database, and raises `StartError` if that cannot be read.
     """
-    checks = [surroundings.python(sys.version_info[:2])]
+    checks = [surroundings.python()]
     try:
         config = load(path_arg, environ, cwd)
     except ConfigError as error:

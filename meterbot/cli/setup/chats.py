@@ -3,7 +3,6 @@ once."""
 
 from pydantic import TypeAdapter
 
-from meterbot.app.channels import discord_check, slack_check
 from meterbot.app.config.types import SlackChannel, Snowflake
 from meterbot.cli.setup.context import SetupContext
 from meterbot.cli.setup.files import DraftTable
@@ -22,10 +21,11 @@ _DISCORD_TOKEN = SecretSpec(
 
 
 def slack(context: SetupContext) -> DraftTable:
+    from meterbot.chat.slack.check import SlackCheck
     from meterbot.chat.slack.manifest import creation_link
 
     async def look(token: str = "", app: str = "", channel: str = "") -> list[Check]:
-        async with slack_check(token, context.endpoints()["slack_api"], context.now) as client:
+        async with SlackCheck(token, context.endpoints()["slack_api"], now=context.now) as client:
             if app:
                 return [await client.app(app)]
             return [await client.channel(channel)] if channel else await client.bot()
@@ -55,10 +55,13 @@ def slack(context: SetupContext) -> DraftTable:
 
 def discord(context: SetupContext) -> DraftTable:
     """Asks for the token and the channel. The server is the channel's."""
+    from meterbot.chat.discord.check import DiscordCheck
+    from meterbot.chat.discord.client import invite_url
+
     seen: dict[str, int | None] = {}
 
     async def look(token: str, channel: int | None = None) -> list[Check]:
-        async with discord_check(token, context.endpoints()["discord_api"], context.now) as client:
+        async with DiscordCheck(token, context.endpoints()["discord_api"], now=context.now) as client:
             bot = await client.bot()
             seen["application"] = client.application_id
             if channel is None or bot.status is not Status.OK:
@@ -76,8 +79,6 @@ def discord(context: SetupContext) -> DraftTable:
         context, _DISCORD_TOKEN, flags.discord_token, lambda kept: try_out(lambda: look(kept.value))
     )
     if application := seen.get("application"):
-        from meterbot.chat.discord.client import invite_url
-
         context.say(
             "This link adds the bot to your server, with the permissions it needs and no intents:\n\n"
             f"{invite_url(application, None)}\n"
