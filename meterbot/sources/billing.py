@@ -86,7 +86,7 @@ def balance_of(body: object, notes: DriftNotes, *, shared: bool) -> Balance | No
         return None
     if not shape.model_fields_set:
         notes.reject("credits", "its fields", "none of them")
-    stated = shape.money or AmountShape()
+    stated = (shape.balance and shape.balance.money) or AmountShape()
     minor = shape.amount if stated.amount_minor is None else stated.amount_minor
     currency = stated.currency or shape.currency
     if minor is None or currency is None:

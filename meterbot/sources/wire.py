@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, AliasPath, Field
+from pydantic import AliasChoices, Field
 
 from meterbot.sources.fields import (
     AmountText,
@@ -98,14 +98,18 @@ class OverageShape(Shape):
     spend_limit_currency: Currency = None
 
 
+class CreditsBalanceShape(Shape):
+    """`balance` of `/prepaid/credits`."""
+
+    money: Annotated[AmountShape | None, nested(AmountShape)] = None
+
+
 class CreditsShape(Shape):
     """`/prepaid/credits`. The currency is null where nothing was ever bought."""
 
     amount: Number = None
     currency: Currency = None
-    money: Annotated[AmountShape | None, nested(AmountShape)] = Field(
-        None, validation_alias=AliasPath("balance", "money")
-    )
+    balance: Annotated[CreditsBalanceShape | None, nested(CreditsBalanceShape)] = None
     auto_reload_settings: Any = None
 
 
