@@ -134,15 +134,20 @@ class AlertActions:
             for action in await self._store.read(lambda c: alert_actions.holding(c, now))
             if self._admits(question, action.seat)
         ]
+        numbered = [*enumerate(holding, 1)]
         if len(words) > 1:
-            wanted = self._holding_named(question, holding, words[1])
+            named = self._seat_name(question, words[1]) or words[1]
+            wanted = [
+                action
+                for number, action in numbered
+                if words[1] in {action.id, str(number)} or named == (action.seat or TEAM)
+            ]
             if not wanted:
                 return Answer(_NOTHING_TO_UNDO)
             if len(wanted) == 1:
                 return Answer(await self._undo(wanted[0], now))
         if not holding:
             return Answer(notice("Nothing is muted", "Nobody has snoozed or muted anything."))
-        numbered = [*enumerate(holding, 1)]
         lines = "\n".join(f"{number}. {action_text(action, self._tz)}" for number, action in numbered)
         undo = tuple(
             undo_button
@@ -153,28 +158,14 @@ class AlertActions:
         )
         return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=undo))
 
-    def _holding_named(
-        self, question: Question, holding: Sequence[AlertAction], text: str
-    ) -> list[AlertAction]:
-        """The snoozes and mutes named by a button's id, by the number in the list, or by the seat."""
-        name = self._seat_name(question, text) or text
-        return [
-            action
-            for number, action in enumerate(holding, 1)
-            if text in {action.id, str(number)} or name == (action.seat or TEAM)
-        ]
-
     async def _undo(self, action: AlertAction, now: datetime) -> Message:
-        def undo(connection: Connection) -> bool:
-            undone = alert_actions.undo(connection, action.id, now)
-            if undone:
+        def undo(connection: Connection) -> None:
+            if alert_actions.undo(connection, action.id, now):
                 self._follow(connection, action.alert, f"{action.id} undone", None, now)
-            return undone
 
-        undone = await self._store.run(undo)
+        await self._store.run(undo)
         self._wake()
-        said = action_text(action, self._tz)
-        return notice("Undone" if undone else "It was already undone", f"No longer in effect: {said}")
+        return notice("Undone", f"No longer in effect: {action_text(action, self._tz)}")
 
     async def _asked(self, question: Question, words: Sequence[str]) -> _Asked | Message:
         if len(words) < 2:
@@ -190,9 +181,8 @@ class AlertActions:
             if wanted != TEAM and not self._admits(question, wanted):
                 return _GONE if _ACTION_ID.fullmatch(wanted) else _NOT_YOURS
             return self._no_alert(words) if seat is None else _none_open(seat.name)
-        named = (
-            content.ref != wanted
-        )  # a name means the alerts of that seat alone, in a post about several, too
+        # A name means the alerts of that seat alone, in a post about several, too.
+        named = content.ref != wanted
         events = tuple(
             event
             for event in content.events
