@@ -146,7 +146,7 @@ class SeatSession:
             unkept = self._unkept(row)
         if unkept is not None and unkept is not self.unkept:
             log.warning("renewals of this seat's session key are not kept", seat=self._seat, why=unkept.value)
-        self._loaded, self.unkept, self._fresh = True, unkept, fresh and unkept is None
+        self._loaded, self.unkept, self._fresh = True, unkept, fresh
         if row is not None:
             self.adopt(row)
 
