@@ -1,10 +1,11 @@
 """Invitations: a seat that waits for its person, and the direct message that asks them to connect their machine."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from meterbot.commands.join import JoinTerms
 from meterbot.commands.seat_admin import toml_block
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Seat
@@ -153,51 +154,33 @@ def _message(seat: Seat) -> Message:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class JoinStatus:
-    """Which pushing seats have a machine, each named once. `joined` and `waiting` were invited, `waiting` less than
-    three days ago. `late`: three days ago or longer; `unasked`: never, they are in the configuration."""
-
-    joined: tuple[str, ...] = ()
-    waiting: tuple[str, ...] = ()
-    late: tuple[str, ...] = ()
-    unasked: tuple[str, ...] = ()
-
-    def sentences(self, *, may_invite: bool) -> list[str]:
-        """With what an operator who `may_invite` can do next, or the owners."""
-        said = {
-            "Invited and joined: {}.": self.joined,
-            "Invited, not joined yet: {}.": self.waiting,
-            "Not joined 3 days after the invitation: {}.": self.late,
-            "No machine sends numbers yet for {} (from the configuration).": self.unasked,
-        }
-        found = [text.format(listed(names, 10)) for text, names in said.items() if names]
-        if not may_invite:
-            return found + ["The owner of a seat types /claude-spend join."] * bool(self.reminded)
-        asked = {"Remind them": self.late, "Invite them": self.unasked}
-        return found + [
-            f"{what}: /claude-spend invite {' '.join(names[:10])}" for what, names in asked.items() if names
-        ]
-
-    @property
-    def reminded(self) -> tuple[str, ...]:
-        """Those who should be asked to join."""
-        return (*self.late, *self.unasked)
-
-
 async def join_status(
-    store: Store, seats: Iterable[Seat], connected: Collection[str], now: datetime
-) -> JoinStatus:
-    """Who of the pushing seats among these has joined. `connected`: the seats whose machine has a push token."""
-    invited = {each.name: now - each.invited_at for each in await store.read(invited_seats.read)}
-    pushing = [seat.name for seat in seats if seat.source == PUSH]
-    absent = [name for name in pushing if name not in connected]
-    return JoinStatus(
-        joined=tuple(name for name in pushing if name in connected and name in invited),
-        waiting=tuple(name for name in absent if name in invited and invited[name] < LATE_AFTER),
-        late=tuple(name for name in absent if name in invited and invited[name] >= LATE_AFTER),
-        unasked=tuple(name for name in absent if name not in invited),
-    )
+    store: Store, seats: Iterable[Seat], terms: JoinTerms | None, now: datetime, *, may_invite: bool
+) -> tuple[list[str], list[str]]:
+    """Which of the pushing seats among these have a machine, in sentences, with what an operator who `may_invite` or
+    the owners can do next; and the seats whose owners should be asked to join. Without `terms`, only invited seats."""
+    connected = {token.seat for token in await store.read(push_tokens.read)}
+    connected |= terms.configured if terms else frozenset()
+    since = {each.name: now - each.invited_at for each in await store.read(invited_seats.read)}
+    pushing = [seat.name for seat in seats if seat.source == PUSH and (terms or seat.name in since)]
+    invited = [name for name in pushing if name in since and name not in connected]
+    late = [name for name in invited if since[name] >= LATE_AFTER]
+    unasked = [name for name in pushing if name not in since and name not in connected]
+    said = {
+        "Invited and joined: {}.": [name for name in pushing if name in since and name in connected],
+        "Invited, not joined yet: {}.": [name for name in invited if name not in late],
+        "Not joined 3 days after the invitation: {}.": late,
+        "No machine sends numbers yet for {} (from the configuration).": unasked,
+    }
+    found = [text.format(listed(names, 10)) for text, names in said.items() if names]
+    return found + _next_steps(late, unasked, may_invite=may_invite), [*late, *unasked]
+
+
+def _next_steps(late: Sequence[str], unasked: Sequence[str], *, may_invite: bool) -> list[str]:
+    if not may_invite:
+        return ["The owner of a seat types /claude-spend join."] if late or unasked else []
+    asked = {"Remind them": late, "Invite them": unasked}
+    return [f"{what}: /claude-spend invite {' '.join(names[:10])}" for what, names in asked.items() if names]
 
 
 def as_toml(seats: Iterable[InvitedSeat]) -> str:

@@ -18,7 +18,6 @@ from meterbot.commands.context import CommandContext
 from meterbot.commands.invitations import (
     LATE_AFTER,
     Invitations,
-    JoinStatus,
     NotInvitedError,
     as_toml,
     join_status,
@@ -26,6 +25,7 @@ from meterbot.commands.invitations import (
     owner_of,
     remove_invitation,
 )
+from meterbot.commands.join import JoinTerms
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Seat
 from meterbot.core.operators import Operators
@@ -178,8 +178,8 @@ async def test_the_first_person_of_a_seat_cannot_write_it_once_it_is_another_s(
     assert await trade_code(store, code, NOW) is None
     assert await store.read(push_tokens.read_agents) == {}
     assert await store.read(lambda c: notes.read(c, "join:bo")) is None
-    status = await join_status(store, [BO], {each.seat for each in await store.read(push_tokens.read)}, NOW)
-    assert status.waiting == ("bo",)
+    said, _ = await join_status(store, [BO], None, NOW, may_invite=False)
+    assert said == ["Invited, not joined yet: bo."]
 
 
 async def test_a_reminder_leaves_the_seat_s_machine_connected(store: Store) -> None:
@@ -317,20 +317,21 @@ async def test_each_seat_is_in_one_place_of_the_status(store: Store) -> None:
         *(seat(name, "push") for name in ("ana", "cleo", "dan", "eve", "fay")),
         seat("gus", "claude_ai"),
     ]
-    status = await join_status(store, seats, {"bo", "fay"}, NOW + LATE_AFTER)
-    assert status == JoinStatus(joined=("bo",), waiting=("eve",), late=("cleo", "dan"), unasked=("ana",))
+    terms = JoinTerms(None, configured=frozenset({"bo", "fay"}))
     lines = [
         "Invited and joined: bo.",
         "Invited, not joined yet: eve.",
         "Not joined 3 days after the invitation: cleo and dan.",
         "No machine sends numbers yet for ana (from the configuration).",
     ]
-    assert status.sentences(may_invite=True) == [
-        *lines,
-        "Remind them: /claude-spend invite cleo dan",
-        "Invite them: /claude-spend invite ana",
+    asked, others = [
+        await join_status(store, seats, terms, NOW + LATE_AFTER, may_invite=may) for may in (True, False)
     ]
-    assert status.sentences(may_invite=False) == [*lines, "The owner of a seat types /claude-spend join."]
+    more = ["Remind them: /claude-spend invite cleo dan", "Invite them: /claude-spend invite ana"]
+    assert asked == ([*lines, *more], ["cleo", "dan", "ana"])
+    assert others[0] == [*lines, "The owner of a seat types /claude-spend join."]
+    elsewhere, _ = await join_status(store, seats, None, NOW + LATE_AFTER, may_invite=False)
+    assert not [line for line in elsewhere if "ana" in line or "fay" in line]
 
 
 async def test_seats_that_two_operators_invite_at_once_are_one(store: Store) -> None:

@@ -1,12 +1,12 @@
 """`status`: how meterbot itself is doing."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from meterbot.chat import Connection
 from meterbot.commands.context import CommandContext, Request
-from meterbot.commands.invitations import JoinStatus, join_status
+from meterbot.commands.invitations import join_status
+from meterbot.commands.join import JoinTerms
 from meterbot.commands.privacy import View
 from meterbot.commands.rows import NAME_COLUMNS, Columns, filled, missing_lines, table, who
 from meterbot.commands.seat_lines import health_text
@@ -47,8 +47,8 @@ async def answer(context: CommandContext, request: Request) -> Message:
     plans = [f"{trouble}: correct plan in the configuration." for trouble in plan_troubles(seen)]
     seats = list({row.seat.name: row.seat for row in seen}.values())
     agents = await store.read(push_tokens.read_agents)
-    joined, machines = await _machines(context, seats, agents, now)
-    may_invite = view.operator and context.invitations is not None
+    terms, may_invite = context.join_terms, view.operator and context.invitations is not None
+    joined, absent = await join_status(store, seats, terms, now, may_invite=may_invite)
     queues = await _queues(context, now)
     if len(seen) < len(view.report.rows):  # a direct message would tell who owns a seat
         queues = [queue for queue in queues if not queue.channel.startswith("@")]
@@ -60,29 +60,20 @@ async def answer(context: CommandContext, request: Request) -> Message:
         view,
         queues,
         await _connections(context, now, last_tick),
-        [*unkept, *machines, *joined.sentences(may_invite=may_invite), *plans, *await _failed(store)],
+        [*unkept, *_old_agents(terms, seats, agents), *joined, *plans, *await _failed(store)],
         [] if store.sole else await store.read(lambda c: workers.read(c, now)),
         version=context.version,
         last_tick=last_tick,
         agents=agents,
-        remind=joined.reminded[:5] if may_invite else (),
+        remind=absent[:5] if may_invite else (),
     )
 
 
-async def _machines(
-    context: CommandContext, seats: Sequence[Seat], agents: Mapping[str, str], now: datetime
-) -> tuple[JoinStatus, list[str]]:
-    """Which of the pushing seats have joined, and what there is to say about the agents of those that have."""
-    terms, tokens = context.join_terms, await context.store.read(push_tokens.read)
-    connected = {each.seat for each in tokens} | (terms.configured if terms else frozenset())
-    joined = await join_status(context.store, seats, connected, now)
-    if terms is None:
-        return replace(joined, unasked=()), []
-    newest = terms.agent_version
+def _old_agents(terms: JoinTerms | None, seats: Iterable[Seat], agents: Mapping[str, str]) -> list[str]:
     pushing = [seat.name for seat in seats if seat.source == PUSH]
-    old = [name for name in pushing if agents.get(name, newest) != newest]
+    old = [name for name in pushing if terms and agents.get(name, terms.agent_version) != terms.agent_version]
     line = "run a new line from /claude-spend join to update it"
-    return joined, [f"An older agent sends for {listed(old, 10)}: {line}."] if old else []
+    return [f"An older agent sends for {listed(old, 10)}: {line}."] if old else []
 
 
 async def _failed(store: Store) -> list[str]:
