@@ -217,17 +217,6 @@ def digest_event(reader: DigestReader, day: date, now: datetime) -> Event:
 # --- the sender ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """What a digest for a reader is made from. `content_hash` is None while nothing is known."""
-
-    reader: DigestReader
-    view: View
-    content_hash: str | None
-    samples: Sequence[Sample] = ()
-    outlooks: Outlooks = NOWHERE
-
-
 def _stored_state(connection: Connection, reader: DigestReader) -> DigestState | None:
     stored = rule_memories.read_memories(connection, [reader.name]).get(reader.name)
     state: DigestState | None = None if stored is None else value_of(DigestState, stored)
@@ -257,8 +246,9 @@ class DigestSender:
         queued, store = False, self.context.store
         for reader in waiting:
             known = self._states.get(reader.name) or await store.read(partial(_stored_state, reader=reader))
-            draft = await self._draft(reader, report, known, now)
-            state, new = await store.run(partial(self._queue, draft=draft, known=known, now=now))
+            content, write = await self._draft(reader, report, known, now)
+            queue = partial(self._queue, reader=reader, content=content, write=write, known=known, now=now)
+            state, new = await store.run(queue)
             queued |= new
             if state is not None:
                 self._states[reader.name] = state
@@ -271,35 +261,42 @@ class DigestSender:
 
     async def _draft(
         self, reader: DigestReader, report: TeamReport, known: DigestState | None, now: datetime
-    ) -> _Draft:
-        """The slow reading, before the transaction, and only where a digest will be made."""
+    ) -> tuple[str | None, Callable[[datetime], Message]]:
+        """The hash of the content, and what makes the digest since an instant: the slow reading, before the
+        transaction, and only where a digest will be made."""
         alone = bool(reader.seats) or reader.operator
         view = self.context.view_of(report, reader.seats, public=not alone, operator=reader.operator)
         content = content_hash(view, reader.seats)
         if known is None or content in {None, known.content_hash} or due(reader.schedule, now, known) is None:
-            return _Draft(reader, view, content)
+            return content, partial(message, reader, view, ())
         rows = [row for row in report.rows if not reader.seats or row.seat.name in reader.seats]
         counters = {row.counter for row in rows if row.counter is not None and not row.beside}
         since, store = min(known.at, known.since or known.at), self.context.store
         samples = await store.read(lambda c: history.read(c, counters, since))
         outlooks = await current_outlooks(store, replace(report, rows=tuple(rows)))
-        return _Draft(reader, view, content, samples, outlooks)
+        return content, partial(message, reader, view, samples, outlooks=outlooks)
 
     def _queue(
-        self, connection: Connection, draft: _Draft, known: DigestState | None, now: datetime
+        self,
+        connection: Connection,
+        *,
+        reader: DigestReader,
+        content: str | None,
+        write: Callable[[datetime], Message],
+        known: DigestState | None,
+        now: datetime,
     ) -> tuple[DigestState | None, bool]:
         """The reader's new state, and whether a digest was queued."""
-        reader = draft.reader
         locks.names(connection, [reader.name])
         before = _stored_state(connection, reader)
         day = due(reader.schedule, now, before)
-        if before is None and day is not None and draft.content_hash is not None:
-            before = DigestState(day, now, draft.content_hash)
+        if before is None and day is not None and content is not None:
+            before = DigestState(day, now, content)
             rule_memories.write_memories(connection, _memory(reader, before))
             return before, False
         if before is None or day is None or before != known:
             return before, False  # another worker was here, or nothing is known yet
-        if draft.content_hash is None or draft.content_hash == before.content_hash:
+        if content is None or content == before.content_hash:
             state = replace(before, day=day)
             rule_memories.write_memories(connection, _memory(reader, state))
             return state, False
@@ -308,12 +305,11 @@ class DigestSender:
             last = digest_event(reader, before.digest, now)
             if deliveries.withdraw(connection, last.key, reader.destination, _NEWER):
                 since = before.since  # this one covers the time of the one that was not sent
-        state = DigestState(day, now, draft.content_hash, digest=day, since=since)
-        batches.write(connection, self._batch(draft, state, since, now))
+        state = DigestState(day, now, content, digest=day, since=since)
+        batches.write(connection, self._batch(reader, state, write(since), now))
         return state, True
 
-    def _batch(self, draft: _Draft, state: DigestState, since: datetime, now: datetime) -> Batch:
-        reader = draft.reader
+    def _batch(self, reader: DigestReader, state: DigestState, digest: Message, now: datetime) -> Batch:
         event = digest_event(reader, state.day, now)
         held = hold(event, replace(self.routing, quiet=None), (), now)
         delivery = NewDelivery(
@@ -322,7 +318,7 @@ class DigestSender:
             chat=reader.destination.chat,
             channel=reader.destination.channel,
             kind=DeliveryKind.POST,
-            message=message(reader, draft.view, draft.samples, since, draft.outlooks),
+            message=digest,
             priority=Priority.DIGEST,
             not_before=None if held is None else held.until,
             held=None if held is None else held.why,
