@@ -21,7 +21,6 @@ def write(connection: Connection, batch: Batch) -> list[Event]:
     source_states.write_sources(connection, batch.sources)
     rule_memories.write_memories(connection, batch.memories)
     new = event_log.write_events(connection, batch.events)
-    deliveries.end_alerts(connection, new)
     deliveries.queue(connection, batch.deliveries, {event.key: event.at for event in new})
     deliveries.release(connection, batch.release)
     return new

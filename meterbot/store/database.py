@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +19,6 @@ from meterbot.store import (
     invited_seats,
     lock_file,
     locks,
-    push_tokens,
-    rule_memories,
-    sessions,
     source_states,
     tables,
     workers,
@@ -31,7 +28,7 @@ from meterbot.store.errors import start_error
 from meterbot.store.migrations import bring_up_to_date, found_schema, make, newest_schema, schemas
 from meterbot.store.store import Store
 from meterbot.store.url import parse_url, place_of
-from meterbot.store.values import Glance, PushToken, StoredSession
+from meterbot.store.values import Glance
 
 _SILENT_SECONDS = 2.0
 """After so many seconds the log says what the start waits for."""
@@ -79,42 +76,28 @@ async def is_there(url: str) -> bool:
     return await asyncio.to_thread(Path(str(parsed.database)).exists)
 
 
-async def peek_sessions(url: str) -> dict[str, StoredSession]:
-    return await _peek_at(url, tables.sessions, sessions.read, {})
-
-
-async def peek_push_tokens(url: str) -> list[PushToken]:
-    """The stored push tokens, as digests."""
-    return await _peek_at(url, tables.push_tokens, push_tokens.read, [])
-
-
-async def peek_memories(url: str, names: Collection[str]) -> dict[str, str]:
-    return await _peek_at(url, tables.memories, lambda c: rule_memories.read_memories(c, names), {})
-
-
 async def peek_invited(url: str) -> list[Seat]:
     nobody: list[invited_seats.InvitedSeat] = []
-    found = await _peek_at(url, tables.invited_seats, invited_seats.read, nobody)
+    found = await peek(url, tables.invited_seats, invited_seats.read, nobody)
     return [each.seat for each in found]
 
 
-async def _peek_at(url: str, table: Table, read: Callable[[Connection], T], nothing: T) -> T:
-    """What `read` finds in a table; `nothing` where there is no database or no such table."""
+async def peek(url: str, table: Table, read: Callable[[Connection], T], nothing: T) -> T:
+    """What `read` finds in a table; `nothing` where there is no database or no such table. Changes nothing, and does
+    not create the database. Raises `StartError` without the URL's secrets."""
 
     def look(connection: Connection) -> T:
         return read(connection) if inspect(connection).has_table(table.name) else nothing
 
-    return await _peek(url, look, nothing)
+    return await _look(url, look, nothing)
 
 
 async def glance(url: str) -> Glance:
     """The schema and the sources. Raises `StartError` without the URL's secrets."""
-    return await _peek(url, _seen, Glance(None, newest_schema(), there=False))
+    return await _look(url, _seen, Glance(None, newest_schema(), there=False))
 
 
-async def _peek(url: str, look: Callable[[Connection], T], nothing: T) -> T:
-    """What `look` finds; `nothing` where there is no database. Changes nothing, and does not create the database.
-    Raises `StartError` without the URL's secrets."""
+async def _look(url: str, look: Callable[[Connection], T], nothing: T) -> T:
     if not await is_there(url):
         return nothing
     parsed = parse_url(url)

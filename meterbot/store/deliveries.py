@@ -21,7 +21,6 @@ from meterbot.core.deliveries import (
     Purpose,
 )
 from meterbot.core.messages import Posted
-from meterbot.core.models import Event
 from meterbot.store import tables
 from meterbot.store.statements import insert_new, is_wanted, select_in
 
@@ -46,8 +45,6 @@ _POST_OF = (
     .order_by(_rows.sequence.desc())
     .limit(1)
 )
-
-_END_ALERT = update(tables.events).where(_events.key == bindparam("alert")).values(ended_by=bindparam("end"))
 
 
 def queue(connection: Connection, deliveries: Iterable[NewDelivery], created: Mapping[str, datetime]) -> None:
@@ -186,13 +183,6 @@ def read_queues(connection: Connection, now: datetime | None = None) -> list[Cha
         ChannelQueue(**{**row, "refused": bool(row["refused"])})
         for row in connection.execute(query).mappings()
     ]
-
-
-def end_alerts(connection: Connection, events: Iterable[Event]) -> None:
-    """Records which alerts these events end."""
-    rows = [{"alert": event.resolves, "end": event.key} for event in events if event.resolves is not None]
-    if rows:
-        connection.execute(_END_ALERT, rows)
 
 
 def possible_duplicates(connection: Connection, chat: str, limit: int = 20) -> list[PossibleDuplicate]:

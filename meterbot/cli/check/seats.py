@@ -16,7 +16,8 @@ from meterbot.rules.memory import seat_settings_name
 from meterbot.rules.settings import UNCAPPED_STEP, Threshold
 from meterbot.sources.claude_login import Login, read_login
 from meterbot.sources.responses import SourceError
-from meterbot.store.database import peek_invited, peek_memories, peek_push_tokens, peek_sessions
+from meterbot.store import push_tokens, rule_memories, sessions, tables
+from meterbot.store.database import peek, peek_invited
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,12 @@ async def read_stored(config: Config) -> Stored:
     """Does not change the database. Raises `StartError`."""
     url = config.database_url.get_secret_value()
     seats = SeatDirectory(config.seat_list(), await peek_invited(url))
+    names = [seat_settings_name(name) for name in seats]
+    renewed = await peek(url, tables.sessions, sessions.read, {})
     return Stored(
-        {seat: session.ciphertext for seat, session in (await peek_sessions(url)).items()},
-        await peek_memories(url, [seat_settings_name(name) for name in seats]),
-        frozenset(token.seat for token in await peek_push_tokens(url)),
+        {seat: session.ciphertext for seat, session in renewed.items()},
+        await peek(url, tables.memories, lambda c: rule_memories.read_memories(c, names), {}),
+        frozenset(token.seat for token in await peek(url, tables.push_tokens, push_tokens.read, [])),
     )
 
 
