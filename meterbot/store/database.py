@@ -77,29 +77,28 @@ async def is_there(url: str) -> bool:
 
 
 async def peek_invited(url: str) -> list[Seat]:
-    nobody: list[invited_seats.InvitedSeat] = []
-    found = await peek(url, tables.invited_seats, invited_seats.read, nobody)
-    return [each.seat for each in found]
+    found = await peek(url, tables.invited_seats, invited_seats.read)
+    return [each.seat for each in found or ()]
 
 
-async def peek(url: str, table: Table, read: Callable[[Connection], T], nothing: T) -> T:
-    """What `read` finds in a table; `nothing` where there is no database or no such table. Changes nothing, and does
-    not create the database. Raises `StartError` without the URL's secrets."""
+async def peek(url: str, table: Table, read: Callable[[Connection], T]) -> T | None:
+    """What `read` finds in a table; None where there is no database or no such table. Changes nothing, and does not
+    create the database. Raises `StartError` without the URL's secrets."""
 
-    def look(connection: Connection) -> T:
-        return read(connection) if inspect(connection).has_table(table.name) else nothing
+    def look(connection: Connection) -> T | None:
+        return read(connection) if inspect(connection).has_table(table.name) else None
 
-    return await _look(url, look, nothing)
+    return await _look(url, look)
 
 
 async def glance(url: str) -> Glance:
     """The schema and the sources. Raises `StartError` without the URL's secrets."""
-    return await _look(url, _seen, Glance(None, newest_schema(), there=False))
+    return await _look(url, _seen) or Glance(None, newest_schema(), there=False)
 
 
-async def _look(url: str, look: Callable[[Connection], T], nothing: T) -> T:
+async def _look(url: str, look: Callable[[Connection], T]) -> T | None:
     if not await is_there(url):
-        return nothing
+        return None
     parsed = parse_url(url)
     engine = make_engine(parsed)
 

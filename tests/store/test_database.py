@@ -64,7 +64,7 @@ from meterbot.store import (
     tables,
     workers,
 )
-from meterbot.store.database import is_there, open_store, upgrade
+from meterbot.store.database import is_there, open_store, peek, upgrade
 from meterbot.store.delivery_claims import Claim
 from tests.store.examples import (
     ANA,
@@ -855,7 +855,7 @@ async def test_the_salt_is_drawn_once_for_everybody(store: Store) -> None:
 
 async def wanted_of(url: str) -> dict[str, str]:
     names = ["settings:ana", "settings:bo"]
-    return await peek(url, tables.memories, lambda c: rule_memories.read_memories(c, names), {})
+    return await peek(url, tables.memories, lambda c: rule_memories.read_memories(c, names)) or {}
 
 
 async def test_memories_are_found_by_name_and_stay_as_they_are(database_url: str) -> None:

@@ -34,11 +34,13 @@ async def read_stored(config: Config) -> Stored:
     url = config.database_url.get_secret_value()
     seats = SeatDirectory(config.seat_list(), await peek_invited(url))
     names = [seat_settings_name(name) for name in seats]
-    renewed = await peek(url, tables.sessions, sessions.read, {})
+    renewed = await peek(url, tables.sessions, sessions.read) or {}
+    settings = await peek(url, tables.memories, lambda c: rule_memories.read_memories(c, names)) or {}
+    tokens = await peek(url, tables.push_tokens, push_tokens.read) or ()
     return Stored(
         {seat: session.ciphertext for seat, session in renewed.items()},
-        await peek(url, tables.memories, lambda c: rule_memories.read_memories(c, names), {}),
-        frozenset(token.seat for token in await peek(url, tables.push_tokens, push_tokens.read, [])),
+        settings,
+        frozenset(token.seat for token in tokens),
     )
 
 
