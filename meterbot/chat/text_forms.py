@@ -32,6 +32,8 @@ def table_sections(table: Table, narrow: int) -> list[Section]:
     """A monospaced block if it has at most `narrow` columns, else a line of text for each row, labelled with the row's
     name: it breaks well on a phone. The note is below it."""
     lines, caption = aligned_lines(table), plain(table.caption) or None
+    if not table.rows and table.note:
+        return [Section((table.note,), caption)]
     if max(map(len, lines)) <= narrow:
         shown = Section(tuple(lines), caption, fixed=True)
     else:

@@ -44,6 +44,11 @@ def test_a_table_that_fits_has_aligned_columns_and_dashes_for_what_is_empty() ->
     assert note == Section(("and 280 more: $1,200.00",))
 
 
+def test_a_table_without_rows_is_its_note() -> None:
+    table = Table("Seats", (Column("Seat"), Column("Spent")), (), "2 seats: $34.40 together")
+    assert table_sections(table, 80) == [Section(("2 seats: $34.40 together",), "Seats")]
+
+
 def test_a_table_that_is_too_wide_is_a_line_for_each_row() -> None:
     rows, note = table_sections(SEATS, 30)
     assert not rows.fixed
