@@ -1,13 +1,12 @@
 """`meterbot db`: upgrade, back up and restore the database."""
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from meterbot.cli.root import ConfigPath, cli, database_url, done, given
+from meterbot.cli.root import ConfigPath, cli, database_url, done, given, refuse
 
 db = typer.Typer(help="Upgrade, back up or restore the database.", no_args_is_help=True)
 cli.add_typer(db, name="db")
@@ -101,9 +100,8 @@ def failed_items(
             )
         )
         if not number and retry != "all":
-            print(f"there is no failed item {retry}: `meterbot failed` lists them", file=sys.stderr)
-        else:
-            print(f"taken up again: {number}")
+            refuse(f"there is no failed item {retry}: `meterbot failed` lists them", status=1)
+        print(f"taken up again: {number}")
         raise typer.Exit(0 if number else 1)
     messages, pulls = done(
         operations.transacted(url, lambda tx: (deliveries.failed(tx), pull_requests.failed(tx)))

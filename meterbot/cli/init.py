@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from meterbot.cli.root import cli, given
+from meterbot.cli.root import cli, given, refuse
 from meterbot.cli.setup.prompts import Flags, MistakenError, RefusedError, Script, SecretPlace, Terminal
 
 _SERVICES = ("claude_ai", "anthropic_api", "slack_api", "discord_api")
@@ -117,11 +117,9 @@ def init(  # noqa: PLR0917 - typer passes them by name
             program=_program(sys.argv[0]),
         )
     except RefusedError as error:
-        print(f"meterbot: {error}", file=sys.stderr)
-        raise typer.Exit(2 if isinstance(error, MistakenError) else 1) from None
+        refuse(f"meterbot: {error}", status=2 if isinstance(error, MistakenError) else 1)
     except (typer.Abort, EOFError, KeyboardInterrupt):
-        print("\nmeterbot: ended before anything was written", file=sys.stderr)
-        raise typer.Exit(1) from None
+        refuse("\nmeterbot: ended before anything was written", status=1)
     raise typer.Exit(status)
 
 

@@ -78,8 +78,7 @@ def healthcheck(
             f"does not answer: {getattr(reason, 'strerror', None) or reason}. A bot listens only with [http] in its "
             "configuration, or with PORT set; --url names another address"
         )
-    print(f"{asked} {why}", file=sys.stderr)
-    raise typer.Exit(1)
+    refuse(f"{asked} {why}", status=1)
 
 
 def _own_address(context: typer.Context, config: str | None) -> str:

@@ -2,10 +2,8 @@
 
 import re
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -14,8 +12,6 @@ from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, given, 
 
 if TYPE_CHECKING:
     from meterbot.app.config import Config
-
-_SAID_EVERY = 5.0
 
 
 @cli.command()
@@ -232,24 +228,16 @@ def replay_history(
     tried = configured(context, config)
     own = configured(context, None) if context.find_root().obj else tried
     now = datetime.now(UTC)
-    found = done(answers.replay_of(own, tried.rule_settings(), now - length, now, _says_how_far()))
+    found = done(answers.replay_of(own, tried.rule_settings(), now - length, now, _say_how_far))
     if as_json:
         print_json(replaying.as_json(found))
     else:
         print(replaying.as_text(found, tried.timezone))
 
 
-def _says_how_far() -> Callable[[int, int], None]:
-    """Reports the progress on standard error every few seconds."""
-    said = monotonic()
-
-    def say(number: int, of: int) -> None:
-        nonlocal said
-        if monotonic() - said >= _SAID_EVERY:
-            said = monotonic()
-            print(f"{number:,} of {of:,} readings", file=sys.stderr)
-
-    return say
+def _say_how_far(number: int, of: int) -> None:
+    if number and number % 50_000 == 0:
+        print(f"{number:,} of {of:,} readings", file=sys.stderr)
 
 
 def _days(text: str) -> timedelta:

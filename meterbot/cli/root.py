@@ -118,9 +118,9 @@ def from_config(
         refuse(str(error))
 
 
-def refuse(text: str) -> NoReturn:
+def refuse(text: str, status: int = 2) -> NoReturn:
     print(text, file=sys.stderr)
-    raise typer.Exit(2)
+    raise typer.Exit(status)
 
 
 def print_json(document: object) -> None:

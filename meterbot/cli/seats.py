@@ -59,8 +59,7 @@ def seat_add(
         refuse(f'{name} has source = "{source}"; only seats with source = "push" have a push token')
     token = done(operations.make_push_token(settings, name, datetime.now(UTC), replace=replace))
     if token is None:
-        print(f"{name} already has a token: --replace makes a new one", file=sys.stderr)
-        raise typer.Exit(1)
+        refuse(f"{name} already has a token: --replace makes a new one", status=1)
     given = url or (settings.http and settings.http.public_url)
     address = given or "https://meterbot.example.com"
     interval, address = known[name].interval, address.rstrip("/")
