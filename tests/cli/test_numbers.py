@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from meterbot.cli import numbers
 from meterbot.core.deliveries import DeliveryState, DestinationTrouble
 from meterbot.store import Batch, Latest, delivery_claims, delivery_outcomes
 from meterbot.store.database import open_store
@@ -95,3 +96,9 @@ def test_pull_requests_without_github_say_why_there_are_none(tmp_path: Path) -> 
     assert (month.exit_code, one.exit_code) == (0, 1)
     for said in (month, one):
         assert "only to a bot with [github] in its configuration" in said.stderr
+
+
+def test_a_long_replay_says_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(0, 120_000, 1000):
+        numbers._say_how_far(number, 120_000)
+    assert capsys.readouterr().err == "50,000 of 120,000 readings\n100,000 of 120,000 readings\n"
