@@ -5,7 +5,7 @@ A value that cannot be read is noted and makes the sum incomplete. Nothing is gu
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -104,23 +104,12 @@ def costs_of(report: Listing, month: str, now: datetime, notes: DriftNotes) -> O
             whole = False
         else:
             days.add(bucket.starting_at)
-            amounts_of_day, complete = _costs_of_day(bucket, path, notes)
+            amounts_of_day, complete = _amounts(bucket, "results", path, notes, _cost)
             amounts += amounts_of_day
             whole &= complete
     if whole and not amounts:
         amounts = [Money(Decimal(0), _USUAL, 2)]
     return OrgCosts(_summed(amounts), whole, now)
-
-
-def _costs_of_day(bucket: BucketShape, path: str, notes: DriftNotes) -> tuple[list[Money], bool]:
-    if not isinstance(bucket.results, list):
-        note_missing(bucket, "results", path, "a list", notes)
-        return [], False
-    costs = [
-        _amount(section(CostShape, item, at, notes), at, notes)
-        for at, item in elements(bucket.results, f"{path}.results", notes)
-    ]
-    return _known(costs)
 
 
 def day_of(report: Listing, notes: DriftNotes) -> Day:
@@ -135,29 +124,11 @@ def day_of(report: Listing, notes: DriftNotes) -> Day:
             continue
         actor, metrics = row.actor or ActorShape(), row.core_metrics
         name = actor.email_address or actor.api_key_name or _UNNAMED
-        estimates, complete = _estimates_of_row(row, path, notes)
+        estimates, complete = _amounts(row, "model_breakdown", path, notes, _estimate)
         whole &= complete
         pull_requests = int((metrics and metrics.pull_requests_by_claude_code) or 0)
         uses.append(Use(name, actor.email_address is not None, estimates, pull_requests))
     return Day(tuple(uses), whole)
-
-
-def _estimates_of_row(row: UsageShape, path: str, notes: DriftNotes) -> tuple[list[Money], bool]:
-    if not isinstance(row.model_breakdown, list):
-        note_missing(row, "model_breakdown", path, "a list", notes)
-        return [], False
-    estimates: list[Money | None] = []
-    for at, item in elements(row.model_breakdown, f"{path}.model_breakdown", notes):
-        model = section(ModelShape, item, at, notes)
-        if model is not None and model.estimated_cost is None:
-            note_missing(model, "estimated_cost", at, "an object", notes)
-        cost = None if model is None else model.estimated_cost
-        estimates.append(_amount(cost, f"{at}.estimated_cost", notes))
-    return _known(estimates)
-
-
-def _amount(shape: CostShape | CostEstimateShape | None, path: str, notes: DriftNotes) -> Money | None:
-    return None if shape is None else _money(shape, "amount", path, notes)
 
 
 def estimates_of(days: Sequence[Day], now: datetime, *, complete: bool, name_people: bool) -> OrgEstimates:
@@ -221,6 +192,38 @@ def _limit_of(row: LimitRowShape, path: str, notes: DriftNotes, *, name_people: 
 # What the reports have in common.
 
 
+def _amounts(
+    shape: BucketShape | UsageShape,
+    field: str,
+    path: str,
+    notes: DriftNotes,
+    amount: Callable[[object, str, DriftNotes], Money | None],
+) -> tuple[list[Money], bool]:
+    """The amounts in a list that must be there, and whether all could be read."""
+    value = getattr(shape, field)
+    if not isinstance(value, list):
+        note_missing(shape, field, path, "a list", notes)
+        return [], False
+    amounts = [amount(item, at, notes) for at, item in elements(value, f"{path}.{field}", notes)]
+    known = [each for each in amounts if each is not None]
+    return known, len(known) == len(amounts)
+
+
+def _cost(item: object, path: str, notes: DriftNotes) -> Money | None:
+    shape = section(CostShape, item, path, notes)
+    return None if shape is None else _money(shape, "amount", path, notes)
+
+
+def _estimate(item: object, path: str, notes: DriftNotes) -> Money | None:
+    model = section(ModelShape, item, path, notes)
+    if model is None:
+        return None
+    if model.estimated_cost is None:
+        note_missing(model, "estimated_cost", path, "an object", notes)
+        return None
+    return _money(model.estimated_cost, "amount", f"{path}.estimated_cost", notes)
+
+
 def _money(
     shape: CostShape | CostEstimateShape | LimitRowShape, field: str, path: str, notes: DriftNotes
 ) -> Money | None:
@@ -235,11 +238,6 @@ def _money(
         notes.add(f"{path}.currency: not stated, taken for {_USUAL}")
     currency = shape.currency or _USUAL
     return Money(amount, currency, money.default_places(currency))
-
-
-def _known(amounts: Sequence[Money | None]) -> tuple[list[Money], bool]:
-    known = [amount for amount in amounts if amount is not None]
-    return known, len(known) == len(amounts)
 
 
 def _summed(amounts: Iterable[Money]) -> tuple[Money, ...]:
