@@ -52,6 +52,16 @@ class _Shape(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
+class _User(_Shape):
+    """An empty object if GitHub knows no account for a commit's e-mail address."""
+
+    login: _Login | None = None
+
+
+class _Signature(_Shape):
+    date: AwareDatetime | None = None
+
+
 class _Action(_Shape):
     action: str
 
@@ -65,16 +75,14 @@ class _Hook(_Shape):
     merge_commit: _Sha | None = Field(None, validation_alias=AliasPath("pull_request", "merge_commit_sha"))
     created_at: _Instant = Field(validation_alias=AliasPath("pull_request", "created_at"))
     merged_at: _Instant | None = Field(None, validation_alias=AliasPath("pull_request", "merged_at"))
-    author: _Login | None = Field(None, validation_alias=AliasPath("pull_request", "user", "login"))
+    user: _User | None = Field(None, validation_alias=AliasPath("pull_request", "user"))
 
 
 class _Listed(_Shape):
-    """A commit. GitHub may know no account for its e-mail address."""
-
     commit: dict[str, object]
-    authored: AwareDatetime | None = Field(None, validation_alias=AliasPath("commit", "author", "date"))
-    committed: AwareDatetime | None = Field(None, validation_alias=AliasPath("commit", "committer", "date"))
-    login: _Login | None = Field(None, validation_alias=AliasPath("author", "login"))
+    authored: _Signature | None = Field(None, validation_alias=AliasPath("commit", "author"))
+    committed: _Signature | None = Field(None, validation_alias=AliasPath("commit", "committer"))
+    author: _User | None = None
 
 
 _PAGE: TypeAdapter[list[_Listed]] = TypeAdapter(list[_Listed], config=ConfigDict(defer_build=True))
@@ -94,13 +102,13 @@ def read_hook(event: str, document: bytes) -> Merged | str:
         return "the pull request was closed without being merged"
     if hook.merged_at is None or hook.merge_commit is None:
         raise UnusableHookError("pull_request is merged, and does not say when or as which commit")
-    if hook.author is None:
+    if hook.user is None or hook.user.login is None:
         return "its author's account does not exist any more"
     return Merged(
         repo=hook.repository,
         number=hook.number,
         merge=hook.merge_commit,
-        author=hook.author,
+        author=hook.user.login,
         opened_at=hook.created_at,
         merged_at=hook.merged_at,
     )
@@ -182,10 +190,13 @@ def _refused(answer: HttpResponse, wait: float | None) -> CommitsUnreadError:
 
 def _commit(listed: _Listed) -> Commit | None:
     """None without a date. git keeps two dates: if one is missing or absurd, the other is used."""
-    author, committer = _utc(listed.authored), _utc(listed.committed)
+    author, committer = _dated(listed.authored), _dated(listed.committed)
     authored, committed = author or committer, committer or author
-    return None if authored is None or committed is None else Commit(listed.login, authored, committed)
+    if authored is None or committed is None:
+        return None
+    return Commit(None if listed.author is None else listed.author.login, authored, committed)
 
 
-def _utc(date: datetime | None) -> datetime | None:
+def _dated(signature: _Signature | None) -> datetime | None:
+    date = None if signature is None else signature.date
     return date.astimezone(UTC) if date is not None and date.year in _YEARS else None

@@ -75,6 +75,7 @@ def test_what_is_of_no_concern_says_why(event: str, document: bytes, why: str) -
         (body(created_at="0001-01-01T00:00:00+05:00"), "pull_request.created_at: "),
         (body(merged_at="9999-12-31T23:59:59-05:00"), "pull_request.merged_at: "),
         (body(merged_at=None), "does not say when"),
+        (body(user="planted"), "pull_request.user: "),
         (body(merge_commit_sha="../planted"), "pull_request.merge_commit_sha: "),
     ],
 )
@@ -167,6 +168,7 @@ async def test_a_date_that_is_missing_or_absurd_gives_way_to_the_other(
         (simulated.rate_limited(NOON + HOUR), "no more requests for now (403)", 3600.0),
         (Reply(301, {}, {"location": "/elsewhere"}), "answers that it cannot (301)", None),
         (Reply(200, {"message": "planted"}), "has a new form", None),
+        (Reply(200, [{"commit": {"author": "planted"}}]), "has a new form: 0.commit.author: ", None),
         (Reply(200, b"planted"), "not JSON", None),
         (Reply(200, cut=True, body=b"[" + b" " * 5000 + b"]"), "GitHub: ", None),
     ],
