@@ -81,8 +81,7 @@ def body_lines(message: Message, *, columns: bool = False) -> list[str]:
         lines += [f"{section.heading}:"] if section.heading else []
         labelled = [": ".join(filter(None, pair)) for pair in labelled_lines(section)]
         lines += [f"  {line}" for line in (not columns and labelled) or section_lines(section)]
-    lines += [line for line in (message.command, message.footer) if line]
-    return [line for line in lines if line.strip()]
+    return [line for line in [*lines, message.footer] if line.strip()]
 
 
 def aligned_lines(table: Table) -> list[str]:

@@ -24,20 +24,17 @@ class LoggedState:
     def __init__(self, logger: Any, began: str, ended: str, **facts: object) -> None:
         self._logger, self._facts = logger, facts
         self._began, self._ended = began, ended
-        self._on = False
-        self._kind: type[BaseException] | None = None
+        self._kind: type[Exception] | None = None
 
-    def begins(self, error: Exception | None = None, **more: object) -> None:
-        kind = None if error is None else type(error)
-        if not self._on or kind is not self._kind:
-            traceback = {} if error is None else {"exc_info": error}
-            self._logger.error(self._began, **self._facts, **more, **traceback)
-        self._on, self._kind = True, kind
+    def begins(self, error: Exception) -> None:
+        if type(error) is not self._kind:
+            self._logger.error(self._began, **self._facts, exc_info=error)
+        self._kind = type(error)
 
     def ends(self) -> None:
-        if self._on:
+        if self._kind is not None:
             self._logger.info(self._ended, **self._facts)
-        self._on, self._kind = False, None
+        self._kind = None
 
 
 def error_of(exc_info: object) -> BaseException | None:

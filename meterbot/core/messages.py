@@ -128,12 +128,11 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One post or answer, shown from top to bottom: title, owner and text, fields, tables, charts, sections, command,
-    buttons, footer.
+    """One post or answer, shown from top to bottom: title, owner and text, fields, tables, charts, sections, buttons,
+    footer.
 
     `fallback` is the whole message in one line, for notifications and screen readers. `owner` is who is mentioned:
-    platform → id there. `footer` is small print. `command` is a line to type elsewhere (at most 1000 characters), shown
-    so that it can be copied exactly.
+    platform → id there. `footer` is small print.
     """
 
     title: str
@@ -145,7 +144,6 @@ class Message:
     actions: tuple[Action, ...] = ()
     owner: dict[str, str] = field(default_factory=dict)
     footer: str = ""
-    command: str = ""
     loud: bool = False
     """For a line in a thread: also broadcast it to the channel, because some platforms hide threads."""
     tables: tuple[Table, ...] = ()

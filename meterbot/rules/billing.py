@@ -13,6 +13,7 @@ from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.memory import CounterMemory, SeenSubscription
 from meterbot.rules.merging import filled
 
+_POSTED_AT = time(9)
 _PAID = "active"
 _TROUBLE = {"past_due", "unpaid", "expired"}
 _NO_CHARGE = {*_TROUBLE, "canceled", "paused"}
@@ -110,7 +111,7 @@ def _json(value: str | date | None) -> str | None:
 def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """The next charge is one of the configured numbers of days away, or closer and not yet reported.
 
-    Each number is reported once per charge, only the smallest. `post_at` is `renewal_hour` of the day in the configured
+    Each number is reported once per charge, only the smallest. `post_at` is nine of the day in the configured
     time zone, so that the renewals of all seats become one post; None after that hour. A charge from an earlier reading
     counts, too, with `known_at`.
     """
@@ -151,7 +152,7 @@ def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
             "changes_to": subscription.changes_to,
             "configured": subscription.configured,
             "known_at": None if known_at == reading.at else instant(known_at),
-            "post_at": _post_at(local, reading.settings.renewal_hour),
+            "post_at": _post_at(local),
             "used": money_fact(extra.used if extra else None),
             "previous_final": money_fact(memory.previous_final),
         },
@@ -159,8 +160,8 @@ def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
     return memory, [event]
 
 
-def _post_at(local: datetime, hour: int) -> str | None:
-    at = datetime.combine(local.date(), time(hour), local.tzinfo)
+def _post_at(local: datetime) -> str | None:
+    at = datetime.combine(local.date(), _POSTED_AT, local.tzinfo)
     return instant(at.astimezone(UTC)) if local < at else None
 
 

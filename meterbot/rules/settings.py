@@ -84,14 +84,13 @@ POSTED_BY_DEFAULT = frozenset(EventKind) - {EventKind.SPEND_SPIKE, EventKind.WIN
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """`timezone` decides which day it is. Renewals are posted at `renewal_hour`. `kinds` are the events that are posted
-    at all. A source is down after `source_grace`, a silent pushing seat after `push_silence`."""
+    """`timezone` decides which day it is. `kinds` are the events that are posted at all. A source is down
+    after `source_grace`, a silent pushing seat after `push_silence`."""
 
     thresholds: tuple[Threshold, ...] = DEFAULT_THRESHOLDS
     balance_levels: tuple[Threshold, ...] = DEFAULT_BALANCE_LEVELS
     """Amounts. A balance of 0 is always reported."""
     renewal_days: tuple[int, ...] = (3,)
-    renewal_hour: int = 9
     budgets: tuple[Budget, ...] = ()
     source_grace: timedelta = timedelta(minutes=30)
     push_silence: timedelta = timedelta(days=3)

@@ -337,9 +337,9 @@ async def test_words_are_asked_with_and_without_the_command(keyboard: Keyboard, 
 
 async def test_a_command_can_be_copied_exactly_from_a_narrow_terminal() -> None:
     command = "METERBOT_URL=https://meterbot.example meterbot push install --every 15m " + "x" * 200
-    message = Message("Join", "Join", command=command)
+    message = Message("Join", "Join", sections=(Section((command,), fixed=True, verbatim=True),))
     for stdout in (io.StringIO(), Screen()):
-        assert f"  {command}" in COLOUR.sub("", await printed(message, stdout)).splitlines()
+        assert f"    {command}" in COLOUR.sub("", await printed(message, stdout)).splitlines()
 
 
 async def test_the_end_of_the_input_ends_the_commands_and_not_the_alerts(

@@ -8,7 +8,7 @@ def test_a_state_is_logged_when_it_begins_and_when_it_ends() -> None:
         state = LoggedState(get_logger("test"), "the disk is full", "the disk has room again")
         state.ends()
         for _ in range(3):
-            state.begins(why="no space")
+            state.begins(OSError("no space"))
         for _ in range(3):
             state.ends()
     assert [(line["log_level"], line["event"]) for line in logged] == [

@@ -237,9 +237,6 @@ def _description(message: Message, room: int) -> str:
         body = "\n".join(_fitting((cut(line, _VALUE, _escaped) for line in lines), len(lines), room // 2))
         blocks.append(body)
         room -= units(body)
-    if message.command:
-        blocks.append(f"```\n{_verbatim(message.command)}\n```")
-        room -= units(blocks[-1]) + 1
     wanted = [units(_section(section, _DESCRIPTION) or "") + 1 for section in message.sections]
     for number, section in enumerate(message.sections):
         later = min(sum(wanted[number + 1 :]), room // 3)

@@ -147,8 +147,6 @@ def _more_fields(fields: Sequence[Field]) -> Field:
 
 
 def _bottom(message: Message) -> Iterator[Block]:
-    if message.command:
-        yield _section(None, [one_line(message.command)], fixed=True)
     if message.actions:
         yield {"type": "actions", "elements": _buttons(message.actions)}
     if visible(message.footer):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from meterbot.chat.discord.listen import LONGEST, form_payload, written_in
 from meterbot.chat.discord.render import answer_payload
-from meterbot.core.messages import Action, Message
+from meterbot.core.messages import Action, Message, Section
 from tests.chat.discord.rig import (
     CALLBACK,
     DELIVERY,
@@ -78,10 +78,14 @@ async def test_a_form_that_was_too_late_disturbs_nothing(discord: DiscordSimulat
         assert await discord.form_of(await discord.slash("paste"))
 
 
+def copied(line: str) -> Section:
+    return Section((line,), fixed=True, verbatim=True)
+
+
 async def test_what_is_answered_is_in_no_log(
     discord: DiscordSimulator, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers = Answers(Message("Join", "Join", command="TOKEN=planted-command x"))
+    answers = Answers(Message("Join", "Join", sections=(copied("TOKEN=planted-command x"),)))
     with watching(caplog, capsys) as watch:
         async with running(discord, answers) as chat:
             await ready(discord)
@@ -116,14 +120,14 @@ def test_a_form_without_a_text_has_an_empty_one(components: list[Any]) -> None:
 
 
 def test_a_command_can_be_copied_exactly() -> None:
-    command = "METERBOT_URL=https://m.example/ A='<b>&@_*|~' meterbot push install --every 15m # " + "x" * 300
-    embed = answer_payload(Message("Join", "Join", text="Do this.", command=command))["embeds"][0]
+    command = "METERBOT_URL=https://m.example/ A='<b>&@_*|~' meterbot push install --every 15m # " + "x" * 200
+    embed = answer_payload(Message("Join", "Join", text="Do this.", sections=(copied(command),)))["embeds"][0]
     assert embed["description"] == f"Do this.\n```\n{command}\n```"
 
 
 @given(command=st.text(max_size=1000), text=st.text(max_size=8000))
 def test_any_command_stays_in_its_block_and_fits(command: str, text: str) -> None:
-    payload = answer_payload(Message("Join", "Join", text=text, command=command))
+    payload = answer_payload(Message("Join", "Join", text=text, sections=(copied(command),)))
     assert problems(payload) == []
     if command:
         assert payload["embeds"][0]["description"].count("```") == 2

@@ -169,14 +169,14 @@ def test_a_form_for_slack_is_one_that_slack_takes() -> None:
 
 @given(text=st.text(), line=st.text(max_size=500))
 def test_whatever_is_said_of_a_form_slack_takes(text: str, line: str) -> None:
-    message = Message(text, text, text=text, sections=(Section((line,) * 30, fixed=True),), command=line)
+    message = Message(text, text, text=text, sections=(Section((line,) * 30, fixed=True),))
     assert view_verdict(message_view(message)) is None
     assert len(errors(message)["text"]) <= 300
 
 
 def test_a_command_can_be_copied_exactly() -> None:
-    command = "METERBOT_URL=https://m.example/ A='<b>&@' meterbot push install --every 15m # " + "x" * 300
-    view = message_view(Message("Join", "Join", command=command))
+    command = "METERBOT_URL=https://m.example/ A='<b>&@' meterbot push install --every 15m # " + "x" * 200
+    view = message_view(Message("Join", "Join", sections=(Section((command,), fixed=True, verbatim=True),)))
     [block] = [block for block in view["blocks"] if block["type"] == "rich_text"]
     assert block["elements"] == [
         {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": command}]}
