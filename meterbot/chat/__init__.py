@@ -40,8 +40,6 @@ class Question:
     """The person's name on the platform."""
     groups: tuple[str, ...] = ()
     """The person's user groups or roles, if the platform sends them."""
-    pressed: Posted | None = None
-    """The message with the pressed button."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,9 +80,6 @@ class WorkWindow:
     def holds(self, at: datetime) -> bool:
         return self.start < at <= self.end
 
-    def meets(self, other: "WorkWindow") -> bool:
-        return self.start < other.end and other.start < self.end
-
 
 @dataclass(frozen=True, slots=True)
 class Bill:

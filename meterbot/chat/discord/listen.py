@@ -14,7 +14,7 @@ from meterbot.chat.discord.pictures import draw, with_file
 from meterbot.chat.discord.render import Payload, answer_payload, line_payload, text_payload
 from meterbot.core.errors import SendError
 from meterbot.core.log import get_logger
-from meterbot.core.messages import Chart, Message, Posted
+from meterbot.core.messages import Chart, Message
 
 LONGEST = 4000
 """Characters that Discord lets a person write into a box."""
@@ -55,7 +55,6 @@ class DiscordListener:
             channel=str(interaction.channel_id or ""),
             text=text,
             name=interaction.user.display_name,
-            pressed=_pressed(interaction),
             groups=self._roles.pop(interaction.id, ()),
         )
         form = self._forms(question) if text is None else None
@@ -80,11 +79,6 @@ class DiscordListener:
             # A person is waiting: any answer is better than Discord's "did not respond".
             log.exception("a question has no answer", chat="discord")
             return None
-
-
-def _pressed(interaction: discord.Interaction) -> Posted | None:
-    message = interaction.message
-    return None if message is None else Posted(str(message.channel.id), str(message.id))
 
 
 def form_payload(form: Form) -> Payload:

@@ -25,7 +25,7 @@ from meterbot.chat.slack.views import HOME, SlackHome, errors, form_view, messag
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
 from meterbot.core.log import get_logger
-from meterbot.core.messages import Message, Posted, notice
+from meterbot.core.messages import Message, notice
 from meterbot.core.models import Severity
 
 COMMAND = "/claude-spend"
@@ -130,7 +130,6 @@ class SlackListener:
         """What the person asks. Only a command names its person and channel in fields of its own."""
         user = body.get("user") or {"id": body["user_id"], "name": body.get("user_name")}
         channel = (body.get("channel") or {}).get("id") or body.get("channel_id") or ""
-        ts = (body.get("message") or {}).get("ts") if body.get("type") == "block_actions" else None
         return Question(
             tuple(words),
             "slack",
@@ -139,7 +138,6 @@ class SlackListener:
             text,
             name=str(user.get("name") or user.get("username") or ""),
             groups=self._groups_of(user["id"]),
-            pressed=Posted(channel, str(ts)) if channel and ts else None,
         )
 
     async def _on_mention(self, body: dict[str, Any], event: dict[str, Any]) -> None:

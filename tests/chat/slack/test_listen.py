@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from meterbot.chat import Answer, Question
-from meterbot.core.messages import Chart, ChartKind, Column, Message, Posted, Series, Table
+from meterbot.core.messages import Chart, ChartKind, Column, Message, Series, Table
 from tests.chat.log_lines import logged
 from tests.chat.slack.rig import Rig, alert, chat_of, rig
 from tests.simulator.slack import SlackSimulator
@@ -157,7 +157,6 @@ async def test_a_button_asks_its_verb_and_argument_and_answers_the_presser_only(
                 "U0ASKER",
                 r.slack.channel,
                 name="u0asker",
-                pressed=Posted(r.slack.channel, message.ts),
             )
         ]
         assert said.payload["response_type"] == "ephemeral"
