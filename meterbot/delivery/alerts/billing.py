@@ -8,7 +8,7 @@ from meterbot.core.messages import Column, Table
 from meterbot.core.money import Money, show, totals
 from meterbot.core.plans import list_price, plan_name
 from meterbot.core.text import amounts_text, count, day_text, one_line
-from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, day_of, instant
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, instant, known
 from meterbot.delivery.alerts.remedies import Situation
 
 _UNPAID = {"past_due", "unpaid"}
@@ -21,9 +21,9 @@ _RENEWALS = (Column("Seat"), Column("Renews"), Column("Fee", numeric=True))
 
 
 def renewal_near(facts: EventFacts) -> AlertText:
-    day, fee, plan = day_of(facts.event.facts.get("date")), renewal_fee(facts), facts.text("changes_to")
-    on = "soon" if day is None else f"on {day_text(day)}"
-    title = f"{facts.who} renews {on}{_days_left(facts)}{f': {fee}' if fee else ''}"
+    fee, plan, days = renewal_fee(facts), facts.text("changes_to"), known(facts.event.facts.get("days"))
+    left = {"0": "today", "1": "tomorrow"}.get(str(days), f"in {days} days")
+    title = f"{facts.who} renews on {known(_day(facts))}, {left}{f': {fee}' if fee else ''}"
     details = (f"The plan then changes to {plan_name(plan)}.",) if plan else ()
     if facts.event.facts.get("configured"):
         details = (*details, "The date is from the configuration: no source reports it.")
@@ -32,13 +32,6 @@ def renewal_near(facts: EventFacts) -> AlertText:
     return AlertText(
         title, "To avoid the charge, cancel or change the plan in claude.ai before that day.", details, fields
     )
-
-
-def _days_left(facts: EventFacts) -> str:
-    days = facts.event.facts.get("days")
-    if not isinstance(days, int):
-        return ""
-    return {0: ", today", 1: ", tomorrow"}.get(days, f", in {days} days")
 
 
 def renewal_fee(facts: EventFacts) -> str | None:
@@ -60,16 +53,12 @@ def _fee(facts: EventFacts) -> tuple[Money | None, bool]:
 
 def renewals(several: Sequence[EventFacts], named: int) -> tuple[AlertText, Table]:
     """The next charges of several seats, and a row for each of the first `named`, the earliest charge first."""
-    days = [day_of(facts.event.facts.get("date")) for facts in several]
-    fees = [_fee(facts)[0] for facts in several]
-    known = [fee for fee in fees if fee is not None]
-    on = f" on {_day(days[0])}" if len({*days}) == 1 and days[0] is not None else ""
-    total = f": {amounts_text(totals(known).values())}" if len(known) == len(fees) else ""
+    day, *others = {_day(facts) for facts in several}
+    fees = [fee for fee in (_fee(facts)[0] for facts in several) if fee is not None]
+    on = f" on {day}" if day and not others else ""
+    total = f": {amounts_text(totals(fees).values())}" if len(fees) == len(several) else ""
     ordered = sorted(several[:named], key=lambda each: (str(each.event.facts.get("date")), each.who))
-    rows = [
-        (facts.who, _day(day_of(facts.event.facts.get("date"))), renewal_fee(facts) or "")
-        for facts in ordered
-    ]
+    rows = [(facts.who, _day(facts) or "soon", renewal_fee(facts) or "") for facts in ordered]
     more = len(several) - len(rows)
     note = f"and {more} more: see /claude-spend renewals" if more > 0 else ""
     text = AlertText(
@@ -79,8 +68,10 @@ def renewals(several: Sequence[EventFacts], named: int) -> tuple[AlertText, Tabl
     return text, Table("Next charges", _RENEWALS, tuple(rows), note)
 
 
-def _day(day: date | None) -> str:
-    return "soon" if day is None else day_text(day)
+def _day(facts: EventFacts) -> str | None:
+    """None if the readers may not know it."""
+    day = facts.text("date")
+    return None if day is None else day_text(date.fromisoformat(day))
 
 
 def subscription_changed(facts: EventFacts) -> AlertText:

@@ -1,6 +1,6 @@
 """An event's facts read back from JSON, and the phrases that several alerts share."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
@@ -97,6 +97,15 @@ class EventFacts:
         values = self.event.facts.get(fact)
         return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else None
 
+    def full_windows(self) -> str:
+        """` (5-hour until Thu Apr 30 12:00 and 7-day all)`; nothing if none is known to be full."""
+        named = []
+        for window in self.items("full_windows") or []:
+            name, resets = _window_name(window), instant(window.get("resets_at"))
+            ahead = resets is not None and resets > self.event.at
+            named.append(f"{name} until {when(resets, self.tz)}" if resets and ahead else name)
+        return f" ({listed(named)})" if named else ""
+
     @property
     def percent(self) -> Decimal | None:
         """Percent of the cap, exact."""
@@ -166,15 +175,6 @@ def known(fact: Fact | None) -> Fact:
     if fact is None:
         raise LookupError("a fact is missing")
     return fact
-
-
-def windows(full: Iterable[Mapping[str, object]], tz: tzinfo, now: datetime) -> str:
-    """`5-hour until Thu Apr 30 12:00 and 7-day all`"""
-    named = []
-    for window in full:
-        name, resets = _window_name(window), instant(window.get("resets_at"))
-        named.append(f"{name} until {when(resets, tz)}" if resets is not None and resets > now else name)
-    return listed(named)
 
 
 def _window_name(window: Mapping[str, object]) -> str:

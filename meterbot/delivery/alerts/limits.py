@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from meterbot.core.money import percent, show
 from meterbot.core.text import local_day, one_line, percent_text, window_label
-from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, known, windows
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, known
 from meterbot.delivery.alerts.remedies import Situation
 from meterbot.rules.fact_json import fact_money
 
@@ -35,9 +35,7 @@ def seat_blocked(facts: EventFacts) -> AlertText:
     if hard is None:
         plan = "It is unknown whether the plan quota still works."
     elif hard:
-        full = facts.items("full_windows")
-        which = f" ({windows(full, facts.tz, facts.event.at)})" if full else ""
-        plan = f"The plan quota is used up too{which}: the next prompt is refused."
+        plan = f"The plan quota is used up too{facts.full_windows()}: the next prompt is refused."
     else:
         plan = "The plan still works until one of its windows is full."
     otherwise = (f"Otherwise the block lifts on {until}.",) if until else ()
@@ -86,10 +84,8 @@ def balance_low(facts: EventFacts) -> AlertText:
     if facts.event.facts.get("auto_reload") is True:
         action = "Auto-reload is on. If the balance stays at 0, check the payment method."
         return AlertText(title, action)
-    full = facts.items("full_windows")
-    which = f" ({windows(full, facts.tz, facts.event.at)})" if full else ""
     follows = {
-        "refused": f"The plan quota is used up too{which}: the next prompt is refused.",
+        "refused": f"The plan quota is used up too{facts.full_windows()}: the next prompt is refused.",
         "plan": "The plan still works until one of its windows is full. Then the next prompt is refused.",
     }.get(facts.text("next") or "", _NOT_READ)
     return AlertText(title, facts.remedy(Situation.BALANCE_EMPTY), (follows,))

@@ -12,7 +12,6 @@ from meterbot.delivery.alerts.event_facts import (
     known,
     month_of,
     window_levels,
-    windows,
 )
 from meterbot.delivery.alerts.limits import changes
 from meterbot.delivery.alerts.remedies import Situation
@@ -27,9 +26,7 @@ def spend_started(facts: EventFacts) -> AlertText:
     full = facts.items("full_windows")
     evidence = facts.month_end()
     if full:
-        detail = (
-            f"The plan quota is used up ({windows(full, facts.tz, facts.event.at)}), so prompts are billed."
-        )
+        detail = f"The plan quota is used up{facts.full_windows()}, so prompts are billed."
         action = "Pause until the window resets if this is not wanted."
     elif full is None:
         detail, action = "", "Check whether the plan quota is used up: this reading did not say."
