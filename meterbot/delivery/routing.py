@@ -14,7 +14,7 @@ from meterbot.core.text import one_line
 from meterbot.delivery.redaction import Redaction
 from meterbot.rules.fact_json import fact_money
 
-_RANK = {Severity.GOOD: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}
+RANK = {Severity.GOOD: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}
 
 _PRIORITIES: Mapping[EventKind, Priority] = {
     EventKind.SEAT_BLOCKED: Priority.BLOCKED,
@@ -136,7 +136,7 @@ class Hold:
 
 
 def at_least(severity: Severity, least: Severity) -> bool:
-    return _RANK[severity] >= _RANK[least]
+    return RANK[severity] >= RANK[least]
 
 
 def priority_of(kind: EventKind) -> Priority:

@@ -9,7 +9,7 @@ from meterbot.core.money import Money, show, totals
 from meterbot.core.plans import list_price, plan_name
 from meterbot.core.text import amounts_text, count, day_text, one_line
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, instant, known
-from meterbot.delivery.alerts.remedies import Situation
+from meterbot.delivery.alerts.remedies import Remedy
 
 _UNPAID = {"past_due", "unpaid"}
 _TAKEN_BACK: Mapping[object, str] = {
@@ -79,7 +79,7 @@ def subscription_changed(facts: EventFacts) -> AlertText:
     texts = [_change(change, facts.tz) for change in changes]
     unpaid = any(change.get("to") in _UNPAID for change in changes)
     title = f"{facts.who}: {'; '.join(texts) or 'the subscription has changed'}"
-    return AlertText(title, facts.remedy(Situation.UNPAID) if unpaid else "")
+    return AlertText(title, facts.remedy(Remedy.UNPAID) if unpaid else "")
 
 
 def _change(change: Mapping[str, object], tz: tzinfo) -> str:

@@ -20,7 +20,7 @@ from meterbot.core.text import (
     window_label,
 )
 from meterbot.core.text import bar as percent_bar
-from meterbot.delivery.alerts.remedies import Situation, remedy
+from meterbot.delivery.alerts.remedies import Remedy
 from meterbot.rules.fact_json import fact_money
 from meterbot.rules.settings import parse_threshold
 
@@ -164,10 +164,10 @@ class EventFacts:
         cap = (f"At the pace of the last 24 hours, the cap is reached around {at}.",) if at else ()
         return (*now, *cap)
 
-    def remedy(self, situation: Situation) -> str:
+    def remedy(self, remedy: Remedy) -> str:
         """What to do, by the seat's plan."""
         plan = self.seat.plan if self.seat is not None and self.seat.plan is not None else self.text("plan")
-        return remedy(situation, plan)
+        return remedy.on(plan)
 
 
 def known(fact: Fact | None) -> Fact:

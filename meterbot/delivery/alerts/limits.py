@@ -5,32 +5,32 @@ from collections.abc import Mapping
 from meterbot.core.money import percent, show
 from meterbot.core.text import local_day, one_line, percent_text, window_label
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, known
-from meterbot.delivery.alerts.remedies import Situation
+from meterbot.delivery.alerts.remedies import Remedy
 from meterbot.rules.fact_json import fact_money
 
 _REASONS = {
-    "cap": (Situation.CAP_REACHED, "The extra usage cap is reached."),
-    "balance": (Situation.BALANCE_EMPTY, "The prepaid credits are used up."),
+    "cap": (Remedy.CAP_REACHED, "The extra usage cap is reached."),
+    "balance": (Remedy.BALANCE_EMPTY, "The prepaid credits are used up."),
 }
 _UNKNOWN_REASON = (
-    Situation.BLOCKED,
+    Remedy.BLOCKED,
     "The cap is reached or the credits are used up; Anthropic does not say which.",
 )
 
 _NOT_READ = "The next prompt is refused if a plan window is full; the windows were not read."
 _BILLED = "Once a plan window is full, prompts are billed."
 _REFUSED = "Once a plan window is full, prompts are refused."
-_METERING: Mapping[str, tuple[str, str, Situation | None]] = {
+_METERING: Mapping[str, tuple[str, str, Remedy | None]] = {
     "on": ("extra usage was switched on", _BILLED, None),
-    "off": ("extra usage was switched off", _REFUSED, Situation.SWITCHED_OFF),
-    "paused": ("extra usage was paused by an administrator", _REFUSED, Situation.PAUSED),
+    "off": ("extra usage was switched off", _REFUSED, Remedy.SWITCHED_OFF),
+    "paused": ("extra usage was paused by an administrator", _REFUSED, Remedy.PAUSED),
     "unmetered": ("extra usage is no longer set up", _REFUSED, None),
 }
 """What changed, what follows from it, and which remedy there is."""
 
 
 def seat_blocked(facts: EventFacts) -> AlertText:
-    situation, reason = _REASONS.get(facts.text("why") or "", _UNKNOWN_REASON)
+    remedy, reason = _REASONS.get(facts.text("why") or "", _UNKNOWN_REASON)
     hard, until = facts.event.facts.get("hard"), facts.until("until")
     if hard is None:
         plan = "It is unknown whether the plan quota still works."
@@ -41,7 +41,7 @@ def seat_blocked(facts: EventFacts) -> AlertText:
     otherwise = (f"Otherwise the block lifts on {until}.",) if until else ()
     return AlertText(
         facts.with_spent(f"{facts.who} is BLOCKED", share=False),
-        " ".join([facts.remedy(situation), *otherwise]),
+        " ".join([facts.remedy(remedy), *otherwise]),
         (*changes(facts), f"{reason} {plan}"),
         seat_line=_seat_line(facts),
     )
@@ -80,7 +80,7 @@ def balance_low(facts: EventFacts) -> AlertText:
         return AlertText(title)
     if left.minor:
         follows = "Once they are used up, prompts are refused while a plan window is full."
-        return AlertText(title, facts.remedy(Situation.BALANCE_LOW), (follows,))
+        return AlertText(title, facts.remedy(Remedy.BALANCE_LOW), (follows,))
     if facts.event.facts.get("auto_reload") is True:
         action = "Auto-reload is on. If the balance stays at 0, check the payment method."
         return AlertText(title, action)
@@ -88,7 +88,7 @@ def balance_low(facts: EventFacts) -> AlertText:
         "refused": f"The plan quota is used up too{facts.full_windows()}: the next prompt is refused.",
         "plan": "The plan still works until one of its windows is full. Then the next prompt is refused.",
     }.get(facts.text("next") or "", _NOT_READ)
-    return AlertText(title, facts.remedy(Situation.BALANCE_EMPTY), (follows,))
+    return AlertText(title, facts.remedy(Remedy.BALANCE_EMPTY), (follows,))
 
 
 def metering_changed(facts: EventFacts) -> AlertText:
@@ -98,14 +98,14 @@ def metering_changed(facts: EventFacts) -> AlertText:
         for one in items
         if one.get("what") == "metering" and one.get("to") in _METERING
     ]
-    situation = next((each for _, _, each in states if each is not None), None)
+    remedy = next((each for _, _, each in states if each is not None), None)
     removed = any(one.get("what") == "cap" and one.get("to") is None for one in items)
-    if situation is None and removed:
-        situation = Situation.NO_CAP
+    if remedy is None and removed:
+        remedy = Remedy.NO_CAP
     raw = facts.text("wire_reason")
     return AlertText(
         f"{facts.who}: {'; '.join(map(_lowered, changes(facts))) or 'extra usage has changed'}",
-        "" if situation is None else facts.remedy(situation),
+        "" if remedy is None else facts.remedy(remedy),
         tuple(dict.fromkeys(follows for _, follows, _ in states)),
         facts.bar(),
         evidence=(f"Anthropic's reason: {raw}.",) if raw else (),

@@ -3,7 +3,7 @@
 The message is rendered when it is sent or edited, from what holds then.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
@@ -18,11 +18,10 @@ from meterbot.delivery.alerts.billing import renewals
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
 from meterbot.delivery.grouping import AT_ONCE
 from meterbot.delivery.redaction import NO_OWNER, UNNAMED
-from meterbot.delivery.routing import RoutingSettings, at_least
+from meterbot.delivery.routing import RANK, RoutingSettings, at_least
 
 Seats = Mapping[str, Seat]
 
-_WORST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
 _NAME, _LINE = 40, 200
 _REPORTS = frozenset({EventKind.PULL_REQUEST_MERGED, EventKind.PERIOD_CLOSED, EventKind.NOTICE})
 """Nothing is wrong: there is nothing to acknowledge."""
@@ -39,7 +38,11 @@ def post(content: PostContent, seats: Seats, tz: tzinfo) -> Message:
     seat, ending = _seat_of(event, seats), content.endings.get(event.key)
     message = resolved(event, ending, seat, tz) if ending else alert(event, seat, tz)
     earlier = tuple(_entry(each, content, seats, tz) for each in content.events[:-1])
-    severity = _worst(each.severity for each in content.events) if ending is None else message.severity
+    severity = (
+        max((each.severity for each in content.events), key=RANK.__getitem__)
+        if ending is None
+        else message.severity
+    )
     return replace(
         message,
         severity=severity,
@@ -184,7 +187,7 @@ def _several(content: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Me
     return Message(
         title=title,
         fallback=f"{title}. {' '.join(spoken)}".rstrip(),
-        severity=_worst(event.severity for event in open_) if open_ else Severity.GOOD,
+        severity=max((event.severity for event in open_), key=RANK.__getitem__) if open_ else Severity.GOOD,
         text="\n".join(filter(None, [text.action, *_actions_taken(content, tz)])),
         tables=tables,
         sections=(Section(tuple(lines)),) if lines else (),
@@ -232,10 +235,6 @@ def _end(ending: Event, seat: Seat | None, tz: tzinfo) -> str:
     if ending.kind is EventKind.METERING_CHANGED:
         return f"Resolved {at}: {stopped(text.title.removeprefix(f'{EventFacts(ending, seat, tz).who}: '))}"
     return " ".join([f"Resolved {at}.", *text.details])
-
-
-def _worst(severities: Iterable[Severity]) -> Severity:
-    return min(severities, key=_WORST_FIRST.index)
 
 
 def _seat_of(event: Event, seats: Seats) -> Seat | None:

@@ -14,7 +14,7 @@ from meterbot.delivery.alerts.event_facts import (
     window_levels,
 )
 from meterbot.delivery.alerts.limits import changes
-from meterbot.delivery.alerts.remedies import Situation
+from meterbot.delivery.alerts.remedies import Remedy
 from meterbot.rules.fact_json import fact_money
 
 _MOST_ROWS = 20
@@ -72,10 +72,10 @@ def _crossed(facts: EventFacts) -> str:
     return facts.with_spent(f"{facts.who} is at {share} of the {facts.whole}", share=False)
 
 
-def _ahead(facts: EventFacts) -> Situation:
+def _ahead(facts: EventFacts) -> Remedy:
     if facts.money("cap") is None:
-        return Situation.NO_CAP
-    return Situation.CAP_AHEAD if facts.percent is None or facts.percent < 100 else Situation.CAP_REACHED
+        return Remedy.NO_CAP
+    return Remedy.CAP_AHEAD if facts.percent is None or facts.percent < 100 else Remedy.CAP_REACHED
 
 
 def budget_crossed(facts: EventFacts) -> AlertText:
@@ -90,7 +90,7 @@ def cap_forecast(facts: EventFacts) -> AlertText:
     cap, pace, at = known(facts.shown("cap")), known(facts.shown("pace")), facts.until("cap_eta")
     return AlertText(
         f"{facts.who} will reach the {cap} cap{f' around {at}' if at else ' before the month ends'}",
-        facts.remedy(Situation.CAP_AHEAD),
+        facts.remedy(Remedy.CAP_AHEAD),
         (f"{known(facts.spent())} so far, at {pace}/h.", *_without_the_cap(facts)),
         facts.bar(),
         evidence=facts.month_end(),

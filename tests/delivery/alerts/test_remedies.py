@@ -4,7 +4,7 @@ import pytest
 
 from meterbot.core.models import EventKind
 from meterbot.delivery.alerts.message import alert
-from meterbot.delivery.alerts.remedies import Situation, remedy
+from meterbot.delivery.alerts.remedies import Remedy
 from tests.delivery.alerts.events import BERLIN, FACTS, OF_NO_SEAT, changed
 from tests.teams import seat
 
@@ -12,13 +12,13 @@ OWN = {"max_20x": True, "team_premium": False, "enterprise": False}
 """Whether it is a person's own plan."""
 
 
-@pytest.mark.parametrize("situation", Situation)
-def test_every_situation_has_a_remedy_for_every_plan(situation: Situation) -> None:
-    assert "admin" not in remedy(situation, "pro").replace("/admin-settings", "")
+@pytest.mark.parametrize("remedy", Remedy)
+def test_every_remedy_is_for_every_plan(remedy: Remedy) -> None:
+    assert "admin" not in remedy.on("pro").replace("/admin-settings", "")
     for plan in ("team", "enterprise"):
-        assert "owner or admin" in remedy(situation, plan) or "is set" in remedy(situation, plan)
+        assert "owner or admin" in remedy.on(plan) or "is set" in remedy.on(plan)
     for unknown in ("our own", None):
-        assert "owner or admin" in remedy(situation, unknown)
+        assert "owner or admin" in remedy.on(unknown)
 
 
 @pytest.mark.parametrize("kind", sorted(set(FACTS) - OF_NO_SEAT))
