@@ -5,6 +5,9 @@
 .PHONY: help demo test quick check format docs faults days bench minutes real pictures clean
 .DELETE_ON_ERROR:
 
+# Without the files that Python keeps of what it has compiled, each test process compiles every test again.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV = .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 # Shows what pip downloads, and its errors; ends with pip's own status.

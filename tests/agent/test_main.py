@@ -17,6 +17,8 @@ from meterbot.cli import cli
 from meterbot.commands.seat_admin import push_instructions
 from tests.agent.pythons import LATER, OLDEST, THIS
 from tests.agent.rig import ACCESS, EMAIL, METER, PUSH_TOKEN, SECRETS, Answered, Home, Meterbot, program
+from tests.e2e import nursery
+from tests.e2e.process import Process
 from tests.simulator.anthropic_api import AnthropicApi, rate_limited, scope_missing, token_invalid
 from tests.tripwire import sitecustomize as tripwire
 
@@ -34,9 +36,11 @@ def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return [request.param, "-I", str(script)]
 
 
-async def start(home: Home, *arguments: str) -> asyncio.subprocess.Process:
+async def start(home: Home, *arguments: str) -> Process:
     env = {**home.env, "HOME": str(home.path)}
-    if arguments[: len(PACKAGE)] == tuple(PACKAGE) or arguments[0] == "/bin/sh":
+    if arguments[:3] == tuple(PACKAGE[:3]):
+        return await nursery.piped(arguments[3:], environ=env, cwd=home.path, stdin=True)
+    if arguments[0] == "/bin/sh":
         env |= tripwire.surroundings(ROOT)
     return await asyncio.create_subprocess_exec(
         *arguments,
@@ -51,7 +55,10 @@ async def start(home: Home, *arguments: str) -> asyncio.subprocess.Process:
 
 async def run(home: Home, *arguments: str, typed: bytes = b"") -> tuple[int | None, str, str]:
     process = await start(home, *arguments)
-    out, err = await process.communicate(typed)
+    assert process.stdin is not None
+    process.stdin.write(typed)
+    process.stdin.close()
+    out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
 
 

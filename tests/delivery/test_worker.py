@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+import shutil
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -135,6 +136,15 @@ class Line:
         notice = NewDelivery(f"{number:020d}", event.key, chat, f"@{who}", POST, words)
         await self.store.run(lambda c: batches.write(c, Batch(events=[event], deliveries=[notice])))
 
+    async def come_alive(self, *names: str) -> None:
+        """These workers run from now on."""
+
+        def beat(connection: Connection) -> None:
+            for name in names:
+                workers.beat(connection, name, NOW, FOR_EVER)
+
+        await self.store.run(beat)
+
     def worker(self, *chats: Chat, name: str = "one") -> DeliveryWorker:
         jitter = random.Random(7)  # noqa: S311 - not a secret
         return DeliveryWorker(
@@ -153,11 +163,13 @@ class Line:
 
 
 @pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[Line]:
-    store = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
-    for name in ("one", "other", "next", "slow", "quick", "third", *map(str, range(60))):
-        await store.run(lambda c: workers.beat(c, name, NOW, FOR_EVER))
-    yield Line(store, ManualClock(NOW))
+async def line(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Line]:
+    path = tmp_path / "meterbot.db"
+    shutil.copyfile(sqlite_template, path)
+    store = await open_store(f"sqlite:///{path}")
+    made = Line(store, ManualClock(NOW))
+    await made.come_alive("one", "other", "next", "slow", "quick", "third")
+    yield made
     await store.close()
 
 
@@ -655,6 +667,7 @@ async def test_in_the_end_each_message_stands_exactly_once_and_in_order(
     with impatient(), capture_logs():
         for round_ in itertools.count():
             assert round_ < 60, "it does not come to an end"
+            await line.come_alive(f"{round_}")
             worker = line.worker(wall, name=f"{round_}")
             with suppress(KilledError):
                 while await worker.deliver_next(wall.name):
