@@ -1,7 +1,7 @@
 """Merged pull requests: receives them from GitHub, reads their commits, calculates their cost, and posts each once.
 
-A request of GitHub is only stored, so that it is answered at once; `step` does the rest, and again as readings come
-in.
+A request of GitHub is only stored, so that it is answered at once; `calculate_due` does the rest, and again as readings
+come in.
 """
 
 import asyncio

@@ -70,11 +70,10 @@ class PushReceiver:
         return found
 
     def accepts(self, seat: str) -> bool:
-        """Whether this seat accepts pushes."""
         return seat in self.seats and self.seats[seat].source == PUSH
 
     async def accepts_now(self, seat: str) -> bool:
-        """The same, after a look at what another process invited or removed."""
+        """Whether this seat accepts pushes, after a look at what another process invited or removed."""
         self.seats.set_invited([each.seat for each in await self.store.read(invited_seats.read)])
         return self.accepts(seat)
 

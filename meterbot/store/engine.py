@@ -86,20 +86,13 @@ def _hide_details(context: ExceptionContext) -> BaseException | None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver would begin only at the first write
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    for statement in connection.get_execution_options().get("sqlite_begin", _READ):
+    for statement in connection.get_execution_options().get("sqlite_begin", ("BEGIN",)):
         connection.exec_driver_sql(statement)
-
-
-_READ = ("BEGIN",)
-_WRITE = ("PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE")
-_WRITE_DURABLY = ("PRAGMA synchronous = FULL", "BEGIN IMMEDIATE")
 
 
 def prepare(engine: Engine) -> None:
@@ -123,20 +116,17 @@ def prepare(engine: Engine) -> None:
                 return
 
 
-def for_writing(engine: Engine) -> Engine:
-    """Takes SQLite's write lock at the start, so what the transaction reads stays true until its end."""
-    return engine.execution_options(sqlite_begin=_WRITE)
+def for_writing(engine: Engine, *, durable: bool = False) -> Engine:
+    """Takes SQLite's write lock at the start, so what the transaction reads stays true until its end. `durable`: it is
+    on the disk when it returns, even after a power cut."""
+    synchronous = "FULL" if durable else "NORMAL"
+    return engine.execution_options(sqlite_begin=(f"PRAGMA synchronous = {synchronous}", "BEGIN IMMEDIATE"))
 
 
 def for_migrating(engine: Engine) -> Engine:
     """Like `for_writing`, but waits for another program's migration."""
     patient, again = (f"PRAGMA busy_timeout = {ms}" for ms in (_PATIENT_MS, _BUSY_MS))
-    return engine.execution_options(sqlite_begin=(patient, *_WRITE, again))
-
-
-def for_durable_writing(engine: Engine) -> Engine:
-    """Like `for_writing`; on the disk when it returns, even after a power cut."""
-    return engine.execution_options(sqlite_begin=_WRITE_DURABLY)
+    return engine.execution_options(sqlite_begin=(patient, "BEGIN IMMEDIATE", again))
 
 
 def is_pooled(connection: Connection) -> bool:

@@ -129,7 +129,6 @@ def within(connection: Connection, window: WorkWindow) -> list[PullRecord]:
 
 
 def forget(connection: Connection, seat: str) -> int:
-    """Deletes the seat's pull requests; returns how many."""
     rows = connection.execute(select(_pulls.id, type_coerce(_pulls.pull, Text).label("text")))
     gone = [row.id for row in rows if _names(row.text, seat)]
     for number in gone:

@@ -32,14 +32,13 @@ def write_code(connection: Connection, sha256: str, seat: str, now: datetime, ex
 
 
 def seat_of_code(connection: Connection, sha256: str, now: datetime) -> str | None:
-    """The seat of a valid code."""
     good = (join_codes.c.sha256 == sha256) & (join_codes.c.expires_at > now)
     seat: str | None = connection.scalar(select(join_codes.c.seat).where(good))
     return seat
 
 
 def use_code(connection: Connection, sha256: str, now: datetime) -> str | None:
-    """The same, and uses the code up: if two use it at once, only one gets the seat."""
+    """The seat of a valid code, which is used up then: if two use it at once, only one gets the seat."""
     seat = seat_of_code(connection, sha256, now)
     gone = connection.execute(delete(join_codes).where(join_codes.c.sha256 == sha256)).rowcount
     return seat if gone == 1 else None

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from meterbot.core.log import get_logger
-from meterbot.store.engine import READERS, for_durable_writing, for_writing
+from meterbot.store.engine import READERS, for_writing
 from meterbot.store.errors import StoreTimeoutError
 from meterbot.store.thread import WorkerThreads
 
@@ -34,7 +34,7 @@ class Store:
         self.engine = engine
         self._hold = hold
         self._file = _file_of(engine)
-        self._writer, self._durable_writer = for_writing(engine), for_durable_writing(engine)
+        self._writer, self._durable_writer = for_writing(engine), for_writing(engine, durable=True)
         self._write_thread = WorkerThreads("database writer")
         # SQLite has one writer at a time, however many threads ask.
         shared = engine.dialect.name == "sqlite"

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from meterbot.core.errors import StartError
 from meterbot.store.database import open_store
-from meterbot.store.engine import for_durable_writing, for_writing, make_engine, prepare
+from meterbot.store.engine import for_writing, make_engine, prepare
 from meterbot.store.url import parse_url
 
 PLANTED = "pl4nted-pass"
@@ -54,7 +54,7 @@ async def test_sqlite_is_set_up_for_a_writer_and_many_readers(tmp_path: Path) ->
     assert await pragma("foreign_keys") == 1
     assert await pragma("busy_timeout") == 10_000
     normal, full = 1, 2
-    assert await pragma("synchronous", for_durable_writing(engine)) == full
+    assert await pragma("synchronous", for_writing(engine, durable=True)) == full
     assert await pragma("synchronous", for_writing(engine)) == normal
     assert await pragma("synchronous") == normal
     engine.dispose()
