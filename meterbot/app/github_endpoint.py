@@ -66,7 +66,6 @@ class GitHubEndpoint:
         with self._requests.refusing():
             body = await self._signed_body(request)
             status, answer = await self._store_hook(request, body)
-        self._requests.stored()
         return web.json_response(answer, status=status)
 
     async def _signed_body(self, request: web.Request) -> bytes:

@@ -70,8 +70,6 @@ class PushEndpoint:
                 )
         except Exception as error:  # noqa: BLE001 - logged; the push itself is stored
             self._failures.failed(error)
-        else:
-            self._failures.stored()
         return self._answer(seat, receipt)
 
     async def _seat(self, request: web.Request) -> str:

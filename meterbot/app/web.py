@@ -84,6 +84,7 @@ class RequestFailures:
         """Raises `Refusal` for each failure, so that the sender gets an answer."""
         try:
             yield
+            self._outage.ends()
         except Refusal:
             raise
         except Exception as error:  # noqa: BLE001 - logged
@@ -97,9 +98,6 @@ class RequestFailures:
             self._outage.begins(error)
         else:
             self._logger.error("a request failed", what=self._what, exc_info=error)
-
-    def stored(self) -> None:
-        self._outage.ends()
 
 
 def client_address(request: web.Request, trusted: Networks) -> str:

@@ -158,14 +158,11 @@ class Config(Table):
 
     def _schedule(self, own: SeatDigestConfig | None) -> Schedule:
         """A seat's schedule; what it leaves out is as in `[digest]`."""
-        table, own = self.digest or DigestConfig(), own or SeatDigestConfig()
-        every = table.every if own.every is None or own.every == "never" else own.every
-        return Schedule(
-            every,
-            table.at if own.at is None else own.at,
-            _WEEKDAYS.index(own.weekday or table.weekday),
-            own.timezone or table.timezone or self.timezone,
-        )
+        table = self.digest or DigestConfig()
+        if own is not None:
+            table = table.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+        zone = table.timezone or self.timezone
+        return Schedule(table.every, table.at, _WEEKDAYS.index(table.weekday), zone)
 
     def routing_settings(self) -> RoutingSettings:
         alerts = self.alerts
