@@ -1,6 +1,7 @@
 """Reports our own errors to Sentry, if configured: no secrets, no variables, no names or e-mail addresses."""
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import meterbot
@@ -21,8 +22,13 @@ def reporter(dsn: str) -> Processor:
         raise StartError(
             "SENTRY_DSN is set, and sentry-sdk is not installed: install meterbot with the extra `sentry`, or unset it"
         ) from None
-    bad = False
-    try:
+
+    def report(_logger: object, _method: str, event: EventDict) -> EventDict:
+        if event.get("level") in {"error", "critical"}:
+            _capture(sentry_sdk, event)
+        return event
+
+    with suppress(BadDsn):
         sentry_sdk.init(
             dsn,
             release=meterbot.__version__,
@@ -36,17 +42,9 @@ def reporter(dsn: str) -> Processor:
             send_client_reports=False,
             before_send=_clear,
         )
-    except BadDsn:
-        bad = True
-    if bad:  # here, so that no chained exception contains the address
-        raise StartError("SENTRY_DSN is not the address of a project, like https://key@sentry.example/1")
-
-    def report(_logger: object, _method: str, event: EventDict) -> EventDict:
-        if event.get("level") in {"error", "critical"}:
-            _capture(sentry_sdk, event)
-        return event
-
-    return report
+        return report
+    # Here, so that no chained exception contains the address.
+    raise StartError("SENTRY_DSN is not the address of a project, like https://key@sentry.example/1")
 
 
 def _clear(event: Any, _hint: Any) -> Any:
