@@ -47,7 +47,6 @@ class TeamOutlook:
     """One currency's sum. The forecast is None where a seat with spend has none: the sum of the others would be too
     low. `capped`: a cap may end the spending earlier than the forecast says."""
 
-    currency: str
     used: Money
     per_hour: Money | None
     forecast: Forecast | None
@@ -124,4 +123,4 @@ def _sum(seats: Sequence[SeatOutlook], now: datetime) -> TeamOutlook:
     paces = [one.per_hour for one in seats if one.per_hour is not None]
     per_hour = totals(paces).get(used.currency) if len(paces) == len(seats) else None
     capped = any(one.cap_below is not None for one in seats)
-    return TeamOutlook(used.currency, used, per_hour, forecast(used, rest, now), capped)
+    return TeamOutlook(used, per_hour, forecast(used, rest, now), capped)

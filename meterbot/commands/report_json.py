@@ -4,6 +4,7 @@ Amounts are strings of plain digits, percentages and utilizations numbers, insta
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -58,10 +59,7 @@ def snapshot_json(
         "plan": snapshot.tier,
         "extra_usage": _extra_usage(snapshot.extra_usage, block),
         "known": amount_known(snapshot),
-        "windows": [
-            {"name": window.name, "utilization": window.utilization, "resets_at": window.resets_at}
-            for window in snapshot.windows
-        ],
+        "windows": [asdict(window) for window in snapshot.windows],
         "subscription": subscription
         and {
             "status": subscription.status,
@@ -80,7 +78,7 @@ def snapshot_json(
 
 def spend_json(report: TeamReport, tz: tzinfo, outlooks: Outlooks | None = None) -> dict[str, object]:
     """The team, the same numbers that the chat answers. `unknown`: the seats that no total contains."""
-    ahead = {one.currency: one for one in outlooks.team} if outlooks else {}
+    ahead = {one.used.currency: one for one in outlooks.team} if outlooks else {}
     values = {
         "as_of": report.as_of,
         "seats_total": report.seats,

@@ -93,13 +93,13 @@ def seat_name(row: SeatRow, view: View) -> str:
     return f"{name} ({one_line(row.snapshot.org_name or row.counter.org, 12)})"
 
 
-def amount_cell(amount: Money | None) -> str:
+def amount_text(amount: Money | None) -> str:
     return "" if amount is None else show(amount, grouped=True)
 
 
 def spent_cell(row: SeatRow) -> str:
     if row.used is not None:
-        return amount_cell(row.used)
+        return amount_text(row.used)
     return "unknown" if row.metered or not row.known else ""
 
 
@@ -107,13 +107,13 @@ def cap_cell(row: SeatRow) -> str:
     extra = row.snapshot.extra_usage
     if extra is None or not row.metered:
         return ""
-    return amount_cell(extra.cap) if extra.cap is not None or extra.cap_known else "unknown"
+    return amount_text(extra.cap) if extra.cap is not None or extra.cap_known else "unknown"
 
 
 def credits_cell(row: SeatRow) -> str:
     """The prepaid credits that are left, where they are known."""
     extra = row.snapshot.extra_usage
-    return "" if extra is None or extra.balance is None else amount_cell(extra.balance.amount)
+    return "" if extra is None or extra.balance is None else amount_text(extra.balance.amount)
 
 
 def used_cell(row: SeatRow) -> str:
@@ -199,7 +199,7 @@ def is_configured(row: SeatRow) -> bool:
 
 def plan_price_text(seat: Seat) -> str:
     """`$200.00 (Max 20x)`, as much of it as is known, or `$200.00 (Max 20x, list price)`."""
-    price = [] if seat.plan_price is None else [show(seat.plan_price, grouped=True)]
+    price = [] if seat.plan_price is None else [amount_text(seat.plan_price)]
     name = "" if seat.plan is None else one_line(plan_name(seat.plan), NAME_COLUMNS)
     notes = [note for note in (name, "list price" if seat.list_price else "") if note]
     return " ".join(price + [f"({', '.join(notes)})"] * bool(notes))
@@ -217,7 +217,7 @@ def spent_so_far(row: SeatRow, hourly: Hourly, now: datetime) -> str:
     if row.used is None or row.outdated:
         return ""
     earlier = month_before(row, hourly, now)
-    return beside_last_month(show(row.used, grouped=True), [] if earlier is None else [earlier], now)
+    return beside_last_month(amount_text(row.used), [] if earlier is None else [earlier], now)
 
 
 def beside_last_month(used: str, earlier: Iterable[Money], now: datetime) -> str:

@@ -1,6 +1,5 @@
 """The lines of one reading, of a seat or an API organization, the same on every surface."""
 
-from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
 from meterbot.core.inline import instant, plain
@@ -21,6 +20,7 @@ from meterbot.core.text import (
 from meterbot.rules.billing import next_charge
 from meterbot.rules.blocked import Block, block_of, is_metered
 
+_ORDER = {name: place for place, name in enumerate(WINDOW_ORDER)}
 ESTIMATE = "list-price estimate, not charged to seats"
 
 
@@ -39,10 +39,8 @@ def seat_values(
     `windows_at` is when the windows were read, where that is earlier than the rest.
     """
     read_at = windows_at or snapshot.fetched_at
-    rows = [
-        (window_label(window.name), _window_value(window, read_at, now, tz))
-        for window in _in_order(snapshot.windows)
-    ]
+    windows = sorted(snapshot.windows, key=lambda window: _ORDER.get(window.name, len(_ORDER)))
+    rows = [(window_label(window.name), _window_value(window, read_at, now, tz)) for window in windows]
     value = extra_usage_value(snapshot, now, tz)
     if value is not None:
         rows.append(("Extra usage", value))
@@ -111,11 +109,6 @@ def _amounts(extra: ExtraUsage) -> str:
         return f"{used} / {show(extra.cap)}" + ("" if share is None else f" ({percent_text(share)})")
     word = used if extra.used is None else f"{used} used"
     return f"{word} ({'no cap' if extra.cap_known else 'cap unknown'})"
-
-
-def _in_order(windows: Iterable[Window]) -> list[Window]:
-    order = {name: place for place, name in enumerate(WINDOW_ORDER)}
-    return sorted(windows, key=lambda window: order.get(window.name, len(order)))
 
 
 def _window_value(window: Window, read_at: datetime, now: datetime, tz: tzinfo) -> str:

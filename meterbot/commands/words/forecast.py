@@ -14,7 +14,7 @@ from meterbot.commands.readings import outlooks_with_hours
 from meterbot.commands.rows import (
     NAME_COLUMNS,
     Columns,
-    amount_cell,
+    amount_text,
     filled,
     not_in_sums,
     seat_name,
@@ -24,7 +24,7 @@ from meterbot.commands.rows import (
 from meterbot.commands.words.team import rest_note
 from meterbot.core.inline import instant
 from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Series, Table, buttons
-from meterbot.core.money import Money, rounded, show
+from meterbot.core.money import Money, rounded
 from meterbot.core.text import day_text, moment, one_line, sentence, window_label
 from meterbot.rules.forecast import FEWEST_DAYS, Forecast
 from meterbot.rules.hours import Hour
@@ -67,10 +67,10 @@ def forecast_answer(view: View, outlooks: Outlooks, hours: Sequence[Hour] = ()) 
 
 def _team_line(team: TeamOutlook) -> str:
     """`$121.40 spent so far, $0.80/h now. The month ends between $140.00 and $195.00.`"""
-    pace = "" if team.per_hour is None else f", {_money(team.per_hour)}/h now"
+    pace = "" if team.per_hour is None else f", {amount_text(team.per_hour)}/h now"
     unknown = "Too little is known to say how the month ends."
     end = unknown if team.forecast is None else sentence(_end(team, team.forecast))
-    return f"{_money(team.used)} spent so far{pace}. {end}"
+    return f"{amount_text(team.used)} spent so far{pace}. {end}"
 
 
 def month_ends(outlooks: Outlooks) -> list[str]:
@@ -86,12 +86,8 @@ def _end(team: TeamOutlook, forecast: Forecast) -> str:
 def range_text(forecast: Forecast) -> str:
     """`between $40.00 and $95.00`, or `at about $40.00, if the daily spend stays the same`"""
     if forecast.low == forecast.high:
-        return f"at about {_money(forecast.low)}, if the daily spend stays the same"
-    return f"between {_money(forecast.low)} and {_money(forecast.high)}"
-
-
-def _money(amount: Money) -> str:
-    return show(amount, grouped=True)
+        return f"at about {amount_text(forecast.low)}, if the daily spend stays the same"
+    return f"between {amount_text(forecast.low)} and {amount_text(forecast.high)}"
 
 
 # --- the seats ----------------------------------------------------------------------------------------------------
@@ -105,8 +101,8 @@ def _table(outlooks: Outlooks, shown: Sequence[SeatOutlook], view: View) -> tupl
         (Column("Seat"), lambda one: seat_name(one.row, view)),
         (Column("So far", numeric=True), lambda one: spent_cell(one.row)),
         (Column(f"End of {view.report.as_of:%B}", numeric=True, before="ends at "), _end_cell),
-        (Column("Cap", numeric=True, before="cap "), lambda one: amount_cell(one.cap_below)),
-        (Column("Per hour", numeric=True, after="/h"), lambda one: amount_cell(one.per_hour)),
+        (Column("Cap", numeric=True, before="cap "), lambda one: amount_text(one.cap_below)),
+        (Column("Per hour", numeric=True, after="/h"), lambda one: amount_text(one.per_hour)),
     )
     return table("Seats", columns, counted, rest_note(rest, view, among=bool(counted)))
 
@@ -114,7 +110,7 @@ def _table(outlooks: Outlooks, shown: Sequence[SeatOutlook], view: View) -> tupl
 def _end_cell(one: SeatOutlook) -> str:
     if one.forecast is None:
         return ""
-    low, high = _money(one.forecast.low), _money(one.forecast.high)
+    low, high = amount_text(one.forecast.low), amount_text(one.forecast.high)
     return f"about {low}" if low == high else f"{low} to {high}"
 
 
@@ -122,7 +118,7 @@ def seat_outlook_sentences(one: SeatOutlook, view: View) -> list[str]:
     """How one seat's month will end, when it reaches its cap, which windows fill up."""
     ends = [] if one.forecast is None else [f"The month ends {range_text(one.forecast)}."]
     if one.forecast is not None and (below := one.cap_below) is not None:
-        ends = [f"Without its cap of {_money(below)}, the month would end {range_text(one.forecast)}."]
+        ends = [f"Without its cap of {amount_text(below)}, the month would end {range_text(one.forecast)}."]
     return [*ends, *(sentence(line) for _, line in _filling(one, view))]
 
 
@@ -159,7 +155,7 @@ def _charts(outlooks: Outlooks, hours: Sequence[Hour], view: View) -> tuple[Char
     """The team's month so far, and from now on the range in which it will probably end; of the currency with the most
     seats. A chart of what one hidden seat spent is left out."""
     now = view.report.as_of
-    teams = {team.currency: team for team in outlooks.team}
+    teams = {team.used.currency: team for team in outlooks.team}
     for month in days_of(replace(view, tz=UTC), hours, now.day):
         team = teams.get(month.currency)
         if team is not None and team.forecast is not None and not month.left_out:
@@ -188,6 +184,8 @@ def _fan(team: TeamOutlook, forecast: Forecast, month: DailySpend, now: datetime
     if month.cap is not None:
         series.append(Series("cap", (month.cap.major,) * len(days)))
     labels = tuple(f"{day:%b} {day.day}" for day in days)
-    summary = f"{_money(team.used)} so far, likely {_money(forecast.likely)} at the end of {now:%B}."
+    summary = (
+        f"{amount_text(team.used)} so far, likely {amount_text(forecast.likely)} at the end of {now:%B}."
+    )
     title = f"{now:%B} so far and its likely end"
-    return Chart(title, ChartKind.LINE, labels, tuple(series), team.currency, summary, shared="so far")
+    return Chart(title, ChartKind.LINE, labels, tuple(series), month.currency, summary, shared="so far")

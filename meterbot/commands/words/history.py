@@ -11,7 +11,7 @@ from meterbot.commands.context import NOT_SHOWN, CommandContext, Request
 from meterbot.commands.daily import DailySpend, days_of, first_hour, stretch_of
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import hours_joined
-from meterbot.commands.rows import filled, not_in_sums
+from meterbot.commands.rows import amount_text, filled, not_in_sums
 from meterbot.core.messages import (
     Chart,
     ChartKind,
@@ -24,7 +24,7 @@ from meterbot.core.messages import (
     notice,
 )
 from meterbot.core.models import Counter
-from meterbot.core.money import of_major, rounded, show
+from meterbot.core.money import of_major, rounded
 from meterbot.core.text import amounts_text, count, day_text, listed, moment, one_line, span, stopped
 from meterbot.rules.hours import Hour
 
@@ -121,7 +121,7 @@ def _summary(days: DailySpend) -> str:
     most, day = max(zip(days.each, days.days, strict=True), key=lambda pair: pair[0])
     peak = f" Most on {day_text(day)}: {_amount(most, days)}." if most > 0 else ""
     since = f" since {day_text(days.known)}" if days.known > days.days[0] else ""
-    return f"{show(days.total, grouped=True)} spent{since}: {listed(parts)}.{peak}"
+    return f"{amount_text(days.total)} spent{since}: {listed(parts)}.{peak}"
 
 
 def _days_a_bucket(days: DailySpend) -> int:
@@ -192,7 +192,7 @@ def _month_charts(days: DailySpend) -> tuple[Chart, ...]:
     if days.cap is not None:
         series.append(Series("cap", (days.cap.major,) * len(places)))
         title += " and cap"
-        summary += "" if now is None else f", the cap is {show(days.cap, grouped=True)}"
+        summary += "" if now is None else f", the cap is {amount_text(days.cap)}"
     labels = tuple(f"{days.days[place]:%b} {days.days[place].day}" for place in places)
     return (Chart(title, ChartKind.LINE, labels, tuple(series), days.currency, stopped(summary)),)
 
@@ -210,7 +210,7 @@ def _facts(days: DailySpend) -> list[str]:
 
 
 def _amount(major: Decimal, days: DailySpend) -> str:
-    return show(of_major(rounded(major, days.total.exponent), days.currency), grouped=True)
+    return amount_text(of_major(rounded(major, days.total.exponent), days.currency))
 
 
 def _renewal_lines(renewals: Iterable[tuple[str, date]]) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ from functools import partial
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.privacy import View
 from meterbot.commands.report_json import amounts_json, json_object
-from meterbot.commands.rows import Columns, table
+from meterbot.commands.rows import Columns, amount_text, table
 from meterbot.core.messages import Column, Message, Section, Table, buttons, notice
-from meterbot.core.money import percent, show
+from meterbot.core.money import percent
 from meterbot.core.text import amounts_text, count, local_day, moment, one_line, percent_text, stretch
 from meterbot.delivery.alerts.pull_requests import amount_of, names, sentences
 from meterbot.ingest.pull_requests import month_so_far
@@ -137,7 +137,7 @@ def _unmerged(found: PullRequestMonth) -> list[str]:
     for spent, left in zip(found.spent, found.unmerged, strict=True):
         share = percent(left, spent)
         if share is not None:
-            amounts = f"{show(left, grouped=True)} of {show(spent, grouped=True)} ({percent_text(share)})"
+            amounts = f"{amount_text(left)} of {amount_text(spent)} ({percent_text(share)})"
             lines.append(f"{amounts} was spent outside merged pull requests.")
     return lines
 

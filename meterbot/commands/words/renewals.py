@@ -10,7 +10,7 @@ from meterbot.commands.readings import two_months
 from meterbot.commands.rows import (
     Columns,
     Hourly,
-    amount_cell,
+    amount_text,
     beside_last_month,
     charge_lines,
     filled,
@@ -75,7 +75,7 @@ def _table(charges: Sequence[tuple[date, SeatRow]], view: View, hourly: Hourly) 
     def spent(row: SeatRow, amount: Money | None) -> str:
         # Date and price tell who it is to those who know: beside an anonymous row they would give its amount away.
         known = row.used is not None and not row.outdated and view.may_see(row.seat.name)
-        return amount_cell(amount) if known else ""
+        return amount_text(amount) if known else ""
 
     columns: Columns[tuple[date, SeatRow]] = (
         (Column("Seat"), lambda one: seat_name(one[1], view)),

@@ -11,6 +11,7 @@ from meterbot.commands.privacy import View
 from meterbot.commands.readings import current_outlooks, two_months
 from meterbot.commands.rows import (
     Hourly,
+    amount_text,
     health_sentence,
     plan_price_text,
     row_note,
@@ -22,7 +23,6 @@ from meterbot.commands.team_report import MissingSeat, SeatRow
 from meterbot.commands.words.forecast import seat_outlook_sentences
 from meterbot.core.messages import Message, Section, buttons
 from meterbot.core.models import Severity, by_counter
-from meterbot.core.money import show
 from meterbot.core.plans import plan_name
 from meterbot.core.text import day_text, listed, moment, one_line, sentence, span
 from meterbot.rules.blocked import Block
@@ -118,7 +118,7 @@ def _heading(row: SeatRow, view: View) -> str:
 def _lines(row: SeatRow, view: View, heading: str | None) -> Section:
     values = seat_values(row.snapshot, view.report.as_of, view.tz, row.details.windows_at)
     if row.pace is not None:
-        per_hour, over = show(row.pace.per_hour, grouped=True), span(row.pace.over)
+        per_hour, over = amount_text(row.pace.per_hour), span(row.pace.over)
         values.append(("Rate", f"{per_hour} an hour over the last {over}"))
     if not row.metered and not row.beside:
         values.append(("Extra usage", row_value(row, view)))
@@ -153,7 +153,7 @@ def _of_the_machine(row: SeatRow, view: View) -> list[str]:
     if estimate is not None:
         month = date.fromisoformat(f"{estimate.month}-01")
         facts.append(
-            f"List-price estimate, not charged: {show(estimate.amount, grouped=True)} ({estimate.by}, {month:%B}). "
+            f"List-price estimate, not charged: {amount_text(estimate.amount)} ({estimate.by}, {month:%B}). "
             "It prices the tokens in one machine's logs, most of which the plan covers; "
             "extra usage is what Anthropic counts beyond the plan, on every device."
         )

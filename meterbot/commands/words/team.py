@@ -9,6 +9,7 @@ from meterbot.commands.privacy import View
 from meterbot.commands.readings import off_loop
 from meterbot.commands.rows import (
     Columns,
+    amount_text,
     cap_cell,
     charge_lines,
     credits_cell,
@@ -27,7 +28,7 @@ from meterbot.commands.seat_lines import estimate_value
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
-from meterbot.core.money import Money, show, totals
+from meterbot.core.money import Money, totals
 from meterbot.core.text import amounts_text, count, moment, percent_text
 
 MOST_ROWS = 30
@@ -78,11 +79,11 @@ def total_line(total: Total) -> str:
     """`$121.40 spent of $300.00 (40%)`, or why there is no percentage."""
     if total.used is None:
         return f"{total.currency}: no amount is known yet"
-    used = show(total.used, grouped=True)
+    used = amount_text(total.used)
     if total.cap is None:
         return f"{used} spent{_why_uncapped(total)}"
     share = "" if total.percent is None else f" ({percent_text(total.percent)})"
-    return f"{used} spent of {show(total.cap, grouped=True)}{share}"
+    return f"{used} spent of {amount_text(total.cap)}{share}"
 
 
 def _why_uncapped(total: Total) -> str:
