@@ -239,7 +239,7 @@ class DigestSender:
 
     async def queue_due(self, now: datetime) -> None:
         """Queues every digest that is due. A new reader's first digest compares with the state at their first check."""
-        waiting = [each for each in self.readers() if self._is_waiting(each, now)]
+        waiting = [each for each in self.readers() if due(each.schedule, now, self._states.get(each.name))]
         if not waiting:
             return
         report = await self.context.report(now)
@@ -254,10 +254,6 @@ class DigestSender:
                 self._states[reader.name] = state
         if queued:
             self.context.wake()
-
-    def _is_waiting(self, reader: DigestReader, now: datetime) -> bool:
-        state = self._states.get(reader.name)
-        return state is None or due(reader.schedule, now, state) is not None
 
     async def _draft(
         self, reader: DigestReader, report: TeamReport, known: DigestState | None, now: datetime

@@ -45,6 +45,12 @@ def filled(*sections: Section) -> tuple[Section, ...]:
     return tuple(section for section in sections if section.lines)
 
 
+def at_most(most: int, lines: Sequence[str], rest: str = "and {} more") -> tuple[str, ...]:
+    """The first lines, and in one more how many there are besides."""
+    more = len(lines) - most
+    return (*lines[:most], rest.format(more)) if more > 0 else tuple(lines)
+
+
 def row_value(row: SeatRow, view: View) -> str:
     """The value of the seat line, such as `$17.20 / $50.00 (34%)`, `unknown` or `not metered`."""
     if row.snapshot.org_spend is not None:
@@ -66,9 +72,7 @@ def row_note(row: SeatRow, view: View) -> str:
     health = row.health
     if row.read_at is None:
         return health_text(health) if health is not Health.OK else "never read"
-    note = age(row.read_at, view.report.as_of)
-    if row.outdated:
-        note = "not read this month"
+    note = "not read this month" if row.outdated else age(row.read_at, view.report.as_of)
     if health is not Health.OK:
         note = f"{'' if row.outdated else 'last known '}{note} ({health_text(health)})"
     return ", ".join([note, *_same_account(row, view)])
@@ -94,6 +98,7 @@ def seat_name(row: SeatRow, view: View) -> str:
 
 
 def amount_text(amount: Money | None) -> str:
+    """`$1,021.40`, empty if it is not known."""
     return "" if amount is None else show(amount, grouped=True)
 
 
@@ -189,12 +194,6 @@ def _charged(rows: Sequence[SeatRow], view: View) -> str:
         least = "at least " if prices and len(prices) < len(rows) else ""
         price = f"{least}{amounts_text(totals(prices).values())}" if prices else ""
     return f"{whose}, {price}" if price else whose
-
-
-def is_configured(row: SeatRow) -> bool:
-    """Whether its next charge is known from the configuration alone."""
-    subscription = row.snapshot.subscription
-    return subscription is not None and subscription.configured
 
 
 def plan_price_text(seat: Seat) -> str:

@@ -15,6 +15,7 @@ from meterbot.commands.rows import (
     NAME_COLUMNS,
     Columns,
     amount_text,
+    at_most,
     filled,
     not_in_sums,
     seat_name,
@@ -50,15 +51,14 @@ def forecast_answer(view: View, outlooks: Outlooks, hours: Sequence[Hour] = ()) 
     lines = [_team_line(one) for one in outlooks.team] or ["No amount is known yet."]
     lines += filter(None, [not_in_sums(view.report.rows)])
     near = sorted((each for one in shown for each in _near(one, view)), key=lambda each: each[0])
-    notes = [line for _, line in near[:_MOST_NEAR]]
-    notes += [f"and {len(near) - _MOST_NEAR} more"] if len(near) > _MOST_NEAR else []
+    notes = at_most(_MOST_NEAR, [line for _, line in near])
     return Message(
         title=f"Where {now:%B} is heading",
         fallback=f"Forecast for {now:%B}: {' '.join(lines)}",
         text="\n".join(lines),
         tables=_table(outlooks, shown, view),
         charts=_charts(outlooks, hours, view),
-        sections=filled(Section(tuple(notes), heading="Filling up")),
+        sections=filled(Section(notes, heading="Filling up")),
         actions=() if view.public else buttons("forecast"),
         footer=f"The counters reset {ends}. Four months out of five end within the range. "
         f"A forecast needs {FEWEST_DAYS} whole days of readings.",

@@ -31,14 +31,9 @@ def help_message(text: str = "") -> Message:
 def unknown(context: CommandContext, request: Request) -> Message:
     """One line with the nearest word; the whole list where nothing is near."""
     asked = f"I do not know “{one_line(' '.join(request.words), 40)}”."
-    guess = _guess(context, request)
-    if guess is None:
-        return help_message(asked)
-    return notice(asked, f"Did you mean “{guess}”? Type “help” for the list.")
-
-
-def _guess(context: CommandContext, request: Request) -> str | None:
+    near = [_BY_NAME[each].name for each in get_close_matches(request.word, _BY_NAME, n=1)]
     if request.word in context.seen(request.question):
-        return f"seat {request.word}"
-    near = get_close_matches(request.word, _BY_NAME, n=1)
-    return _BY_NAME[near[0]].name if near else None
+        near = [f"seat {request.word}"]
+    return (
+        notice(asked, f"Did you mean “{near[0]}”? Type “help” for the list.") if near else help_message(asked)
+    )

@@ -14,7 +14,6 @@ from meterbot.commands.rows import (
     beside_last_month,
     charge_lines,
     filled,
-    is_configured,
     month_before,
     plan_price_text,
     seat_name,
@@ -77,9 +76,14 @@ def _table(charges: Sequence[tuple[date, SeatRow]], view: View, hourly: Hourly) 
         known = row.used is not None and not row.outdated and view.may_see(row.seat.name)
         return amount_text(amount) if known else ""
 
+    def when(one: tuple[date, SeatRow]) -> str:
+        subscription = one[1].snapshot.subscription
+        configured = subscription is not None and subscription.configured
+        return f"{day_text(one[0])}{' (as configured)' if configured else ''}"
+
     columns: Columns[tuple[date, SeatRow]] = (
         (Column("Seat"), lambda one: seat_name(one[1], view)),
-        (Column("Next charge"), lambda one: day_text(one[0]) + " (as configured)" * is_configured(one[1])),
+        (Column("Next charge"), when),
         (Column("Price", numeric=True), lambda one: plan_price_text(one[1].seat)),
         (
             Column(f"{now:%B} so far", numeric=True, after=" this month"),

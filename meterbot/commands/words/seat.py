@@ -12,6 +12,8 @@ from meterbot.commands.readings import current_outlooks, two_months
 from meterbot.commands.rows import (
     Hourly,
     amount_text,
+    at_most,
+    filled,
     health_sentence,
     plan_price_text,
     row_note,
@@ -83,7 +85,9 @@ def seat_detail(
         ]
         facts += _facts(row, view, hourly, gone.get(row.seat.name))
         lines = _lines(row, view, _heading(row, view) if len(rows) > 1 else None)
-        sections += [lines, *_people(row, view), Section(tuple(facts))]
+        api = row.snapshot.org_spend if view.rows == "named" else None
+        people = Section(at_most(_MOST_LINES, people_lines(api) if api else ()), heading="People")
+        sections += [lines, *filled(people), Section(tuple(facts))]
     severity = Severity.INFO if gone.keys().isdisjoint(names) else Severity.WARNING
     return Message(
         title=title,
@@ -123,14 +127,6 @@ def _lines(row: SeatRow, view: View, heading: str | None) -> Section:
     if not row.metered and not row.beside:
         values.append(("Extra usage", row_value(row, view)))
     return Section(tuple(value for _, value in values), heading, labels=tuple(label for label, _ in values))
-
-
-def _people(row: SeatRow, view: View) -> list[Section]:
-    """The people of an API organization, where all names are shown."""
-    named = people_lines(row.snapshot.org_spend) if row.snapshot.org_spend and view.rows == "named" else []
-    if len(named) > _MOST_LINES:
-        named = [*named[:_MOST_LINES], f"and {len(named) - _MOST_LINES} more"]
-    return [Section(tuple(named), heading="People")] if named else []
 
 
 def _facts(row: SeatRow, view: View, hourly: Hourly, gone: MissingSeat | None) -> list[str]:

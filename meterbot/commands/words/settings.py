@@ -15,6 +15,7 @@ from meterbot.rules.memory import seat_settings_name
 from meterbot.store import Connection, locks, rule_memories
 
 _THRESHOLDS, _QUIET = "thresholds", "quiet"
+_USAGE = "Type “settings thresholds NAME 50% 80% $25.00” or “settings quiet NAME 22:00-07:00 Europe/Berlin”."
 _MOST_SEATS_WITH_BUTTONS = 3
 _FORMS = {
     _THRESHOLDS: (
@@ -54,7 +55,8 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         return Answer(await _shown(context, [seat.name], f"Settings of {seat.name}"))
     written = " ".join(request.arguments[2:]) if question.text is None else question.text
     if setting not in _FORMS or not written.strip():
-        return Answer(_usage(seat.name), invalid=question.text is not None)
+        text = _USAGE.replace("NAME", seat.name)
+        return Answer(notice("Which setting?", text), invalid=question.text is not None)
     try:
         said = await _set(context, seat, setting, written)
     except ValueError as wrong:
@@ -116,8 +118,3 @@ def _seat(context: CommandContext, question: Question, name: str) -> Seat | Mess
     ):
         return seat
     return notice("Not yours to set", "Only a seat's owner and the operators may change its settings.")
-
-
-def _usage(seat: str) -> Message:
-    text = f"Type “settings thresholds {seat} 50% 80% $25.00” or “settings quiet {seat} 22:00-07:00 Europe/Berlin”."
-    return notice("Which setting?", text)

@@ -8,7 +8,7 @@ from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.invitations import join_status
 from meterbot.commands.join import JoinTerms
 from meterbot.commands.privacy import View
-from meterbot.commands.rows import NAME_COLUMNS, Columns, filled, missing_lines, table, who
+from meterbot.commands.rows import NAME_COLUMNS, Columns, at_most, filled, missing_lines, table, who
 from meterbot.commands.seat_lines import health_text
 from meterbot.commands.team_report import SeatRow, TeamReport, plan_troubles
 from meterbot.core.deliveries import ChannelQueue, Destination, all_queues
@@ -138,8 +138,10 @@ def status(
     first = f"{sources - len(report.missing)} of {count(sources, 'source')} ok. {_last_reading(report)}"
     text = f"{first} {_running(last_tick, now, down=down)}".strip()
     places = [_destination_line(each, connections.get(each.chat), now, tz) for each in queues]
+    troubles = missing_lines(report.missing, tz)
+    attention = at_most(_MOST_LINES, troubles, "and {} more that need attention")
     sections = filled(
-        Section(tuple(_attention(report, tz)), heading="Needs attention"),
+        Section(attention, heading="Needs attention"),
         Section(tuple(places) or ("none configured",), heading="Destinations"),
         Section(tuple(_worker_line(each, tz) for each in processes), heading="Processes"),
         Section(tuple(remarks), heading="Set-up"),
@@ -192,12 +194,6 @@ def _sources(view: View, agents: Mapping[str, str]) -> tuple[Table, ...]:
     shown = seen[:_MOST_SEATS]
     more = len(newest) - len(shown)
     return table("Sources", columns, shown, f"and {more} more" if shown and more else "")
-
-
-def _attention(report: TeamReport, tz: tzinfo) -> list[str]:
-    lines = missing_lines(report.missing, tz)
-    more = len(lines) - _MOST_LINES
-    return [*lines[:_MOST_LINES], f"and {more} more that need attention"] if more > 0 else lines
 
 
 def _worker_line(worker: Worker, tz: tzinfo) -> str:

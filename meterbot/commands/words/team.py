@@ -10,6 +10,7 @@ from meterbot.commands.readings import off_loop
 from meterbot.commands.rows import (
     Columns,
     amount_text,
+    at_most,
     cap_cell,
     charge_lines,
     credits_cell,
@@ -201,16 +202,14 @@ def _api_organizations(view: View) -> Section:
 
 def _missing(view: View) -> Section:
     lines = missing_lines(view.report.missing, view.tz, brief=True)
-    if len(lines) > _MOST_MISSING:
-        lines = [*lines[:_MOST_MISSING], "For the others, type /claude-spend status."]
-    return Section(tuple(lines), heading=f"Not read ({len(view.report.missing)})")
+    shown = at_most(_MOST_MISSING, lines, "For the others, type /claude-spend status.")
+    return Section(shown, heading=f"Not read ({len(view.report.missing)})")
 
 
 def _next_charges(view: View) -> Section:
     lines = list(islice(charge_lines(upcoming(view), view), _MOST_CHARGES + 1))
-    if len(lines) > _MOST_CHARGES:
-        lines = [*lines[:_MOST_CHARGES], "Later charges: /claude-spend renewals"]
-    return Section(tuple(lines), heading="Next charges")
+    shown = at_most(_MOST_CHARGES, lines, "Later charges: /claude-spend renewals")
+    return Section(shown, heading="Next charges")
 
 
 def _duplicates(view: View) -> Section:
