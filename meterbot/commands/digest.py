@@ -139,7 +139,10 @@ def message(
         text = [begins, *(each if len(each) > 1 else [])]
     else:
         whole = replace(team(view), tables=seats_table(view, lately))
-        text = [begins, *_left_out(view, spent), whole.text, *month_ends(outlooks)]
+        unknown = [name for name, amount in spent.items() if amount is None]
+        some = 0 < len(unknown) < len(spent)
+        left_out = [f"Not in this sum: {who(unknown, view)}."] if some else []
+        text = [begins, *left_out, whole.text, *month_ends(outlooks)]
     fallback = f"{title}. {whole.fallback}"
     return replace(whole, title=title, fallback=fallback, text="\n".join(text), owner={})
 
@@ -165,13 +168,6 @@ def _spent(
         found[row.seat.name] = None if amount is None or before is None else (*before, *amount)
     never_read = (row.seat.name for row in view.report.rows if row.read_at is None and not row.beside)
     return found | {name: None for name in never_read if not seats or name in seats}
-
-
-def _left_out(view: View, spent: Mapping[str, _Amount]) -> list[str]:
-    """A sentence about the seats whose spend is not in the sum, by name as far as the reader may see them."""
-    unknown = [name for name, amount in spent.items() if amount is None]
-    mixed = 0 < len(unknown) < len(spent)
-    return [f"Not in this sum: {who(unknown, view)}."] if mixed else []
 
 
 def _spent_by(
