@@ -1,7 +1,6 @@
 """The agent as one script that any `python3` from 3.8 on runs, as the bot serves it."""
 
 import ast
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -50,23 +49,16 @@ def agent_script() -> AgentScript:
 
 
 def _merged_imports(sources: Iterable[str]) -> str:
-    """The imports of the standard library, sorted."""
-    plain: set[str] = set()
-    named: defaultdict[str, set[str]] = defaultdict(set)
+    """The imports of the standard library, each name once."""
+    names: set[tuple[str, str]] = set()
     for node in (node for source in sources for node in ast.parse(source).body):
         if isinstance(node, ast.Import):
-            plain |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not _is_left_out(node):
-            named[node.module or ""] |= {alias.name for alias in node.names}
-    lines = [f"import {name}\n" for name in sorted(plain)]
-    return "".join(
-        [*lines, *(f"from {module} import {', '.join(sorted(named[module]))}\n" for module in sorted(named))]
-    )
-
-
-def _is_left_out(node: ast.ImportFrom) -> bool:
-    """Whether the module is part of the script, or its import is already at the script's top."""
-    return (node.module or "").startswith(("meterbot", "__future__"))
+            names |= {("", alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not (node.module or "").startswith(
+            ("meterbot", "__future__")
+        ):
+            names |= {(f"from {node.module} ", alias.name) for alias in node.names}
+    return "".join(f"{module}import {name}\n" for module, name in sorted(names))
 
 
 def _without_imports(source: str) -> str:
@@ -75,9 +67,8 @@ def _without_imports(source: str) -> str:
     lines = source.splitlines()
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            lines[node.lineno - 1 : node.end_lineno] = [""] * (
-                (node.end_lineno or node.lineno) - node.lineno + 1
-            )
+            for number in range(node.lineno - 1, node.end_lineno or node.lineno):
+                lines[number] = ""
     docstring = ast.get_docstring(tree) or ""
     lines[: tree.body[0].end_lineno] = []
     comment = "\n".join(f"# {line}".rstrip() for line in docstring.splitlines())
