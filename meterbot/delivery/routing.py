@@ -173,12 +173,8 @@ def destinations_of(
 
 
 def _owners(seat: Seat | None, destination: Destination) -> Destination:
-    owner = None if seat is None else seat.owner.get(destination.chat)
-    return (
-        destination
-        if owner is None or destination.chat == "console"
-        else Destination(destination.chat, f"@{owner}")
-    )
+    owner = None if seat is None or destination.chat == "console" else seat.owner.get(destination.chat)
+    return destination if owner is None else Destination(destination.chat, f"@{owner}")
 
 
 def hold(

@@ -14,10 +14,10 @@ from meterbot.chat.text_forms import cell_text
 from meterbot.core.inline import plain
 from meterbot.core.messages import Chart, Column, Series, Table
 
-MAX_TABLES, MAX_CHARTS = 1, 2
-MAX_ROWS, MAX_COLUMNS, MAX_CELL_CHARACTERS = 100, 20, 10_000
-MAX_LABELS, MAX_SERIES = 20, 6
-CHART_TITLE, CHART_LABEL, AXIS_LABEL = 50, 20, 50
+_MAX_TABLES, _MAX_CHARTS = 1, 2
+_MAX_ROWS, _MAX_COLUMNS = 100, 20
+_MAX_LABELS, _MAX_SERIES = 20, 6
+_CHART_TITLE, _CHART_LABEL, _AXIS_LABEL = 50, 20, 50
 
 _SHORT_TABLE = 12
 """A longer table is paged and sortable (`data_table`)."""
@@ -31,8 +31,8 @@ _AMOUNT = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 class NativeBudget:
     """How many native blocks may still be added to a message or view."""
 
-    tables: int = MAX_TABLES
-    charts: int = MAX_CHARTS
+    tables: int = _MAX_TABLES
+    charts: int = _MAX_CHARTS
 
 
 def table_block(table: Table, budget: NativeBudget) -> Block | None:
@@ -41,7 +41,7 @@ def table_block(table: Table, budget: NativeBudget) -> Block | None:
         tuple(clipped(one_line(cell), _CELL) if cell_text(cell) != DASH else DASH for cell in row)
         for row in table.rows
     ]
-    if budget.tables < 1 or not 1 <= len(rows) <= MAX_ROWS or not 1 <= len(table.columns) <= MAX_COLUMNS:
+    if budget.tables < 1 or not 1 <= len(rows) <= _MAX_ROWS or not 1 <= len(table.columns) <= _MAX_COLUMNS:
         return None
     if sum(len(plain(cell)) for row in rows for cell in row) > _OUR_CELL_CHARACTERS:
         return None
@@ -55,7 +55,7 @@ def chart_block(chart: Chart, budget: NativeBudget) -> Block | None:
     if budget.charts < 1 or drawn is None:
         return None
     budget.charts -= 1
-    title = clipped(one_line(plain(chart.title)), CHART_TITLE).strip() or DASH
+    title = clipped(one_line(plain(chart.title)), _CHART_TITLE).strip() or DASH
     return {"type": "data_visualization", "title": title, "chart": drawn}
 
 
@@ -120,13 +120,13 @@ def _axes(chart: Chart) -> Block | None:
     ]
     labels = _labels([chart.labels[place] for place in known])
     names = _labels([one.name for one in chart.series])
-    if not 1 <= len(labels) <= MAX_LABELS or not 1 <= len(names) <= MAX_SERIES:
+    if not 1 <= len(labels) <= _MAX_LABELS or not 1 <= len(names) <= _MAX_SERIES:
         return None
     if not _distinct(labels) or not _distinct(names):
         return None
     axis: Block = {"categories": labels}
     if chart.unit:
-        axis["y_label"] = clipped(one_line(chart.unit), AXIS_LABEL)
+        axis["y_label"] = clipped(one_line(chart.unit), _AXIS_LABEL)
     series = [
         {"name": name, "data": [*_points(one, known, labels)]}
         for name, one in zip(names, chart.series, strict=True)
@@ -140,7 +140,7 @@ def _points(series: Series, known: Sequence[int], labels: Sequence[str]) -> Iter
 
 
 def _labels(labels: Sequence[str]) -> list[str]:
-    return [clipped(one_line(cell_text(label)), CHART_LABEL) for label in labels]
+    return [clipped(one_line(cell_text(label)), _CHART_LABEL) for label in labels]
 
 
 def _distinct(labels: Sequence[str]) -> bool:
