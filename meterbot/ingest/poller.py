@@ -233,15 +233,15 @@ class Poller:
             async with asyncio.timeout(READ_SECONDS):
                 snapshots = await self.sources[name].read(at)
         except TimeoutError:
-            return (self._unanswered(name, at, f"no answer within {READ_SECONDS:.0f} seconds"),)
+            return self._unanswered(name, at, f"no answer within {READ_SECONDS:.0f} seconds")
         except Exception:
             # A source reports every outside failure as a health word, so this is a bug of ours.
             log.exception("a reader failed", seat=name)
-            return (self._unanswered(name, at, "the reader itself failed; the log says more"),)
-        return snapshots or (self._unanswered(name, at, "the reader found nothing to read"),)
+            return self._unanswered(name, at, "the reader itself failed; the log says more")
+        return snapshots or self._unanswered(name, at, "the reader found nothing to read")
 
-    def _unanswered(self, name: str, at: datetime, detail: str) -> Snapshot:
-        return Snapshot(name, self.seats[name].source, at, Health.UNREACHABLE, detail=detail)
+    def _unanswered(self, name: str, at: datetime, detail: str) -> tuple[Snapshot, ...]:
+        return (Snapshot(name, self.seats[name].source, at, Health.UNREACHABLE, detail=detail),)
 
     async def _store_finished(self) -> None:
         """Readings that finished together share a transaction. One that fails by itself is stored alone, so that it
@@ -252,10 +252,10 @@ class Poller:
         try:
             while readings:
                 number = 1 if readings[0].failures else _TOGETHER
-                part, rest = readings[:number], readings[number:]
+                part = readings[:number]
                 failed = await self._store_together(part)
                 self._finished += failed
-                readings = rest
+                readings = readings[number:]
                 if failed:
                     again_at = self.clock.now() + _RETRY
                 if len(failed) == len(part) > 1:  # the database is away
@@ -282,10 +282,8 @@ class Poller:
         else:
             return []
         half = len(readings) // 2
-        return [
-            *await self._store_together(readings[:half]),
-            *await self._store_together(readings[half:]),
-        ]
+        first, second = readings[:half], readings[half:]
+        return [*await self._store_together(first), *await self._store_together(second)]
 
     async def _failed_alone(self, reading: _Finished, error: Exception) -> list[_Finished]:
         """A reading that cannot be stored: after some attempts the seat gets that as its health, and is read again."""
@@ -294,9 +292,8 @@ class Poller:
         if failures < _MOST_TRIES:
             return [replace(reading, failures=failures)]
         self.counters.failed("reading")
-        instead = _Finished(
-            reading.seat, reading.at, (self._unanswered(reading.seat, reading.at, UNSTORABLE),)
-        )
+        failed = self._unanswered(reading.seat, reading.at, UNSTORABLE)
+        instead = replace(reading, snapshots=failed)
         try:
             await self._store_these([instead])
         except Exception:

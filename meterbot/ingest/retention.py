@@ -86,30 +86,18 @@ class Retention:
 
 
 def _forget(connection: Connection, events: list[Event], now: datetime) -> int:
-    past = _past(connection, events, now)
-    return forgetting.forget_events(connection, [event.key for event in past])
-
-
-def _past(connection: Connection, events: list[Event], now: datetime) -> list[Event]:
-    """Those that no rule needs again."""
+    """Forgets those that no rule needs again; returns how many."""
     states = counter_states.read_states(connection, {event.counter for event in events if event.counter})
     seats = {event.seat for event in events if event.seat is not None}
     memories = rule_memories.read_memories(connection, [*map(source_memory_name, seats), TEAM_MEMORY])
     team = load(TeamMemory, memories.get(TEAM_MEMORY))
-    counters: dict[Counter | None, CounterMemory] = {
-        counter: load(CounterMemory, state.memory) for counter, state in states.items()
-    }
-    sources: dict[str | None, SourceMemory] = {
-        seat: load(SourceMemory, memories.get(source_memory_name(seat))) for seat in seats
-    }
-    return [
-        event
-        for event in events
-        if can_be_forgotten(
-            event,
-            counters.get(event.counter, CounterMemory()),
-            sources.get(event.seat, SourceMemory()),
-            team,
-            now,
-        )
-    ]
+    counters: dict[Counter | None, CounterMemory] = {None: CounterMemory()}
+    counters |= {counter: load(CounterMemory, state.memory) for counter, state in states.items()}
+    sources: dict[str | None, SourceMemory] = {None: SourceMemory()}
+    sources |= {seat: load(SourceMemory, memories.get(source_memory_name(seat))) for seat in seats}
+    past = []
+    for event in events:
+        counter, source = counters.get(event.counter, counters[None]), sources[event.seat]
+        if can_be_forgotten(event, counter, source, team, now):
+            past.append(event.key)
+    return forgetting.forget_events(connection, past)

@@ -88,17 +88,9 @@ _FREE = or_(
 """Queues that may be claimed: nobody sends there, the worker that did is dead, or the clock was set back since."""
 _IN_DOUBT = _rows.state.in_(MAYBE_SENT)
 _MAY_BE_SENT = and_(_rows.claimable_at <= _at["now"], or_(_rows.about.is_(None), ~_POST_WAITS))
+_OF_QUEUE = ("free_at", "claimed_by", "failures", "trouble", "troubled_since", "refused")
 _READY_QUEUE: Select[Any] = (
-    select(
-        _rows.chat,
-        _rows.channel,
-        _queues.free_at,
-        _queues.claimed_by,
-        _queues.failures,
-        _queues.trouble,
-        _queues.troubled_since,
-        _queues.refused,
-    )
+    select(_rows.chat, _rows.channel, *(_queues[name] for name in _OF_QUEUE))
     .join_from(
         tables.deliveries,
         tables.channel_queues,
