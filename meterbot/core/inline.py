@@ -8,7 +8,6 @@ because `core.text.one_line` removes private-use characters.
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from enum import StrEnum
 
 from meterbot.core.text import moment
 
@@ -17,27 +16,19 @@ _MARK = re.compile(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
 _BROKEN = re.compile(f"{_OPEN}[^{_CLOSE}]*$|[{_OPEN}{_NEXT}{_CLOSE}]")
 
 
-class InstantStyle(StrEnum):
-    """`FULL`: day and time. `RELATIVE`: "in 3 hours" where the platform can say that, else day and time."""
-
-    FULL = "full"
-    RELATIVE = "relative"
-
-
 @dataclass(frozen=True, slots=True)
 class Instant:
     """A point in time, shown in each reader's own zone if the platform can do that; otherwise as `shown`."""
 
     at: datetime
     shown: str
-    style: InstantStyle = InstantStyle.FULL
 
     @property
     def epoch(self) -> int:
         return int(self.at.timestamp())
 
     def __str__(self) -> str:
-        return f"{_OPEN}t{_NEXT}{self.epoch}{_NEXT}{self.style.value}{_NEXT}{self.shown}{_CLOSE}"
+        return f"{_OPEN}t{_NEXT}{self.epoch}{_NEXT}{self.shown}{_CLOSE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +42,9 @@ class Link:
         return f"{_OPEN}l{_NEXT}{self.url}{_NEXT}{self.label}{_CLOSE}"
 
 
-def instant(at: datetime, tz: tzinfo, *, relative: bool = False) -> str:
+def instant(at: datetime, tz: tzinfo) -> str:
     """The mark of an instant; `tz` is used if the reader's own zone is unknown."""
-    return str(Instant(at, moment(at, tz), InstantStyle.RELATIVE if relative else InstantStyle.FULL))
+    return str(Instant(at, moment(at, tz)))
 
 
 def link(url: str, label: str) -> str:
@@ -76,9 +67,9 @@ def plain(text: str) -> str:
 
 def _value(mark: str) -> str | Instant | Link:
     match mark.split(_NEXT):
-        case ["t", epoch, style, shown]:
+        case ["t", epoch, shown]:
             try:
-                return Instant(datetime.fromtimestamp(int(epoch), UTC), shown, InstantStyle(style))
+                return Instant(datetime.fromtimestamp(int(epoch), UTC), shown)
             except (ValueError, OverflowError, OSError):
                 return shown
         case ["l", url, label]:

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.core.inline import Instant, InstantStyle, Link, instant, link, pieces, plain
+from meterbot.core.inline import Instant, Link, instant, link, pieces, plain
 from meterbot.core.text import one_line
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -17,17 +17,13 @@ def test_an_instant_is_in_a_sentence_and_comes_back_as_a_value() -> None:
 
 
 def test_where_no_reader_zone_is_known_the_configured_one_is_shown() -> None:
-    assert plain(f"until {instant(AT, BERLIN, relative=True)}") == "until Fri May 1 02:00"
+    assert plain(f"until {instant(AT, BERLIN)}") == "until Fri May 1 02:00"
 
 
 def test_a_link_is_shown_with_its_address_where_links_have_no_labels() -> None:
     text = f"Raise the cap in {link('https://claude.ai/settings/usage', 'Settings')}."
     assert plain(text) == "Raise the cap in Settings (https://claude.ai/settings/usage)."
     assert pieces(text)[1] == Link("https://claude.ai/settings/usage", "Settings")
-
-
-def test_a_relative_instant_is_distinguished() -> None:
-    assert pieces(instant(AT, UTC, relative=True)) == [Instant(AT, "Fri May 1 00:00", InstantStyle.RELATIVE)]
 
 
 def test_foreign_text_cannot_forge_a_mark() -> None:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from meterbot.chat.text_forms import EMOJI, body_lines, labelled_lines, without_natives
-from meterbot.core.inline import Instant, InstantStyle, Link, pieces, plain
+from meterbot.core.inline import Instant, Link, pieces, plain
 from meterbot.core.messages import Action, Field, Message, Section
 from meterbot.core.models import Severity
 
@@ -173,7 +173,7 @@ def _live(piece: str | Instant | Link) -> str:
         return _words(piece)
     if isinstance(piece, Link):
         return f"[{_words(piece.label)}]({_LINK_END.sub('', piece.url)})"
-    return f"<t:{piece.epoch}:{'R' if piece.style is InstantStyle.RELATIVE else 'f'}>"
+    return f"<t:{piece.epoch}:f>"
 
 
 def _fixed(text: str) -> str:
