@@ -26,8 +26,8 @@ always there, null when not known.
 | `seat_blocked` | why (`cap`, `balance`, `unknown`), wire_reason, until, hard, used, cap, percent, full_windows |
 | `seat_unblocked` | used, cap, percent, since |
 | `charged_within_plan` | used, before, before_at, rise, period, windows (all of them) |
-| `cap_forecast` | used, cap, percent, period, pace (per hour), over_hours (text), cap_eta, ends, low, likely, high (of the month's forecast) |
-| `spend_spike` | used, cap, percent, period, pace (per hour), over_hours (text), usual (the 90th percentile of the busy hours), times (text), hours |
+| `cap_forecast` | used, cap, percent, period, pace (per hour), cap_eta, low, likely, high (of the month's forecast) |
+| `spend_spike` | used, cap, percent, period, pace (per hour), usual (the 90th percentile of the busy hours), times (text), hours |
 | `balance_low` | balance, level, auto_reload, shared (with the organization), next (`refused`, `plan` or null), full_windows |
 | `metering_changed` | changes: list of {what: `metering`, `cap` or `currency`; from, to}, used, cap, wire_reason |
 | `window_reset` | window, resets_at (of the next one) |

@@ -207,9 +207,8 @@ def _watch_cap(memory: CounterMemory, rise: RisenCounter, now: datetime) -> tupl
         reason=f"at {money.show(ahead.speed.per_hour)} an hour over the last {span(ahead.speed.over)} the cap of "
         f"{money.show(ahead.cap)} is reached at {stamp(ahead.at)}{likely}",
         facts={
-            **_speed_facts(ahead.speed),
+            "pace": money_fact(ahead.speed.per_hour),
             "cap_eta": instant(ahead.at),
-            "ends": instant(_ends(memory, now)),
             "low": None if month is None else money_fact(month.low),
             "likely": None if month is None else money_fact(month.likely),
             "high": None if month is None else money_fact(month.high),
@@ -240,7 +239,7 @@ def _spike(memory: CounterMemory, rise: RisenCounter, now: datetime) -> Event | 
         reason=f"{money.show(fast)} an hour over the last {span(speed.over)}; 90% of its {len(busy)} busy hours in "
         f"four weeks stay within {money.show(usual)}",
         facts={
-            **_speed_facts(speed),
+            "pace": money_fact(fast),
             "usual": money_fact(usual),
             "times": f"{fast.major / usual.major:.1f}",
             "hours": len(busy),
@@ -250,10 +249,6 @@ def _spike(memory: CounterMemory, rise: RisenCounter, now: datetime) -> Event | 
 
 def _in_currency(hours: Iterable[Hour], currency: str) -> list[Hour]:
     return [hour for hour in hours if hour.spent.currency == currency]
-
-
-def _speed_facts(speed: Pace) -> dict[str, object]:
-    return {"pace": money_fact(speed.per_hour), "over_hours": f"{speed.over / HOUR:.2f}"}
 
 
 def _event(

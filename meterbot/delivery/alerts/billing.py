@@ -27,6 +27,8 @@ def renewal_near(facts: EventFacts) -> AlertText:
     details = (f"The plan then changes to {plan_name(plan)}.",) if plan else ()
     if facts.event.facts.get("configured"):
         details = (*details, "The date is from the configuration: no source reports it.")
+    if read_at := facts.when("known_at"):
+        details = (*details, f"The date was last read on {read_at}.")
     before = facts.amount("The month before", "previous_final")
     fields = facts.amount("Extra usage this month", "used") + before
     return AlertText(

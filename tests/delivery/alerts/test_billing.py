@@ -33,6 +33,12 @@ def test_a_configured_day_is_said_to_be_configured() -> None:
     assert "configuration" not in said(EventKind.RENEWAL_NEAR, configured=False).text
 
 
+def test_a_day_of_an_earlier_reading_is_said_with_its_age() -> None:
+    earlier = said(EventKind.RENEWAL_NEAR, known_at="2026-04-28T09:30:00Z").text
+    assert "The date was last read on Tue Apr 28 11:30." in plain(earlier)
+    assert "last read" not in said(EventKind.RENEWAL_NEAR, known_at=None).text
+
+
 @pytest.mark.parametrize(
     ("change", "title"),
     [
