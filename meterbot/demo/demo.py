@@ -56,14 +56,12 @@ async def play_live(speed: float) -> None:
     the month when nobody sits at the terminal."""
     clock, stop = FastClock(month.START, speed, held=True), asyncio.Event()
     print(f"{_HELLO}\n{_HOW}\n", flush=True)
-    async with stage(clock, stop=stop.set, poll_interval=_UNHURRIED) as bot:
+    performance = stage(clock, stop=stop.set, poll_interval=_UNHURRIED)
+    async with performance as bot, asyncio.TaskGroup() as group:
         clock.begin()
-        directing = asyncio.create_task(_direct_until_end(bot, clock, stop))
-        try:
-            await bot.run(stop, _TICK_SECONDS)
-        finally:
-            directing.cancel()
-            await asyncio.gather(directing, return_exceptions=True)
+        directing = group.create_task(_direct_until_end(bot, clock, stop))
+        await bot.run(stop, _TICK_SECONDS)
+        directing.cancel()
 
 
 async def _direct_until_end(bot: Bot, clock: Clock, stop: asyncio.Event) -> None:
