@@ -1,13 +1,15 @@
 """The demonstration as its visitor sees it: the month in one go, and live."""
 
 import asyncio
+import os
 import re
+import sys
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from meterbot.demo import month
+from meterbot.demo import demo, month
 from tests.docs import examples
 from tests.e2e import process
 from tests.e2e.process import Ended
@@ -114,3 +116,10 @@ async def test_live_and_unattended_it_asks_by_itself_and_ends_with_the_month(tmp
     for words in ("seat ana", "forecast", "pr"):
         assert played.stdout.count(f"> /claude-spend {words}\n") == 1
     assert "That was the month" in played.stdout
+
+
+def test_live_what_goes_wrong_beside_the_bot_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(month, "PULLS", (None,))
+    with Path(os.devnull).open() as nothing_typed, pytest.RaisesGroup(TypeError):
+        monkeypatch.setattr(sys, "stdin", nothing_typed)
+        asyncio.run(demo.play_live(1_000_000))
