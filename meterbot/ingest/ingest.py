@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
+from operator import attrgetter
 
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter, Event, Health, LastKnown, Seat, Snapshot, by_counter
@@ -215,7 +216,7 @@ class Ingest:
     def _apply(
         self, connection: Connection, changes: Changes, snapshots: Sequence[Snapshot], now: datetime
     ) -> None:
-        for (name, _), group in groupby(snapshots, key=_reading_of):
+        for (name, _), group in groupby(snapshots, key=attrgetter("seat", "fetched_at")):
             seat, reading = self.recorder.seats[name], list(group)
             self._displace(connection, changes, seat, reading)
             changes.apply(seat, reading, now)
@@ -286,10 +287,6 @@ def forget_account(connection: Connection, seat: str) -> bool:
     new = dump(replace(memory, identities=(), identity_at=None))
     batches.write(connection, Batch(memories={name: new}, gone=rows))
     return True
-
-
-def _reading_of(snapshot: Snapshot) -> tuple[str, datetime]:
-    return snapshot.seat, snapshot.fetched_at
 
 
 def _refusal(stranger: str | None, *, any_wanted: bool) -> str | None:

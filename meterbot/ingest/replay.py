@@ -218,13 +218,10 @@ def _side_by_side(made: Sequence[Event], fired: Sequence[Event]) -> tuple[Row, .
 
 
 def _nearest(event: Event, others: Iterable[Event]) -> Event | None:
-    near = [other for other in others if _alike(event, other)]
+    what = event.kind, event.seat, event.level
+    alike = [other for other in others if (other.kind, other.seat, other.level) == what]
+    near = [other for other in alike if abs(other.at - event.at) <= _NEAR]
     return min(near, key=lambda other: abs(other.at - event.at), default=None)
-
-
-def _alike(one: Event, other: Event) -> bool:
-    same = (one.kind, one.seat, one.level) == (other.kind, other.seat, other.level)
-    return same and abs(one.at - other.at) <= _NEAR
 
 
 def as_json(found: Replay) -> dict[str, object]:

@@ -128,21 +128,16 @@ def claim_leases(connection: Connection, worker: str, wanted: Iterable[str], now
         # A worker that comes back to life stores its heartbeat under the same lock: either it is seen, or its leases
         # are gone when it looks.
         locks.leases(connection)
-    free = names - held.keys() | dead
-    return _claim(connection, worker, free, now, from_dead=bool(dead)) if free else set()
-
-
-def _claim(
-    connection: Connection, worker: str, names: Iterable[str], now: datetime, *, from_dead: bool
-) -> set[str]:
+    # In order, so that two workers never wait for each other.
+    rows = [{"name": name, "worker": worker} for name in sorted(names - held.keys() | dead)]
+    if not rows:
+        return set()
     insert = dialect_insert(connection, leases)
     mine = leases.c.worker == worker
-    free = or_(mine, is_gone(leases.c.worker, now, unbelievable(now))) if from_dead else mine
+    free = or_(mine, is_gone(leases.c.worker, now, unbelievable(now))) if dead else mine
     taking = insert.on_conflict_do_update(
         index_elements=["name"], set_={"worker": insert.excluded.worker}, where=free
     )
-    # In order, so that two workers never wait for each other.
-    rows = [{"name": name, "worker": worker} for name in sorted(names)]
     return {*connection.scalars(taking.returning(leases.c.name), rows)}
 
 

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from meterbot.store.thread import WorkerThreads
+from meterbot.store.store import WorkerThreads
 
 EPOCH = datetime(2026, 4, 14, 10, tzinfo=UTC)
 """The time at which a schedule begins: in the middle of a month and of a day."""
