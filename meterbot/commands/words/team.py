@@ -187,14 +187,16 @@ def rest_note(rest: Sequence[SeatRow], view: View, *, among: bool) -> str:
 
 
 def _api_organizations(view: View) -> Section:
+    beside = view.rows_shown(row for row in view.report.rows if row.beside)[:MOST_ROWS]
+    heading = f"API {'organization' if len(beside) == 1 else 'organizations'} (not in the total)"
     lines = []
-    for row in view.rows_shown(row for row in view.report.rows if row.beside)[:MOST_ROWS]:
+    for row in beside:
         state = state_cell(row, view)
         lines.append(f"{seat_name(row, view)}: {row_value(row, view)}" + (f", {state}" if state else ""))
         spend = row.snapshot.org_spend
         if spend is not None and spend.estimates is not None:
             lines.append(f"Claude Code use: {estimate_value(spend.estimates)}")
-    return Section(tuple(lines), heading="API organizations (not in the total)")
+    return Section(tuple(lines), heading=heading)
 
 
 # --- the rest -----------------------------------------------------------------------------------------------------

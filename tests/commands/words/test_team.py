@@ -230,9 +230,16 @@ def test_api_spend_is_shown_beside_the_total() -> None:
     message = team(View(report))
     assert message.text.startswith("$17.20 spent of $50.00 (34%)")
     assert (
-        "API organizations (not in the total):\napi: $148.45 this month (cost report)\n"
+        "API organization (not in the total):\napi: $148.45 this month (cost report)\n"
         "Claude Code use: $10.77 by 1 person (list-price estimate, not charged to seats)\n"
     ) in as_text(message)
+
+
+def test_the_heading_of_several_api_organizations_is_plural() -> None:
+    readings = [reading(api_snapshot()), reading(api_snapshot(seat="lab", org_uuid="org-lab"))]
+    seats = [seat("api", "admin_api", None), seat("lab", "admin_api", None)]
+    message = team(View(team_report(readings, {}, seats, NOW)))
+    assert "API organizations (not in the total):\napi: " in as_text(message)
 
 
 # --- teams of any size ---------------------------------------------------------------------------------------------
