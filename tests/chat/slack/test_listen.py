@@ -301,7 +301,7 @@ async def test_http_mode_says_that_it_is_starting() -> None:
     async with SlackSimulator() as slack:
         chat = chat_of(slack, mode="http", signing_secret="s")
         (route,) = chat.routes()
-        response = await chat._receive(web.Request.__new__(web.Request))
+        response = await route.handler(web.Request.__new__(web.Request))
 
         assert (route.method, route.path) == ("POST", "/slack/events")
         assert response.status == 503
