@@ -23,7 +23,8 @@ HOME = "home"
 LONGEST = 3000
 """Characters that Slack lets a person write into a box."""
 
-_BLOCKS, _LABEL, _TITLE, _HINT = 100, 75, 24, 2000
+_BLOCKS, _BUTTON, _TITLE, _INPUT_TEXT = 100, 75, 24, 2000
+_OUR_LINE = 300
 _BOX = "text"
 _ERROR = 300
 _ELSEWHERE = ("share:", "refresh:")
@@ -92,7 +93,7 @@ def home_view(page: HomePage, *, native: bool = True) -> Payload:
     bottom: list[Block] = [{"type": "actions", "elements": [again, _button("History", "history", "history")]}]
     room = _BLOCKS - len(bottom)
     if len(blocks) > room:
-        more = plain_text("There is more: type /claude-spend.", _LABEL)
+        more = plain_text("There is more: type /claude-spend.", _OUR_LINE)
         blocks = [*blocks[: room - 1], {"type": "context", "elements": [more]}]
     return {"type": "home", "blocks": [*blocks, *bottom]}
 
@@ -108,7 +109,7 @@ def _tabs(page: HomePage) -> list[Block]:
 
 def _button(label: str, value: str, name: str, *, chosen: bool = False) -> Block:
     style = {"style": "primary"} if chosen else {}
-    text = plain_text(label, _LABEL)
+    text = plain_text(label, _BUTTON)
     return {"type": "button", "action_id": f"home-{name}", "text": text, "value": value, **style}
 
 
@@ -129,8 +130,8 @@ def form_view(form: Form) -> Payload:
     box = {
         "type": "input",
         "block_id": _BOX,
-        "label": plain_text(form.label, _HINT),
-        "hint": plain_text(hint, _HINT),
+        "label": plain_text(form.label, _INPUT_TEXT),
+        "hint": plain_text(hint, _INPUT_TEXT),
         "element": element,
     }
     return {
