@@ -168,7 +168,7 @@ async def join_status(
     unasked = [name for name in pushing if name not in since and name not in connected]
     said = {
         "Invited and joined: {}.": [name for name in pushing if name in since and name in connected],
-        "Invited, not joined yet: {}.": [name for name in invited if name not in late],
+        "Invited, not joined yet: {}.": [name for name in invited if since[name] < LATE_AFTER],
         "Not joined 3 days after the invitation: {}.": late,
         "No machine sends numbers yet for {} (from the configuration).": unasked,
     }
