@@ -56,12 +56,18 @@ async def play_live(speed: float) -> None:
     the month when nobody sits at the terminal."""
     clock, stop = FastClock(month.START, speed, held=True), asyncio.Event()
     print(f"{_HELLO}\n{_HOW}\n", flush=True)
-    performance = stage(clock, stop=stop.set, poll_interval=_UNHURRIED)
-    async with performance as bot, asyncio.TaskGroup() as group:
+    async with stage(clock, stop=stop.set, poll_interval=_UNHURRIED) as bot:
         clock.begin()
-        directing = group.create_task(_direct_until_end(bot, clock, stop))
-        await bot.run(stop, _TICK_SECONDS)
-        directing.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                directing = group.create_task(_direct_until_end(bot, clock, stop))
+                await bot.run(stop, _TICK_SECONDS)
+                directing.cancel()
+        except BaseExceptionGroup as failures:
+            if len(failures.exceptions) > 1:
+                raise
+            # A caller explains a known failure in one sentence, but not a group of one.
+            raise failures.exceptions[0] from None
 
 
 async def _direct_until_end(bot: Bot, clock: Clock, stop: asyncio.Event) -> None:

@@ -306,6 +306,16 @@ async def test_a_request_is_posted_once_an_hour(store: Store, clock: ManualClock
     assert len({each.delivery for each in wall.standing}) == len(wall.standing) == 2
 
 
+async def test_a_request_that_an_earlier_version_used_up_can_be_made_again(
+    store: Store, clock: ManualClock
+) -> None:
+    """It stored null then."""
+    await store.run(lambda tx: notes.write(tx, notes.approval_of("ana"), "null"))
+    door = approved_by_boss(store, clock, Wall())
+    assert (await approve(door)).message.title == "Nothing to approve"
+    assert (await join(door)).message.title == "Waiting for approval"
+
+
 @pytest.mark.parametrize("trouble", [Trouble.NOT_SENT, Trouble.REFUSED])
 async def test_a_request_that_was_posted_nowhere_is_reported_and_can_be_made_again(
     store: Store, clock: ManualClock, trouble: Trouble

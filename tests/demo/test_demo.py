@@ -4,11 +4,13 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from meterbot.core.errors import StartError
 from meterbot.demo import demo, month
 from tests.docs import examples
 from tests.e2e import process
@@ -118,8 +120,18 @@ async def test_live_and_unattended_it_asks_by_itself_and_ends_with_the_month(tmp
     assert "That was the month" in played.stdout
 
 
-def test_live_what_goes_wrong_beside_the_bot_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(month, "PULLS", (None,))
-    with Path(os.devnull).open() as nothing_typed, pytest.RaisesGroup(TypeError):
+class Missing:
+    """A list that cannot be read."""
+
+    def __iter__(self) -> Iterator[object]:
+        raise StartError("the month has no pull requests")
+
+
+def test_live_what_goes_wrong_beside_the_bot_ends_it_as_the_plain_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(month, "PULLS", Missing())
+    with Path(os.devnull).open() as nothing_typed:
         monkeypatch.setattr(sys, "stdin", nothing_typed)
-        asyncio.run(demo.play_live(1_000_000))
+        with pytest.raises(StartError, match="no pull requests"):
+            asyncio.run(demo.play_live(1_000_000))

@@ -320,7 +320,13 @@ class SlackChat:
                 raise
 
     async def _page(self, method: str, params: Mapping[str, str]) -> Mapping[str, Any]:
-        return await self._web.call(method, http_verb="GET", params=dict(params))
+        try:
+            return await self._web.call(method, http_verb="GET", params=dict(params))
+        except SendError as failure:
+            if failure.outcome is not Outcome.REFUSED:
+                raise
+            reason = f"cannot look up whether a message arrived: {failure.reason}"
+        raise SendError(Outcome.REFUSED, reason)
 
     def _is_ours(self, message: Mapping[str, Any]) -> bool:
         bot = self._bot or {}

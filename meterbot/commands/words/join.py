@@ -208,7 +208,8 @@ async def _post(context: CommandContext, seat: str, asked: _Approval) -> bool:
 async def _held(store: Store, seat: str, now: datetime) -> _Approval | None:
     """The request for a seat, unless it is too old."""
     stored = await store.read(lambda c: notes.read(c, notes.approval_of(seat)))
-    asked: _Approval | None = None if stored is None else value_of(_Approval, stored)
+    # An earlier version stored null once a request was used up.
+    asked: _Approval | None = None if stored is None else value_of(_Approval | None, stored)
     return None if asked is None or now - asked.at >= APPROVAL_HOLDS else asked
 
 

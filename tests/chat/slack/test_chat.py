@@ -182,7 +182,9 @@ async def test_somebody_elses_message_with_our_mark_is_not_ours() -> None:
 
 async def test_without_a_history_scope_a_doubt_cannot_be_settled_and_it_says_so() -> None:
     async with rig(SlackSimulator(scopes=("chat:write", "commands"))) as r:
-        with pytest.raises(SendError, match=r"conversations\.history.*channels:history") as caught:
+        with pytest.raises(
+            SendError, match=r"cannot look up whether a message arrived.*channels:history"
+        ) as caught:
             await r.chat.find("delivery1", r.slack.channel, LONG_AGO)
         assert caught.value.outcome is Outcome.REFUSED
 
