@@ -42,7 +42,7 @@ from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.digest import DigestSender
 from meterbot.commands.invitations import Invitations
-from meterbot.commands.join import JoinTerms
+from meterbot.commands.join_lines import JoinTerms
 from meterbot.commands.team_report import SeatRow
 from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
@@ -201,7 +201,7 @@ async def _connected(
         redaction=routing.redaction,
         thresholds=rules.thresholds,
         chats=list(chats.values()),
-        unkept=sessions.unkept,
+        unsaved_session_keys=sessions.unkept,
         wake=delivery_worker.wake,
         receiver=receiver,
         join_terms=_terms(config),

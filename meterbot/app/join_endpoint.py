@@ -13,7 +13,7 @@ from meterbot.app.agent_script import agent_script
 from meterbot.app.join_page import PAGE_POLICY, expired_page, join_page
 from meterbot.app.join_script import join_script
 from meterbot.app.web import Networks, Refusal, client_address, hold_up
-from meterbot.commands.join import AGENT_FILE
+from meterbot.commands.join_lines import AGENT_FILE
 from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
 from meterbot.ingest.pushes import seat_of_code, trade_code

@@ -5,7 +5,7 @@ from hashlib import sha256
 from html import escape
 
 from meterbot.app.agent_script import agent_script
-from meterbot.commands.join import (
+from meterbot.commands.join_lines import (
     UNINSTALL_LINE,
     WINDOWS_UNINSTALL_LINE,
     dry_run_line,

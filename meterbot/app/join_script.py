@@ -3,7 +3,7 @@
 import json
 
 from meterbot.app.agent_script import agent_script
-from meterbot.commands.join import AGENT_FILE, AGENT_FOLDER
+from meterbot.commands.join_lines import AGENT_FILE, AGENT_FOLDER
 
 _SCRIPT = """\
 # Connects the Claude Code of this machine to the meterbot at {url}, as the seat {seat}.

@@ -18,7 +18,7 @@ from meterbot.app.build_sources import known_seats, token_digests
 from meterbot.app.config import Config
 from meterbot.chat import Chat
 from meterbot.commands.invitations import Invitations, Invited, seat_for
-from meterbot.commands.join import unix_line
+from meterbot.commands.join_lines import unix_line
 from meterbot.commands.seat_admin import SeatInfo, make_token, overview
 from meterbot.core.cipher import Cipher
 from meterbot.core.clock import SystemClock

@@ -27,7 +27,7 @@ from meterbot.core.models import Severity
 FUNCTIONS: Mapping[str, Callable[[CommandContext, Request], Awaitable[Answer | Message]]] = {
     "team": team.answer,
     "me": seat.mine,
-    "seat": seat.named,
+    "seat": seat.answer,
     "forecast": forecast.answer,
     "history": history.answer,
     "renewals": renewals.answer,

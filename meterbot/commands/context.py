@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.command_words import WORDS
 from meterbot.commands.invitations import Invitations
-from meterbot.commands.join import JoinTerms
+from meterbot.commands.join_lines import JoinTerms
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import current_report
 from meterbot.commands.team_report import TeamReport
@@ -66,10 +66,10 @@ def parse(question: Question) -> Request:
 
 @dataclass
 class CommandContext:
-    """What answers are made from. `now` is the clock, `redaction` decides who may see whose numbers, `unkept`
-    names the seats whose renewed session keys are not stored, by the reason. `chats` are those running here,
-    `destinations` all configured destinations. `receiver`, `join_terms` and `invitations` are None where no seat can
-    push."""
+    """What answers are made from. `now` is the clock, `redaction` decides who may see whose numbers,
+    `unsaved_session_keys` names the seats whose renewed session keys are not stored, by the reason. `chats` are those
+    running here, `destinations` all configured destinations. `receiver`, `join_terms` and `invitations` are None where
+    no seat can push."""
 
     store: Store
     seats: Mapping[str, Seat]
@@ -80,7 +80,7 @@ class CommandContext:
     thresholds: Sequence[Threshold] = ()
     chats: Sequence[Chat] = ()
     destinations: Sequence[Destination] = ()
-    unkept: Callable[[], Mapping[str, Sequence[str]]] = dict
+    unsaved_session_keys: Callable[[], Mapping[str, Sequence[str]]] = dict
     wake: Callable[[], None] = lambda: None
     receiver: PushReceiver | None = None
     join_terms: JoinTerms | None = None
@@ -123,7 +123,7 @@ class CommandContext:
         hidden seat is answered like one that does not exist, and no name is listed."""
         question = request.question
         seen = self.seen(question)
-        if found := self.named(text, question.platform, seen):
+        if found := self.matching_seats(text, question.platform, seen):
             return found
         if text.startswith("@"):
             return notice("Which seat?", "This chat did not say whose name that is. Name the seat instead.")
@@ -139,7 +139,7 @@ class CommandContext:
         who = (question.platform, question.user, question.groups)
         return [name for name, seat in self.seats.items() if self.redaction.person_may_see(name, seat, *who)]
 
-    def named(self, text: str, platform: str, seats: Collection[str]) -> list[str]:
+    def matching_seats(self, text: str, platform: str, seats: Collection[str]) -> list[str]:
         """Of these seats those of a mentioned person, or the one with this name or with a unique beginning of it."""
         if person := mention(text):
             return [name for name in self.owned(platform, person[0]) if name in seats]

@@ -12,7 +12,7 @@ from meterbot.commands.context import CommandContext
 from meterbot.commands.outlooks import NOWHERE, Outlooks
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import current_outlooks
-from meterbot.commands.rows import NAME_COLUMNS, who
+from meterbot.commands.rows import NAME_COLUMNS, names_text
 from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.commands.words.forecast import month_ends
 from meterbot.commands.words.seat import seat_detail
@@ -141,7 +141,7 @@ def message(
         whole = replace(team(view), tables=seats_table(view, lately))
         unknown = [name for name, amount in spent.items() if amount is None]
         some = 0 < len(unknown) < len(spent)
-        left_out = [f"Not in this sum: {who(unknown, view)}."] if some else []
+        left_out = [f"Not in this sum: {names_text(unknown, view)}."] if some else []
         text = [begins, *left_out, whole.text, *month_ends(outlooks)]
     fallback = f"{title}. {whole.fallback}"
     return replace(whole, title=title, fallback=fallback, text="\n".join(text), owner={})

@@ -78,12 +78,12 @@ def row_note(row: SeatRow, view: View) -> str:
     return ", ".join([note, *_same_account(row, view)])
 
 
-def who(names: Iterable[str], view: View, most: int = 10) -> str:
+def names_text(names: Iterable[str], view: View, most: int = 10) -> str:
     """`ana, bo and 2 seats`: by name as far as this reader may see the names."""
     seats = sorted(names)
-    named = [one_line(name, NAME_COLUMNS) for name in seats if view.may_see(name)]
-    hidden = len(seats) - len(named)
-    return listed([*named, *([count(hidden, "seat")] if hidden else [])], most)
+    shown = [one_line(name, NAME_COLUMNS) for name in seats if view.may_see(name)]
+    hidden = len(seats) - len(shown)
+    return listed([*shown, *([count(hidden, "seat")] if hidden else [])], most)
 
 
 def seat_name(row: SeatRow, view: View) -> str:
@@ -162,8 +162,8 @@ def _same_account(row: SeatRow, view: View) -> list[str]:
     counted = next(
         (one.seat.name for one in view.report.rows if one.counted and one.counter == row.counter), None
     )
-    named = counted is not None and view.may_see(counted)
-    return [f"same account as {one_line(counted or '', NAME_COLUMNS) if named else 'another seat'}"]
+    shown = counted is not None and view.may_see(counted)
+    return [f"same account as {one_line(counted or '', NAME_COLUMNS) if shown else 'another seat'}"]
 
 
 def upcoming(view: View) -> list[tuple[date, SeatRow]]:
@@ -186,7 +186,7 @@ def charge_lines(charges: Sequence[tuple[date, SeatRow]], view: View) -> Iterato
 
 
 def _charged(rows: Sequence[SeatRow], view: View) -> str:
-    whose = who([row.seat.name for row in rows], view, 5)
+    whose = names_text([row.seat.name for row in rows], view, 5)
     if len(rows) == 1:
         price = plan_price_text(rows[0].seat)
     else:

@@ -234,7 +234,7 @@ async def test_status_names_only_the_seats_that_one_may_know(store: Store, rows:
     happened = Event("e1", EventKind.SPEND_STARTED, NOW, Severity.INFO, "because", "ana")
     await store.run(lambda c: batches.write(c, Batch(events=[happened], deliveries=[waiting])))
     answerer = commands(store, rows)
-    answerer.context.unkept = lambda: {"there is no key": ["ana", "bo"]}
+    answerer.context.unsaved_session_keys = lambda: {"there is no key": ["ana", "bo"]}
     theirs, leads = [(await ask(answerer, "status", user)).message for user in ("UZED", "UBOSS")]
     assert ([row[0] for row in theirs.tables[0].rows], theirs.tables[0].note) == (["bo", "cy"], "and 2 more")
     assert "ana" not in body(theirs).lower()

@@ -25,7 +25,7 @@ from meterbot.commands.invitations import (
     owner_of,
     remove_invitation,
 )
-from meterbot.commands.join import JoinTerms
+from meterbot.commands.join_lines import JoinTerms
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Seat
 from meterbot.core.operators import Operators

@@ -14,7 +14,7 @@ from meterbot.chat import Answer, Question
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.invitations import Invitations
-from meterbot.commands.join import JoinTerms
+from meterbot.commands.join_lines import JoinTerms
 from meterbot.commands.words.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER
 from meterbot.core.clock import ManualClock
 from meterbot.core.operators import Operators

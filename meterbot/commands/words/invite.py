@@ -39,7 +39,7 @@ def _wanted(context: CommandContext, words: Sequence[str], platform: str) -> dic
         if person is None and rest and (owner := mention(rest[0])) is not None:
             del rest[0]
             found[word] = seat_for(context.seats, word, {platform: owner[0]})
-        elif known := context.named(word, platform, context.seats):
+        elif known := context.matching_seats(word, platform, context.seats):
             found |= {name: context.seats[name] for name in known}
         elif person is not None and person[1]:
             found[person[1]] = seat_for(context.seats, person[1], {platform: person[0]})

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from meterbot.chat import Answer, Question
 from meterbot.commands.context import CommandContext, Request, unavailable
-from meterbot.commands.join import UNINSTALL_LINE, JoinTerms, dry_run_line, unix_line, windows_line
+from meterbot.commands.join_lines import UNINSTALL_LINE, JoinTerms, dry_run_line, unix_line, windows_line
 from meterbot.commands.seat_admin import toml_block
 from meterbot.core.deliveries import short_id
 from meterbot.core.errors import Outcome, SendError

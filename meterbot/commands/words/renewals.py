@@ -15,11 +15,11 @@ from meterbot.commands.rows import (
     charge_lines,
     filled,
     month_before,
+    names_text,
     plan_price_text,
     seat_name,
     table,
     upcoming,
-    who,
 )
 from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.commands.words.team import plan_fees_text
@@ -125,7 +125,7 @@ def _unknown_renewals(rows: Sequence[SeatRow], view: View) -> list[str]:
     whose: dict[str, set[str]] = {}
     for row in rows:
         whose.setdefault(_why_unknown(row), set()).add(row.seat.name)
-    return [f"Unknown for {who(names, view)}: {why}." for why, names in whose.items()]
+    return [f"Unknown for {names_text(names, view)}: {why}." for why, names in whose.items()]
 
 
 def _why_unknown(row: SeatRow) -> str:

@@ -44,7 +44,7 @@ async def own_seats(context: CommandContext, request: Request, view: View) -> Me
     return await _detail(context, view, sorted(view.own), ("me",))
 
 
-async def named(context: CommandContext, request: Request) -> Message:
+async def answer(context: CommandContext, request: Request) -> Message:
     """`seat NAME`"""
     names = context.seats_asked_for(" ".join(request.arguments), request)
     if isinstance(names, Message):
@@ -167,13 +167,13 @@ def _sharing(row: SeatRow, view: View) -> list[str]:
     if row.counter is None or row.beside or not others:
         return []
 
-    def named(name: str) -> str:
+    def shown_name(name: str) -> str:
         return one_line(name, 60) if view.may_see(name) else "another seat"
 
     through = row.details.through
-    parts = [f"{words} ({named(through[part])})" for part, words in _PARTS.items() if part in through]
+    parts = [f"{words} ({shown_name(through[part])})" for part, words in _PARTS.items() if part in through]
     read = f", known through others: {listed(parts)}" if parts else ""
-    return [f"One account with {listed(list(dict.fromkeys(map(named, others))))}: counted once{read}."]
+    return [f"One account with {listed(list(dict.fromkeys(map(shown_name, others))))}: counted once{read}."]
 
 
 _PARTS = {

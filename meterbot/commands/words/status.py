@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from meterbot.chat import Connection
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.invitations import join_status
-from meterbot.commands.join import JoinTerms
+from meterbot.commands.join_lines import JoinTerms
 from meterbot.commands.privacy import View
-from meterbot.commands.rows import NAME_COLUMNS, Columns, at_most, filled, missing_lines, table, who
+from meterbot.commands.rows import NAME_COLUMNS, Columns, at_most, filled, missing_lines, names_text, table
 from meterbot.commands.seat_lines import health_text
 from meterbot.commands.team_report import SeatRow, TeamReport, plan_troubles
 from meterbot.core.deliveries import ChannelQueue, Destination, all_queues
@@ -53,8 +53,8 @@ async def answer(context: CommandContext, request: Request) -> Message:
     if len(seen) < len(view.report.rows):  # a direct message would tell who owns a seat
         queues = [queue for queue in queues if not queue.channel.startswith("@")]
     unkept = [
-        f"Renewed session keys of {who(names, view)} are not kept, so that a restart may end them: {why}."
-        for why, names in context.unkept().items()
+        f"Renewed session keys of {names_text(names, view)} are not kept, so that a restart may end them: {why}."
+        for why, names in context.unsaved_session_keys().items()
     ]
     return status(
         view,

@@ -16,6 +16,7 @@ from meterbot.commands.rows import (
     credits_cell,
     filled,
     missing_lines,
+    names_text,
     row_value,
     seat_name,
     spent_cell,
@@ -23,7 +24,6 @@ from meterbot.commands.rows import (
     table,
     upcoming,
     used_cell,
-    who,
 )
 from meterbot.commands.seat_lines import estimate_value
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
@@ -67,11 +67,11 @@ def team(view: View) -> Message:
 
 def _blocked_lines(blocked: Sequence[SeatRow], view: View) -> list[str]:
     """The seat line of each blocked seat that this reader may see by name, and how many more there are."""
-    named = [row for row in blocked if view.may_see(row.seat.name)][:_MOST_BLOCKED]
-    lines = [f"{seat_name(row, view)}: {row_value(row, view)}" for row in named]
-    more = len(blocked) - len(named)
+    shown = [row for row in blocked if view.may_see(row.seat.name)][:_MOST_BLOCKED]
+    lines = [f"{seat_name(row, view)}: {row_value(row, view)}" for row in shown]
+    more = len(blocked) - len(shown)
     if more:
-        also = "more " if named else ""
+        also = "more " if shown else ""
         lines.append(f"{more} {also}{'seat is' if more == 1 else 'seats are'} BLOCKED")
     return lines
 
@@ -103,7 +103,7 @@ def plan_fees_text(view: View) -> str:
     fees = amounts_text(total.plan_fees for total in report.totals if total.plan_fees is not None)
     prices = " (at list prices)" if any(row.seat.list_price for row in report.rows) else ""
     known = "its price is" if len(unpriced) == 1 else "their prices are"
-    without = f" (without {who(unpriced, view, 3)}: {known} not known)" if unpriced else ""
+    without = f" (without {names_text(unpriced, view, 3)}: {known} not known)" if unpriced else ""
     return f"{fees}{prices}{without}" if fees else ""
 
 
@@ -216,5 +216,5 @@ def _next_charges(view: View) -> Section:
 
 def _duplicates(view: View) -> Section:
     groups = [group for group in view.report.duplicates if all(map(view.may_see, group))]
-    lines = [f"{who(group, view)} are one account: counted once" for group in groups[:5]]
+    lines = [f"{names_text(group, view)} are one account: counted once" for group in groups[:5]]
     return Section(tuple(lines), heading="Configured twice")
