@@ -129,6 +129,8 @@ class Console:
                 await self._show((await answer(question)).message)
         except SendError as error:
             log.warning("the console takes no more commands", reason=error.reason)
+        except Exception:  # a bug: nobody else looks at how this task ends
+            log.exception("the console takes no more commands")
 
     async def _show(self, message: Message) -> None:
         stamp = "" if self._now is None else f"{moment(self._now(), self._tz)}  "
@@ -150,10 +152,9 @@ class Console:
 
 
 async def _lines_of(stream: TextIO | None) -> AsyncIterator[str]:
-    """What is typed on a terminal or comes through a pipe; nothing of a file. Uses no thread, because a thread that
-    waits for a key cannot be ended."""
+    """The typed lines. Uses no thread, because a thread that waits for a key cannot be ended."""
     held = b""
-    while chunk := await _typed(stream):
+    async for chunk in _chunks_of(stream):
         *lines, held = (held + chunk).split(b"\n")
         for line in lines:
             yield line[:_LONGEST_LINE].decode(errors="replace")
@@ -162,32 +163,41 @@ async def _lines_of(stream: TextIO | None) -> AsyncIterator[str]:
         yield held.decode(errors="replace")
 
 
-async def _typed(stream: TextIO | None) -> bytes:
-    """What can be read next; nothing at the end of the input."""
-    if stream is None:
-        return b""
+async def _chunks_of(stream: TextIO | None) -> AsyncIterator[bytes]:
     try:
-        fd = stream.fileno()
-        await _wait_until_readable(fd)
-        while _is_elsewhere(fd):
+        fd = -1 if stream is None else stream.fileno()
+    except (OSError, ValueError):  # closed, or no file at all
+        return
+    if fd < 0:
+        return
+    while True:
+        waited = await _wait_until_readable(fd)
+        if waited and _is_elsewhere(fd):
             # In the background of a shell what is typed is not for us, and reading it would stop the process.
             await asyncio.sleep(_BACKGROUND_PAUSE)
-            await _wait_until_readable(fd)
-        return os.read(fd, _LONGEST_LINE)
-    except (
-        OSError,
-        ValueError,
-    ):  # closed, no file at all, a file that nobody types in, or a terminal that hung up
-        return b""
+            continue
+        try:
+            chunk = os.read(fd, _LONGEST_LINE)
+        except OSError:  # the terminal was closed
+            return
+        if not chunk:
+            return
+        yield chunk
+        await asyncio.sleep(0)  # reading a file never waits, and must hold up nobody else
 
 
-async def _wait_until_readable(fd: int) -> None:
+async def _wait_until_readable(fd: int) -> bool:
+    """Returns False for a file and /dev/null, which are always readable and cannot be waited for."""
     loop, readable = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(fd, readable.set)
+    try:
+        loop.add_reader(fd, readable.set)
+    except OSError:
+        return False
     try:
         await readable.wait()
     finally:
         loop.remove_reader(fd)
+    return True
 
 
 def _is_elsewhere(fd: int) -> bool:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.console import Console
@@ -384,6 +385,30 @@ async def test_a_terminal_that_hangs_up_ends_the_commands(typist: Typist) -> Non
             commands = console._commands
             assert commands is not None
             await asyncio.wait_for(commands, 5)
+
+
+async def test_a_file_is_read_to_its_end(tmp_path: Path, typist: Typist) -> None:
+    script = tmp_path / "script"
+    script.write_text("status\n" * 3000 + "me")
+    with script.open() as stdin:
+        async with listening(Console(stdin, io.StringIO()), typist):
+            words = await typist.words(3001)
+    assert words[-1] == ("me",)
+
+
+async def test_a_fault_of_our_own_that_ends_the_commands_is_logged(
+    keyboard: Keyboard, typist: Typist
+) -> None:
+    stdin, *_ = keyboard
+    console = Console(stdin, io.StringIO())
+    fault = patch.object(asyncio.get_running_loop(), "add_reader", side_effect=ValueError("not a file"))
+    with capture_logs() as logs, fault:
+        async with listening(console, typist):
+            commands = console._commands
+            assert commands is not None
+            await asyncio.wait_for(commands, 5)
+    (line,) = logs
+    assert (line["event"], line["log_level"]) == ("the console takes no more commands", "error")
 
 
 def closed() -> io.TextIOBase:
