@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, time, tzinfo
+from datetime import time, tzinfo
 from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from meterbot.core.money import show
@@ -43,16 +44,36 @@ def seats_of(memories: Iterable[str]) -> list[str]:
 
 def of(seat: str, memories: Mapping[str, str]) -> SeatSettings:
     stored = memories.get(seat_settings_name(seat))
-    if stored is None:
-        return SeatSettings()
-    held = json.loads(stored)
-    levels = None if held["thresholds"] is None else tuple(map(parse_threshold, held["thresholds"]))
-    return SeatSettings(levels, quiet_in(held["quiet"], UTC))
+    return SeatSettings() if stored is None else load(stored)
 
 
 def dump(settings: SeatSettings) -> str:
+    quiet: dict[str, Any] | None = None
+    if settings.quiet is not None:
+        hours = (settings.quiet.start, settings.quiet.end)
+        quiet = {
+            "hours": [hour.isoformat("minutes") for hour in hours],
+            "days": sorted(settings.quiet.days),
+            "zone": settings.quiet.timezone.key,
+        }
     levels = None if settings.thresholds is None else [level.level for level in settings.thresholds]
-    return json.dumps({"thresholds": levels, "quiet": quiet_said(settings.quiet)})
+    return json.dumps({"thresholds": levels, "quiet": quiet})
+
+
+def load(stored: str) -> SeatSettings:
+    held = json.loads(stored)
+    levels, quiet = held["thresholds"], held["quiet"]
+    return SeatSettings(
+        None if levels is None else tuple(map(parse_threshold, levels)),
+        None
+        if quiet is None
+        else Quiet(
+            time.fromisoformat(quiet["hours"][0]),
+            time.fromisoformat(quiet["hours"][1]),
+            days=frozenset(quiet["days"]),
+            timezone=ZoneInfo(quiet["zone"]),
+        ),
+    )
 
 
 def levels_in(written: str) -> tuple[Threshold, ...] | None:
@@ -84,11 +105,11 @@ def quiet_in(written: str, zone: tzinfo) -> Quiet | None:
     if written.strip().lower() in {"none", DEFAULT}:
         return None
     hours = _HOURS.search(written)
-    words = re.sub("[(),]", " ", written.replace(hours[0], "") if hours else written).split()
-    if odd := next((word for word in words if re.search(r"\d:|:\d", word)), None):
+    rest = (written[: hours.start()] + written[hours.end() :] if hours else written).replace(",", " ").split()
+    if odd := next((word for word in rest if re.search(r"\d:|:\d", word)), None):
         said = f"“{one_line(odd, 20)}” is not a time range: write it like 22:00-07:00, from 00:00 to 23:59."
         raise ValueError(said)
-    named = {word: _days(word) for word in words}
+    named = {word: _days(word) for word in rest}
     days = frozenset(day for each in named.values() for day in each or ())
     zones = [word for word, each in named.items() if each is None]
     if (hours is None and not days) or len(zones) > 1:
