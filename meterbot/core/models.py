@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Annotated, NamedTuple, Protocol, TypeVar
+
+from pydantic import PlainSerializer
 
 from meterbot.core.money import Money
 from meterbot.core.org_spend import OrgSpend
@@ -147,6 +149,10 @@ class Counter(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.account}/{self.org}"
+
+
+# In JSON a counter is an object, because processes of earlier versions read nothing else.
+StoredCounter = Annotated[Counter, PlainSerializer(Counter._asdict)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +319,7 @@ class Event:
     reason: str
     seat: str | None = None
     """None: the team's."""
-    counter: Counter | None = None
+    counter: StoredCounter | None = None
     level: str | None = None
     resolves: str | None = None
     initial: bool = False

@@ -13,7 +13,7 @@ from itertools import chain
 from statistics import median
 
 from meterbot.core import money
-from meterbot.core.models import Counter, Event, EventKind, LastKnown, Sample, Seat, Severity
+from meterbot.core.models import Counter, Event, EventKind, LastKnown, Sample, Seat, Severity, StoredCounter
 from meterbot.core.money import Money
 from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.increases import Increase, increases
@@ -105,7 +105,7 @@ class PullRequest:
 
     merged: Merged
     seats: tuple[str, ...]
-    counters: tuple[Counter, ...] = ()
+    counters: tuple[StoredCounter, ...] = ()
     commits: Commits | None = None
     no_commits: str | None = None
     bill: Bill | None = None

@@ -450,7 +450,7 @@ async def test_a_pull_request_whose_calculation_raises_is_set_aside_and_one_that
     await desk.take()
     await desk.merges.calculate_due(MERGED_AT)
     await desk.take(merged(813, merge="good"), delivery="another")
-    counters = json.dumps((await desk.pull()).counters)
+    counters = json.dumps([each._asdict() for each in (await desk.pull()).counters])
 
     def change(stored: str) -> str:
         with_counters = stored.replace('"counters":[]', f'"counters":{counters}')
