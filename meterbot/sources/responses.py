@@ -66,6 +66,9 @@ _HEALTH = {
 }
 """The others are refusals: waiting does not help."""
 
+_NO_MATTER_OF_TIME = frozenset({Cause.SESSION, Cause.SCOPE})
+"""Only a person can end these refusals, so their `Retry-After` is ignored."""
+
 
 class SourceError(MeterbotError):  # expected and handled: no error of ours
     """There is no reading. The text never contains a part of the answer except its status. `retry_after`: the seconds
@@ -96,6 +99,7 @@ def reading(status: int, headers: Mapping[str, str], body: bytes, now: datetime)
         cause, sentence = Cause.CHALLENGED, "the server answered with a browser check instead of the numbers"
     elif 300 <= status < 400:
         cause, sentence = _redirected(headers.get("location", ""))
+        wait = None
     elif status != 200:
         cause, sentence = _refused(status, _error_of(body), wait, html=_is_html(headers, body))
     else:
@@ -105,7 +109,7 @@ def reading(status: int, headers: Mapping[str, str], body: bytes, now: datetime)
             return value
         shown = "an error in an answer of status 200"
         cause, sentence = _refused(_STATUS_OF.get(_text(error, "type"), 500), error, wait)
-    raise SourceError(cause, f"{sentence} ({shown})", wait)
+    raise SourceError(cause, f"{sentence} ({shown})", None if cause in _NO_MATTER_OF_TIME else wait)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:

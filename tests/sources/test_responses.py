@@ -106,6 +106,32 @@ def test_each_kind_of_answer_has_one_cause_and_one_word(
     assert str(status) in trouble.sentence or status == 200
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "seconds"),
+    [
+        (403, refusal("x", "account_session_invalid"), {}, None),
+        (403, refusal("Invalid authorization"), {}, None),
+        (403, refusal("no", "oauth_scope_insufficient"), {}, None),
+        (200, refusal("Missing permission user:profile"), {}, None),
+        (302, b"", {"location": "/login"}, None),
+        (302, b"", {"location": "https://claude.ai/app-unavailable-in-region"}, None),
+        (302, b"", {"location": "http://portal.hotel/"}, None),
+        (401, refusal(kind="authentication_error"), {}, 60),
+        (403, refusal("We are unable to serve your request"), {}, 60),
+        (403, {}, {}, 60),
+        (403, b"<html>Forbidden</html>", HTML, 60),
+        (302, b"", {"cf-mitigated": "challenge"}, 60),
+        (503, b"", {}, 60),
+    ],
+)
+def test_a_refusal_that_only_a_person_can_end_asks_for_no_wait(
+    status: int, body: object, headers: dict[str, str], seconds: int | None
+) -> None:
+    trouble = judged(status, body, {"retry-after": "60", **headers})
+    assert trouble.retry_after == seconds
+    assert trouble.retry_at(NOW) == (None if seconds is None else NOW + timedelta(seconds=seconds))
+
+
 def test_json_under_a_wrong_content_type_is_read() -> None:
     assert reading(200, httpx.Headers({"content-type": "text/plain"}), b'{"a": null}', NOW) == {"a": None}
     assert reading(200, httpx.Headers(HTML), b'\xef\xbb\xbf{"a": null}', NOW) == {"a": None}
