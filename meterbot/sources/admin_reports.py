@@ -20,12 +20,13 @@ from meterbot.core.org_spend import (
     PersonLimit,
     month_name,
 )
-from meterbot.sources.fields import DriftNotes, elements, note_missing, section
+from meterbot.sources.fields import DriftNotes, elements, note_missing, read, section
 from meterbot.sources.wire import (
     ActorShape,
     BucketShape,
     CostEstimateShape,
     CostShape,
+    LimitActorShape,
     LimitRowShape,
     ModelShape,
     PageShape,
@@ -156,7 +157,7 @@ def limits_of(report: Listing, now: datetime, notes: DriftNotes, *, name_people:
     for place, item in enumerate(report.items):
         path = f"spend_limits[{place}]"
         row = section(LimitRowShape, item, path, notes)
-        if row is not None and not _is_of_a_person(row) and f"{path}.actor" not in notes.rejected:
+        if row is not None and not _is_of_a_person(row):
             continue
         person = None if row is None else _limit_of(row, path, notes, name_people=name_people)
         if person is None:
@@ -168,14 +169,17 @@ def limits_of(report: Listing, now: datetime, notes: DriftNotes, *, name_people:
 
 def _is_of_a_person(row: LimitRowShape) -> bool:
     """A person's active monthly limit. Rows of API keys, of the organization, and of days and weeks are skipped."""
-    actor = row.actor
-    if actor is None or row.is_enabled is False or row.period not in {None, "monthly"}:
+    if row.is_enabled is False or row.period not in {None, "monthly"} or row.actor is None:
         return False
-    return actor.user_id is not None or (actor.api_key_id is None and "api_key" not in (actor.type or ""))
+    # With notes of its own: what is wrong with the owner of a row that does not count is no drift.
+    actor = read(LimitActorShape, row.actor, "actor", DriftNotes())
+    if actor is None or actor.user_id is not None:
+        return True
+    return actor.api_key_id is None and "api_key" not in (actor.type or "")
 
 
 def _limit_of(row: LimitRowShape, path: str, notes: DriftNotes, *, name_people: bool) -> PersonLimit | None:
-    actor = row.actor
+    actor = read(LimitActorShape, row.actor, f"{path}.actor", notes)
     if actor is None or actor.user_id is None:
         if actor is not None:
             note_missing(actor, "user_id", f"{path}.actor", "an id", notes)

@@ -307,7 +307,7 @@ class LimitRowShape(Shape):
     """A limit in one period. `amount` null is unlimited."""
 
     is_enabled: Flag = None
-    actor: Annotated[LimitActorShape | None, nested(LimitActorShape)] = None
+    actor: Any = None
     amount: AmountText = None
     currency: Currency = None
     period: Text = None

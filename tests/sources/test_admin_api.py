@@ -305,8 +305,17 @@ async def test_limits_of_other_periods_and_of_others_than_people_are_left_out() 
         admin.server.limit("ana@example.com", "5000", "500")
         admin.server.limit("bo@example.com", None, "1", user="user_2")
         assert admin.server.limits is not None
-        admin.server.limits.append({"scope": {"type": "organization"}, "actor": None, "amount": "7"})
-        limits = (await admin.spend()).limits
+        key = {"type": "api_key", "api_key_id": "key_1", "email_address": ""}
+        admin.server.limits += [
+            {"scope": {"type": "organization"}, "actor": None, "amount": "7"},
+            {"actor": "the organization", "amount": "7", "period": "daily"},
+            {"actor": [1], "amount": "7", "is_enabled": False},
+            {"actor": key, "amount": "7", "period": "monthly"},
+        ]
+        snapshot = await admin.read()
+    assert snapshot.drift == ()
+    assert snapshot.org_spend is not None
+    limits = snapshot.org_spend.limits
     assert limits is not None
     assert limits.complete
     assert [(one.user, str(one.used), str(one.limit)) for one in limits.people] == [
