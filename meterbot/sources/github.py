@@ -53,6 +53,10 @@ class _Shape(BaseModel):
 
 
 class _User(_Shape):
+    login: _Login
+
+
+class _Author(_Shape):
     """An empty object if GitHub knows no account for a commit's e-mail address."""
 
     login: _Login | None = None
@@ -82,7 +86,7 @@ class _Listed(_Shape):
     commit: dict[str, object]
     authored: _Signature | None = Field(None, validation_alias=AliasPath("commit", "author"))
     committed: _Signature | None = Field(None, validation_alias=AliasPath("commit", "committer"))
-    author: _User | None = None
+    author: _Author | None = None
 
 
 _PAGE: TypeAdapter[list[_Listed]] = TypeAdapter(list[_Listed], config=ConfigDict(defer_build=True))
@@ -102,7 +106,7 @@ def read_hook(event: str, document: bytes) -> Merged | str:
         return "the pull request was closed without being merged"
     if hook.merged_at is None or hook.merge_commit is None:
         raise UnusableHookError("pull_request is merged, and does not say when or as which commit")
-    if hook.user is None or hook.user.login is None:
+    if hook.user is None:
         return "its author's account does not exist any more"
     return Merged(
         repo=hook.repository,

@@ -76,6 +76,8 @@ def test_what_is_of_no_concern_says_why(event: str, document: bytes, why: str) -
         (body(merged_at="9999-12-31T23:59:59-05:00"), "pull_request.merged_at: "),
         (body(merged_at=None), "does not say when"),
         (body(user="planted"), "pull_request.user: "),
+        (body(user={}), "pull_request.user.login: "),
+        (body(user={"login": None}), "pull_request.user.login: "),
         (body(merge_commit_sha="../planted"), "pull_request.merge_commit_sha: "),
     ],
 )
