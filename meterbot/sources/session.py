@@ -17,6 +17,12 @@ from meterbot.sources.responses import Cause, SourceError, reading
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+")
 _USUAL = "sk-ant-"
 _USUAL_KEY = re.compile(rf"{_USUAL}[A-Za-z0-9_-]{{20,1000}}")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# `Wed, 21 Oct 2026 07:28:00 GMT`, and with hyphens, as older servers write it.
+_DATE = re.compile(
+    rf"(?:mon|tue|wed|thu|fri|sat|sun), (\d\d)([ -])({'|'.join(_MONTHS)})\2(\d{{4}}) (\d\d):(\d\d):(\d\d) gmt",
+    re.ASCII,
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = re.compile(r"-?\d{1,10}", re.ASCII)
 
@@ -66,11 +72,20 @@ def _end(attributes: list[str], now: datetime) -> datetime | None:
     age = given.get("max-age", "").strip()
     if _SECONDS.fullmatch(age):
         return now + timedelta(seconds=max(int(age), 0))
-    expires = given.get("expires", "").replace("-", " ").strip()  # older servers write the day with hyphens
+    expires = given.get("expires", "").strip()
+    # Whatever its format, this year deletes the cookie.
+    return _EPOCH if "1970" in expires else _instant(expires)
+
+
+def _instant(text: str) -> datetime | None:
+    if (match := _DATE.fullmatch(text)) is None:
+        return None
+    day, _, month, year, *clock = match.groups()
+    hour, minute, second = map(int, clock)
     try:
-        return datetime.strptime(expires, "%a, %d %b %Y %H:%M:%S gmt").replace(tzinfo=UTC)
-    except ValueError:
-        return _EPOCH if "1970" in expires else None  # whatever its format, this year deletes the cookie
+        return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
+    except ValueError:  # Such as the 30th of February.
+        return None
 
 
 class Keeper(Protocol):
@@ -86,13 +101,18 @@ class Keeper(Protocol):
 
 
 class Session:
-    """One seat's session. Only this object and its keeper hold the key; `key` is the newest."""
+    """One seat's session. Only this object and its keeper hold the key."""
 
     def __init__(self, key: str, http: HttpClient, base_url: str, keeper: Keeper | None = None) -> None:
         self._http = http
         self._base_url = base_url
         self._keeper = keeper
         self._use(key.strip())
+
+    @property
+    def key(self) -> str:
+        """The newest session key. A secret."""
+        return self._key
 
     async def refresh(self) -> None:
         """Loads the keeper's key. Raises `SourceError` if that fails: an outdated key would be refused, and look like
@@ -110,14 +130,14 @@ class Session:
         response = await self._http.get(
             self._base_url,
             path,
-            cookie_header(self.key),
+            cookie_header(self._key),
             lambda status, sent: self._keep_renewal(status, sent, now),
         )
         return reading(response.status, response.headers, response.body, now)
 
     def _keep_renewal(self, status: int, headers: httpx.Headers, now: datetime) -> Awaitable[None] | None:
         """Stores a renewed key before the body is read: the body may break off, and the old key may be refused soon."""
-        renewal = renewed_session(status, headers, self.key, now)
+        renewal = renewed_session(status, headers, self._key, now)
         if renewal is None:
             return None
         self._use(renewal.key)
@@ -126,5 +146,5 @@ class Session:
         return self._keeper.renewed(renewal.key, renewal.ends_at, now)
 
     def _use(self, key: str) -> None:
-        self.key = key
+        self._key = key
         secret.remember(key)

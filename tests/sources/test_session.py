@@ -90,6 +90,8 @@ def test_a_key_of_the_usual_form_is_renewed_by_another_of_that_form_alone(value:
         ("Expires=21 May 2026 07:28:00 GMT", None),
         ("Expires=Mon, 30 Feb 2027 07:28:00 GMT", None),
         ("Expires=Thu, 21 May 2026 25:28:00 GMT", None),
+        ("Expires=Thu, 21 May-2026 07:28:00 GMT", None),
+        ("Expires=Thu, 1 May 2026 07:28:00 GMT", None),
         ("Expires=2026-05-21T07:28:00Z", None),
         ("Expires=1790000000", None),
     ],
