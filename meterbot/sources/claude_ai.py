@@ -56,7 +56,7 @@ class ClaudeAiSource:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._seat = seat
-        self.session = Session(session_key, transport, base_url, keeper)
+        self._session = Session(session_key, transport, base_url, keeper)
         self._expected_account = expected_account
         self._retry_pauses = retry_pauses
         self._pause = pause
@@ -68,8 +68,13 @@ class ClaudeAiSource:
         self._read_before = {one.counter for one in known if one.known.windows_at or one.known.extra_usage_at}
         self._unreadable: set[str] = set()
         self._balance_asked_at: dict[str, datetime] = {}
-        self._usage_is_total = {one.counter.org: one.known.snapshot.usage_is_total for one in known}
+        self._usage_is_total = {one.counter.org for one in known if one.known.snapshot.usage_is_total}
         self._unknown_keys: set[str] = set()
+
+    @property
+    def session_key(self) -> str:
+        """The newest session key. A secret."""
+        return self._session.key
 
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
         """One snapshot for each organization that can be read, or one without any. Never raises for a failure of the
@@ -77,7 +82,7 @@ class ClaudeAiSource:
         self._first_read_at = self._first_read_at or now
         errors: list[str] = []
         try:
-            await self.session.refresh()
+            await self._session.refresh()
             account = await self._current_account(now, errors)
             answers = await self._read_all(self._to_read(account, errors), now, errors)
         except SourceError as trouble:
@@ -141,7 +146,7 @@ class ClaudeAiSource:
         pauses = list(self._retry_pauses) if young and self._account.organizations is None else []
         while True:
             try:
-                return await self.session.get("/api/account", now)
+                return await self._session.get("/api/account", now)
             except SourceError as trouble:
                 if trouble.cause is not Cause.UNAUTHORIZED:
                     raise
@@ -172,11 +177,12 @@ class ClaudeAiSource:
     async def _organization(self, organization: Organization, now: datetime) -> OrganizationAnswers:
         asked = self._balance_asked_at.get(organization.uuid)
         due = asked is None or not timedelta(0) <= now - asked < _BALANCE_AGE
-        reader = OrganizationReader(self.session, organization, self._account.uuid, now)
-        total = bool(self._usage_is_total.get(organization.uuid))
-        found = await reader.read(balance=due, usage_is_total=total)
-        if found.metering.usage_is_total is not None:
-            self._usage_is_total[organization.uuid] = found.metering.usage_is_total
+        reader = OrganizationReader(self._session, organization, self._account.uuid, now)
+        found = await reader.read(balance=due, usage_is_total=organization.uuid in self._usage_is_total)
+        if found.metering.usage_is_total:
+            self._usage_is_total.add(organization.uuid)
+        elif found.metering.usage_is_total is not None:
+            self._usage_is_total.discard(organization.uuid)
         if due and found.trouble is None:
             self._balance_asked_at[organization.uuid] = now
         log_unknown(found.unknown_keys, self._unknown_keys, self._seat.name)

@@ -22,6 +22,7 @@ from tests.sources.served import (
     serving,
 )
 
+OTHER_ACCOUNT = "22222222-2222-4222-8222-222222222222"
 TICK = ["usage", "overage", "subscription"]
 FIRST = [*TICK, "credits"]
 """The credits are asked for every quarter of an hour."""
@@ -281,6 +282,23 @@ async def test_what_an_earlier_process_read_is_not_left_out() -> None:
     assert healthy.health is Health.OK
 
 
+@pytest.mark.parametrize("totals", [(True, None), (None, True), (True, False)])
+async def test_one_counter_that_knows_of_a_total_is_enough_for_its_organization(
+    totals: tuple[bool | None, ...],
+) -> None:
+    """The seat's account has changed: each has a counter, and only one of them may show whose amounts these are."""
+    known = []
+    for account, total in zip((ACCOUNT, OTHER_ACCOUNT), totals, strict=True):
+        snapshot = Snapshot("ana", "claude_ai", NOW, Health.OK, org_uuid=ORG, usage_is_total=total)
+        known.append(Latest("ana", Counter(account, ORG), LastKnown(snapshot)))
+    everybody = {"is_enabled": True, "used_credits": 100_100, "currency": "USD", "decimal_places": 2}
+    async with serving(SimulatedOrganization(ORG, capabilities=["raven", "chat"]), known=known) as served:
+        served.server.fail_always("usage", Reply(body={"extra_usage": everybody}))
+        served.server.fail_always("overage", OVERLOADED)
+        snapshot = await served.read_one()
+    assert (snapshot.extra_usage, snapshot.extra_usage_read) == (None, False)
+
+
 async def test_an_organization_that_was_left_is_not_reported_although_it_was_read_before() -> None:
     async with serving(SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG)) as served:
         await served.read()
@@ -423,7 +441,7 @@ async def test_a_renewed_session_is_used_from_the_next_request_on() -> None:
         await served.read()
         sent = [request.session_keys for request in served.server.requests]
     assert sent == [(KEY,), (second,), *[(third,)] * 3]
-    assert served.source.session.key == third
+    assert served.source.session_key == third
 
 
 @pytest.mark.parametrize(
@@ -439,7 +457,7 @@ async def test_a_renewed_session_is_kept_although_its_answer_cannot_be_read(
         headers = {"Set-Cookie": f"sessionKey={renewed}; Path=/", "Content-Encoding": encoding}
         served.server.fail("account", Reply(body=body, headers=headers, cut=cut))
         assert (await served.read_one()).health is not Health.OK
-    assert served.source.session.key == renewed
+    assert served.source.session_key == renewed
 
 
 async def test_a_cookie_that_is_no_key_does_not_cost_the_seat_its_session() -> None:
@@ -447,7 +465,7 @@ async def test_a_cookie_that_is_no_key_does_not_cost_the_seat_its_session() -> N
         headers = {"Set-Cookie": "sessionKey=from-a-proxy; Path=/"}
         served.server.fail("account", Reply(body=served.account.body(), headers=headers))
         assert (await served.read_one()).health is Health.OK
-    assert served.source.session.key == KEY
+    assert served.source.session_key == KEY
 
 
 @pytest.mark.parametrize(
@@ -491,7 +509,7 @@ async def test_a_session_of_unusual_form_is_hidden_as_well(
         served.server.fail("overage", Reply(body={"is_enabled": True, "disabled_reason": f"for {odd}"}))
         snapshot = await served.read_one()
         watch.assert_hidden(odd, snapshot, served.source)
-    assert served.source.session.key == odd
+    assert served.source.session_key == odd
     assert snapshot.extra_usage is not None
     assert snapshot.extra_usage.reason == "for [hidden]"
 

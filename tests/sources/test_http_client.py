@@ -104,7 +104,7 @@ async def test_no_session_travels_with_another_seats_request_though_the_server_r
     assert sorted(line for lines in sent for line in lines) == sorted(
         f"sessionKey=sk-ant-sid01-planted-0123-{name}-{turn}" for name in sources for turn in range(11)
     )
-    assert {source.session.key for source in sources.values()} == {
+    assert {source.session_key for source in sources.values()} == {
         "sk-ant-sid01-planted-0123-ana-11",
         "sk-ant-sid01-planted-0123-bo-11",
     }
