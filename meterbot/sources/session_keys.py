@@ -87,7 +87,7 @@ class SeatSession:
         if self._cipher is not None:
             try:
                 if not self._fresh:
-                    await self.load(await self._row())
+                    await self._load()
                 self._fresh = False
                 await self.save()
             except Exception:
@@ -123,16 +123,30 @@ class SeatSession:
         if await self._store.run(renew, durable=True):
             self._unsaved = self._session_key is not session_key
         else:
-            await self.load(await self._row())
+            await self._load()
 
-    async def load(self, row: StoredSession | None, *, fresh: bool = False) -> None:
-        """Uses the stored key if it is newer. `fresh`: this process alone reads the seat now, so no second look is
-        needed.
+    def adopt(self, row: StoredSession, *, fresh: bool = False) -> None:
+        """Uses the stored key if it is newer and of this configured key. `fresh`: this process alone reads the seat
+        now, so no second look is needed."""
+        unkept, key = self._opened(row)
+        if unkept is not None:
+            return
+        self._use(row, key)
+        self._loaded |= fresh
+        self._fresh = fresh and self.unkept is None
+
+    def first_row(self) -> StoredSession | None:
+        """What to store if nothing is stored yet; None once this process has looked: then the seat was forgotten."""
+        return None if self._loaded else StoredSession(self._seat, self._fingerprints[0])
+
+    async def _load(self) -> None:
+        """Uses the stored key if it is newer.
 
         The first look deletes renewals of another configured key, unless they cannot be decrypted: the right
         METERBOT_SECRET_KEY may come back.
         """
-        unkept = self._unkept(row)
+        row = await self._row()
+        unkept, key = self._opened(row)
         begins = not self._loaded and unkept in {Unkept.FORGOTTEN, Unkept.SUPERSEDED}
         if begins or (self.unkept is Unkept.UNREADABLE and row is None):
             if row is not None and row.ciphertext is not None:
@@ -143,40 +157,40 @@ class SeatSession:
             new = StoredSession(self._seat, self._fingerprints[0])
             await self._store.run(partial(sessions.start, new=new, instead_of=row))
             row = await self._row()
-            unkept = self._unkept(row)
+            unkept, key = self._opened(row)
         if unkept is not None and unkept is not self.unkept:
             log.warning("renewals of this seat's session key are not kept", seat=self._seat, why=unkept.value)
-        self._loaded, self.unkept, self._fresh = True, unkept, fresh
-        if row is not None:
-            self.adopt(row)
+        self._loaded, self.unkept = True, unkept
+        if row is not None and unkept is None:
+            self._use(row, key)
 
-    def adopt(self, row: StoredSession) -> None:
-        """Uses the stored key if it is newer and of this configured key."""
-        if row == self._adopted or self._unkept(row) is not None:
+    def _use(self, row: StoredSession, key: str | None) -> None:
+        """`key`: the decrypted one in the row, if there is one."""
+        if row == self._adopted:
             return
         self._adopted = row
         self._begun_at = row.begun_at or self._begun_at
         self._beginning_stored = row.begun_at is not None
-        key, held = self._decrypted(row), self._session_key.renewed_at
+        held = self._session_key.renewed_at
         if key is not None and row.renewed_at is not None and (held is None or row.renewed_at >= held):
             self._session_key, self._unsaved = _SessionKey(key, row.renewed_at, row.ends_at), False
 
     async def _row(self) -> StoredSession | None:
         return (await self._store.read(lambda c: sessions.read(c, [self._seat]))).get(self._seat)
 
-    def _unkept(self, row: StoredSession | None) -> Unkept | None:
+    def _opened(self, row: StoredSession | None) -> tuple[Unkept | None, str | None]:
+        """Why the row cannot be used, or None and the key in it. The key of a row that is in use already is not
+        decrypted again."""
         if row is None:
-            return Unkept.FORGOTTEN
+            return Unkept.FORGOTTEN, None
         if row == self._adopted:
-            return None
-        if row.ciphertext is not None and self._decrypted(row) is None:
-            return Unkept.UNREADABLE
-        return None if row.fingerprint in self._fingerprints else Unkept.SUPERSEDED
-
-    def _decrypted(self, row: StoredSession) -> str | None:
-        if self._cipher is None or row.ciphertext is None:
-            return None
-        return self._cipher.decrypt(self._seat, row.ciphertext)
+            return None, None
+        key = None
+        if self._cipher is not None and row.ciphertext is not None:
+            key = self._cipher.decrypt(self._seat, row.ciphertext)
+            if key is None:
+                return Unkept.UNREADABLE, None
+        return (None, key) if row.fingerprint in self._fingerprints else (Unkept.SUPERSEDED, None)
 
 
 def _alike(end: datetime, other: datetime | None) -> bool:
@@ -204,12 +218,18 @@ class Sessions:
                 self.seats[seat].adopt(row)
 
     async def prepare(self, seats: Iterable[str]) -> None:
-        """Loads the keys of seats that this process alone is going to read, with one query."""
+        """Loads the keys of seats that this process alone is going to read, with one query, and one more if some are
+        new. What cannot be used is left to `SeatSession.current`, which looks again."""
         wanted = [seat for seat in seats if seat in self.seats]
-        if self._stored and wanted:
-            rows = await self._rows(wanted)
-            for seat in wanted:
-                await self.seats[seat].load(rows.get(seat), fresh=True)
+        if not self._stored or not wanted:
+            return
+        rows = await self._rows(wanted)
+        new = [self.seats[seat].first_row() for seat in wanted if seat not in rows]
+        if begun := [row for row in new if row is not None]:
+            await self._store.run(lambda tx: sessions.start_all(tx, begun))
+            rows |= await self._rows([row.seat for row in begun])
+        for seat, row in rows.items():
+            self.seats[seat].adopt(row, fresh=True)
 
     async def _rows(self, seats: Collection[str]) -> dict[str, StoredSession]:
         return await self._store.read(lambda c: sessions.read(c, seats))

@@ -28,6 +28,11 @@ def start(connection: Connection, new: StoredSession, instead_of: StoredSession 
     return _replace(connection, new, *unchanged)
 
 
+def start_all(connection: Connection, new: Iterable[StoredSession]) -> None:
+    """Stores each of these unless something is stored of its seat already."""
+    insert_new(connection, sessions, [asdict(one) for one in new])
+
+
 def begin(connection: Connection, seat: str, fingerprints: Iterable[str], at: datetime) -> None:
     """Notes when the configured key was first used, once."""
     mine = (_stored.seat == seat, _stored.fingerprint.in_(list(fingerprints)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from sqlalchemy import event as listening
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
@@ -93,6 +94,39 @@ async def test_without_a_stated_end_the_age_counts_from_the_first_use_and_from_e
     assert await end(later(days=10), renewal=SECOND) == SessionEnd(later(days=38), estimated=True)
     assert await end(later(days=12)) == SessionEnd(later(days=38), estimated=True)
     assert await end(later(days=13), key=THIRD) == SessionEnd(later(days=41), estimated=True)
+
+
+async def test_new_seats_are_stored_together(store: Store) -> None:
+    begins: list[object] = []
+    seats = {f"seat{number}": CONFIGURED for number in range(20)}
+    here = Sessions(seats, store, Cipher([K1]))
+    listening.listen(store.engine, "begin", begins.append)
+    await here.prepare(seats)
+    assert len(begins) <= 3  # a look, one transaction, and a look at what it stored
+    assert (await store.read(kept.read)).keys() == seats.keys()
+    begins.clear()
+    assert {await one.current() for one in here.seats.values()} == {CONFIGURED}
+    assert begins == []
+
+
+class CountingCipher(Cipher):
+    decrypted = 0
+
+    def decrypt(self, seat: str, ciphertext: str) -> str | None:
+        self.decrypted += 1
+        return super().decrypt(seat, ciphertext)
+
+
+async def test_a_stored_key_is_decrypted_once(store: Store) -> None:
+    await renewed(store, K1)
+    for prepared in (True, False):
+        cipher = CountingCipher([K1])
+        here = Sessions({"ana": CONFIGURED}, store, cipher)
+        if prepared:
+            await here.prepare(["ana"])
+        assert await here.seats["ana"].current() == SECOND
+        assert await here.seats["ana"].current() == SECOND
+        assert cipher.decrypted == 1
 
 
 async def test_without_a_cipher_each_process_counts_again(store: Store) -> None:
@@ -406,7 +440,7 @@ async def test_a_renewal_is_stored_although_the_body(store: Store, body: bytes) 
         source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=session(store, K1))
         (snapshot,) = await source.read(NOW)
     assert snapshot.health is not Health.OK
-    assert source.session.key == SECOND
+    assert source.session_key == SECOND
     assert await session(store, K1).current() == SECOND
 
 
