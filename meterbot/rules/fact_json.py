@@ -15,7 +15,7 @@ def money_fact(amount: Money | None) -> dict[str, object] | None:
 
 def amount_facts(used: Money | None, cap: Money | None) -> dict[str, object]:
     """The facts `used`, `cap` and `percent`."""
-    share = None if used is None or cap is None else percent(used, cap)
+    share = percent(used, cap)
     return {
         "used": money_fact(used),
         "cap": money_fact(cap),

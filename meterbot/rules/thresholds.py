@@ -24,13 +24,13 @@ def reached(step: Threshold, used: Money, cap: Money | None) -> bool:
     """Whether `used` is at or above the level. A percentage of no cap, or of a cap of 0, is never reached."""
     if step.amount is not None:
         return step.amount.currency == used.currency and used.major >= step.amount.major
-    share = None if cap is None else money.percent(used, cap)
+    share = money.percent(used, cap)
     return share is not None and step.percent is not None and share >= step.percent
 
 
 def level_severity(used: Money | None, cap: Money | None) -> Severity:
     """Of an alert about a level: critical once all of the cap is used."""
-    share = None if used is None or cap is None else money.percent(used, cap)
+    share = money.percent(used, cap)
     return Severity.CRITICAL if share is not None and share >= 100 else Severity.WARNING
 
 
@@ -134,11 +134,17 @@ def _seat_event(
 def _outdone(step: Threshold, crossed: list[Threshold], alerted: tuple[str, ...]) -> bool:
     """Whether a higher level of the same kind was posted already: this one was added to the configuration since, or the
     counter has dipped and rises again."""
-    posted = [parse_threshold(level) for level in alerted]
     if step.percent is not None:
-        return any(other.percent > step.percent for other in posted if other.percent and other in crossed)
-    amounts = [other.amount for other in posted if other.amount is not None]
-    return step.default and any(reached(step, amount, None) for amount in amounts)
+        posted = [other.percent for other in crossed if other.level in alerted and other.percent is not None]
+        return any(percent > step.percent for percent in posted)
+    amounts = [parse_threshold(level).amount for level in alerted]
+    return step.default and any(_is_above(amount, step.amount) for amount in amounts)
+
+
+def _is_above(higher: Money | None, lower: Money | None) -> bool:
+    if higher is None or lower is None or higher.currency != lower.currency:
+        return False
+    return higher.major > lower.major
 
 
 def watch_member_limits(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:

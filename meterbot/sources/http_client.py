@@ -155,11 +155,11 @@ class HttpClient:
                 body += gzip.decompress(chunk, self._largest + 1 - len(body)) if gzip else chunk
                 if len(body) > self._largest:
                     raise SourceError(Cause.DRIFTED, f"the response is larger than {self._largest} bytes")
-                if gzip and gzip.unused_data:
-                    break  # With each further chunk, zlib would copy all of it.
+                if gzip and gzip.unused_data:  # With each further chunk, zlib would copy all of it.
+                    raise SourceError(Cause.UNREADABLE, _NOT_GZIP)
         except zlib.error:
             raise SourceError(Cause.UNREADABLE, _NOT_GZIP) from None
-        if gzip and (gzip.unused_data or (begun and not gzip.eof)):  # An empty body is complete, too.
+        if gzip and begun and not gzip.eof:  # An empty body is complete, too.
             raise SourceError(Cause.UNREADABLE, _NOT_GZIP)
         return bytes(body)
 
