@@ -85,9 +85,13 @@ def body_lines(message: Message, *, columns: bool = False) -> list[str]:
 
 
 def aligned_lines(table: Table) -> list[str]:
-    """The header and the rows, as wide as they need to be."""
+    """The header and the rows, as wide as they need to be. A cell is empty only in a column without a name: that of the
+    bars."""
     header = [column.name for column in table.columns]
-    cells = [header, *([cell_text(cell) for cell in row] for row in table.rows)]
+    cells = [header]
+    for row in table.rows:
+        named = zip(row, header, strict=True)
+        cells.append([cell_text(cell) if cell or name else "" for cell, name in named])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         _GAP.join(
@@ -147,19 +151,18 @@ def number_text(value: Decimal | None) -> str:
 
 
 def _drawn(chart: Chart) -> Table:
-    """A bar for each label, behind the numbers if they are not in a table: as long as the sum of what is stacked; of
-    lines, as the first one."""
+    """A bar for each label, behind its numbers, without which a known 0 would look like an unknown number: as long as
+    the sum of what is stacked; of lines, as the first one."""
     table, drawn = chart_table(chart), chart.series[: 1 if chart.kind is ChartKind.LINE else None]
     lengths = [
         Decimal(0) if None in each else sum(filter(None, each), Decimal(0))
         for _, *each in zip(chart.labels, *(one.values for one in drawn), strict=True)
     ]
     most, skipped = max(lengths, default=Decimal(0)), len(lengths) - len(table.rows)
-    kept = 1 if chart.in_table else len(table.columns)
     rows = tuple(
-        (*row[:kept], _bar(length, most)) for row, length in zip(table.rows, lengths[skipped:], strict=True)
+        (*row, _bar(length, most)) for row, length in zip(table.rows, lengths[skipped:], strict=True)
     )
-    return replace(table, columns=(*table.columns[:kept], Column("")), rows=rows)
+    return replace(table, columns=(*table.columns, Column("")), rows=rows)
 
 
 def _bar(length: Decimal, most: Decimal) -> str:

@@ -137,7 +137,7 @@ Spend
             ana
     Apr 1  4.00  ████████████████████████
     Apr 2  1.00  ██████
-    Apr 3     –  –
+    Apr 3     –
 """
 
 
@@ -145,10 +145,14 @@ async def test_tables_have_columns_and_charts_have_bars_beside_their_numbers() -
     assert await printed(TEAM, io.StringIO()) == DRAWN
 
 
-async def test_a_chart_whose_numbers_are_in_a_table_has_bars_alone() -> None:
+async def test_bars_are_beside_their_numbers_so_that_a_known_zero_is_not_taken_for_an_unknown_number() -> (
+    None
+):
+    values = (Decimal("4.00"), Decimal("0.00"), None)
     (chart,) = TEAM.charts
-    shown = await printed(replace(TEAM, charts=(replace(chart, in_table=True),)), io.StringIO())
-    assert "\n    Apr 2  ██████\n" in shown
+    drawn = replace(chart, series=(Series("ana", values),), in_table=True)
+    shown = await printed(Message("Spend", "", charts=(drawn,)), io.StringIO())
+    assert [line.split()[2:] for line in shown.splitlines()[-3:]] == [["4.00", "█" * 24], ["0.00"], ["–"]]
 
 
 async def test_a_line_that_begins_with_an_unknown_point_is_drawn_from_the_first_known_one() -> None:
