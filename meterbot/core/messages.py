@@ -47,8 +47,9 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class Section:
     """Lines under an optional heading. `fixed` keeps columns (a monospaced block); `verbatim`, inside such a block,
-    adds nothing to a line, so it can be copied. `labels`, one for each line of a section that is not `fixed`, are a
-    column of their own on a terminal, and in front of their line elsewhere, because a phone breaks columns."""
+    adds nothing to a line and does not cut it, so it can be copied. `labels`, one for each line of a section that is
+    not `fixed`, are a column of their own on a terminal, and in front of their line elsewhere, because a phone breaks
+    columns."""
 
     lines: tuple[str, ...]
     heading: str | None = None

@@ -268,7 +268,9 @@ def _section(section: Section, room: int) -> str | None:
 def _section_lines(section: Section) -> Iterator[str]:
     if section.labels:
         return (_labelled(label, line) for label, line in labelled_lines(section))
-    escape = _verbatim if section.verbatim else _fixed if section.fixed else _escaped
+    if section.verbatim:
+        return map(_verbatim, section.lines)
+    escape = _fixed if section.fixed else _escaped
     return (cut(line, _LINE_ROOM, escape) for line in section.lines)
 
 

@@ -186,7 +186,7 @@ def _fitted(section: Section, room: int) -> Block | None:
     """The section with as many of its first lines as `room` characters hold; None if not even one fits."""
     heading = section.heading if section.heading and visible(section.heading) else None
     said = [line for _, line in labelled_lines(section)] or section.lines
-    lines = [clipped(one_line(line), _OUR_LINE) for line in said]
+    lines = [one_line(line) if section.verbatim else clipped(one_line(line), _OUR_LINE) for line in said]
 
     def block(kept: int) -> Block:
         left_out = [_and_more(len(lines) - kept)] if kept < len(lines) else []

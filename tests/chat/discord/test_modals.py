@@ -120,7 +120,7 @@ def test_a_form_without_a_text_has_an_empty_one(components: list[Any]) -> None:
 
 
 def test_a_command_can_be_copied_exactly() -> None:
-    command = "METERBOT_URL=https://m.example/ A='<b>&@_*|~' meterbot push install --every 15m # " + "x" * 200
+    command = "METERBOT_URL=https://m.example/ A='<b>&@_*|~' meterbot push install --every 15m # " + "x" * 300
     embed = answer_payload(Message("Join", "Join", text="Do this.", sections=(copied(command),)))["embeds"][0]
     assert embed["description"] == f"Do this.\n```\n{command}\n```"
 

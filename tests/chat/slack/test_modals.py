@@ -175,7 +175,7 @@ def test_whatever_is_said_of_a_form_slack_takes(text: str, line: str) -> None:
 
 
 def test_a_command_can_be_copied_exactly() -> None:
-    command = "METERBOT_URL=https://m.example/ A='<b>&@' meterbot push install --every 15m # " + "x" * 200
+    command = "METERBOT_URL=https://m.example/ A='<b>&@' meterbot push install --every 15m # " + "x" * 300
     view = message_view(Message("Join", "Join", sections=(Section((command,), fixed=True, verbatim=True),)))
     [block] = [block for block in view["blocks"] if block["type"] == "rich_text"]
     assert block["elements"] == [
