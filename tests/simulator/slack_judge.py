@@ -16,9 +16,10 @@ _DATA = {"table", "data_table", "data_visualization"}
 
 
 def verdict(payload: Mapping[str, Any]) -> str | None:
-    """Slack's error code with what is wrong, or None."""
+    """Slack's error code with what is wrong, or None. Slack takes blocks without a text, but its notification would be
+    blank."""
     blocks = payload.get("blocks") or []
-    if not blocks and not str(payload.get("text") or "").strip():
+    if not str(payload.get("text") or "").strip():
         return "no_text"
     if len(str(payload.get("text") or "")) > 40_000:
         return "msg_too_long"
@@ -126,8 +127,13 @@ def _wrong_texts(node: Mapping[str, Any]) -> Iterator[str]:
     for field in node.get("fields") or []:
         if len(field["text"]) > 2000:
             yield "a field of more than 2000 characters"
-    if node.get("type") in {"actions", "context", "rich_text"} and not node.get("elements"):
+    elements = node.get("elements") or []
+    if node.get("type") in {"actions", "context", "rich_text"} and not elements:
         yield f"an empty {node['type']}"
+    if node.get("type") == "context" and any(len(each.get("text", "")) > 3000 for each in elements):
+        yield "a context of more than 3000 characters"
+    if node.get("type") == "rich_text" and len(elements) > 50:
+        yield "a rich text of more than 50 elements"
 
 
 def _nodes(node: object) -> Iterator[dict[str, Any]]:

@@ -113,6 +113,7 @@ def teams(draw: st.DrawFn) -> Message:
 def test_no_message_becomes_what_slack_would_refuse(message: Message) -> None:
     for payload in (render(message), render_line(message), {**render_text(message), "blocks": []}):
         assert verdict(payload) is None
+        assert payload["text"].strip(), "the notification is blank"
         for block in payload["blocks"]:
             parsed = Block.parse(block)
             assert parsed is not None
