@@ -72,6 +72,14 @@ def read(state: dict[str, Any], now: float, directory: Path) -> dict[str, Any]:
     return snapshot(usage, org, account, at)
 
 
+def is_of_this_sign_in(kept: Any, state: dict[str, Any]) -> bool:
+    """Whether a snapshot is of the account that is signed in now; False where that cannot be verified."""
+    try:
+        return _verified_ids(state) == [_at(kept, name) for name in ("org_uuid", "account_uuid")]
+    except Problem:
+        return False
+
+
 # What Claude Code notes in its files
 
 

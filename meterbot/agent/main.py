@@ -6,6 +6,7 @@ Exit status: 0 done, 1 it ran and something failed, 2 wrong usage or settings.
 from __future__ import annotations
 
 import argparse
+import errno
 import faulthandler
 import io
 import json
@@ -15,10 +16,11 @@ import re
 import shlex
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
-from meterbot.agent.claude_code import profile, read
+from meterbot.agent.claude_code import is_of_this_sign_in, profile, read
 from meterbot.agent.document import render
 from meterbot.agent.network import VERSION, base_address, exchange
 from meterbot.agent.scheduler import (
@@ -38,44 +40,122 @@ LADDER = (300, 900, 1800, 3600)  # waits after one refusal, two, and so on
 RUN_SECONDS = 300  # a run that takes longer is stuck, in a name lookup for instance
 
 
-def state_file() -> Path:
-    """What is remembered between runs: how long to wait, and whose sign-in was verified. It holds no secret."""
-    return folder() / f"state{profile()}.json"
+class Agent:
+    """Reads Claude Code when it is time, and sends what meterbot does not have yet.
 
-
-def reading(now: Callable[[], float] = time.time, chance: Callable[[], float] = random.random) -> bytes:
-    """The bytes of a new reading. Raises `Problem`, also while Anthropic asks to wait.
-
-    `now`: seconds since 1970. `chance` gives 0 to 1.
+    `path` holds what is remembered between runs: a deadline, ids and the last reading, no secret. Times are seconds
+    since 1970. `chance` gives 0 to 1.
     """
-    path, at = state_file(), now()
-    state = read_json(path)
-    if 0 < state.get("read_after", 0) - at <= LONGEST:  # one further away was set while the clock was wrong
-        raise Problem(_why_not(state))
-    _save(path, state)  # nobody is asked where a refusal could not be remembered
-    try:
-        snapshot = read(state, at, path.parent)
-    except Problem as problem:
-        if problem.wait is None:
-            raise
-        failures = state.get("failures", 0) + 1
-        # A retry exactly on time was seen to cost another hour, and "0 seconds" is no permission.
-        wait = max(problem.wait, LADDER[min(failures, len(LADDER)) - 1]) + 300 * chance()
-        state.update(failures=failures, refusal=str(problem), read_after=at + min(wait, LONGEST))
-        _save(path, state)
-        raise Problem(_why_not(state)) from None
-    state.update(failures=0, read_after=0)
-    _save(path, state)
-    return render(snapshot)
+
+    def __init__(
+        self,
+        path: Path,
+        every: float = EVERY,
+        now: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._path, self._every, self._now, self._chance = path, every, now, chance
+        self._state: dict[str, Any] = {}
+
+    def once(self, send: Callable[[bytes], str]) -> str:
+        """Reads if it is time, and sends what was not sent yet; returns the result as a sentence. Raises `Problem`."""
+        with self._alone():
+            body = self._body()
+            if not self._state.get("sent"):
+                outcome = send(body)
+                self._save(sent=True)
+                return outcome
+            if self._state.get("refusal"):
+                raise Problem(self._why_not())
+            return f"nothing new to send; next reading {self._next()}"
+
+    def body(self) -> bytes:
+        """The bytes of the last reading, which is a new one if it is time. Raises `Problem`."""
+        with self._alone():
+            return self._body()
+
+    def start_over(self) -> None:
+        """Lets the next run send the last reading again if it is certainly of this sign-in. Raises `Problem`."""
+        with self._alone():
+            kept = self._state.get("snapshot")
+            if kept and not is_of_this_sign_in(kept, self._state):
+                self._save(snapshot=None, refusal="the last reading may be of another sign-in")
+            self._save(sent=False)
+
+    def pause(self) -> float:
+        """Seconds until the next run has something to do."""
+        wait: float = self._state.get("read_after", 0) - self._now()
+        return wait if 0 < wait <= LONGEST else self._every
+
+    def _body(self) -> bytes:
+        now = self._now()
+        # A deadline further away than any wait was set while the clock was wrong.
+        if not 0 < self._state.get("read_after", 0) - now <= LONGEST:
+            self._read(now)
+        if not self._state.get("snapshot"):
+            raise Problem(self._why_not())
+        return render(self._state["snapshot"])
+
+    def _read(self, now: float) -> None:
+        try:
+            snapshot = read(self._state, now, self._path.parent)
+        except Problem as problem:
+            if problem.wait is None:
+                raise
+            failures = self._state.get("failures", 0) + 1
+            # A retry exactly on time was seen to cost another hour, and "0 seconds" is no permission.
+            wait = max(problem.wait, LADDER[min(failures, len(LADDER)) - 1]) + 300 * self._chance()
+            self._save(failures=failures, refusal=str(problem), read_after=now + min(wait, LONGEST))
+            raise Problem(self._why_not()) from None
+        # Earlier than the interval, so that a scheduler's next run is not a moment too soon.
+        due = now + self._every * 0.8
+        self._save(failures=0, refusal="", read_after=due, snapshot=snapshot, sent=False)
+
+    def _why_not(self) -> str:
+        return f"{self._state.get('refusal') or 'nothing was read'}; next try {self._next()}"
+
+    def _next(self) -> str:
+        return time.strftime("after %H:%M", time.localtime(self._state.get("read_after", 0)))
+
+    def _save(self, **changes: Any) -> None:
+        self._state.update(changes)
+        write_private(self._path, json.dumps(self._state, indent=1) + "\n")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Waits for another run of the same sign-in, whose back-off would be lost otherwise. Raises `Problem`."""
+        lock = self._path.with_suffix(".lock")
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as failure:
+            raise Problem(f"cannot write {lock}: {failure.strerror}") from None
+        with os.fdopen(descriptor, "w") as file:
+            try:
+                _lock(file.fileno())
+            except OSError as failure:
+                if failure.errno not in {errno.EAGAIN, errno.EACCES, errno.EDEADLK}:
+                    raise Problem(f"cannot lock {lock}: {failure.strerror}") from None
+                raise Problem("another run has not ended: try again in a few minutes") from None
+            self._state = read_json(self._path)
+            yield
 
 
-def _why_not(state: dict[str, Any]) -> str:
-    next_try = time.strftime("after %H:%M", time.localtime(state["read_after"]))
-    return f"{state.get('refusal')}; next try {next_try}"
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def _save(path: Path, state: dict[str, Any]) -> None:
-    write_private(path, json.dumps(state, indent=1) + "\n")
+def state_file() -> Path:
+    """What is remembered between runs."""
+    return folder() / f"state{profile()}.json"
 
 
 def destination() -> tuple[str, str]:
@@ -100,7 +180,7 @@ def send(body: bytes) -> str:
         return f"{fields['seat']}: numbers sent ({fields['spent']})" if both else "numbers sent"
     later = answer.status in {408, 425, 429} or answer.status >= 500
     doubt = "meterbot cannot take it now" if later else "is METERBOT_URL right?"
-    why = fields.get("error", f"the reading was not taken, the next run sends a new one: {doubt}")
+    why = fields.get("error", f"the reading was not taken, the next run sends it again: {doubt}")
     raise Problem("; ".join([why, *filter(None, [fields.get("remedy")])]) + f" ({answer.status})")
 
 
@@ -119,7 +199,9 @@ def join(url: str, code: str, program: list[str]) -> int:
         raise Problem(fields.get("error", f"meterbot does not accept this code ({answer.status})"))
     os.environ.update(METERBOT_URL=base, METERBOT_PUSH_TOKEN=fields["token"])
     try:
-        print(send(reading()), flush=True)
+        agent = Agent(state_file())
+        agent.start_over()  # this meterbot, and this seat, may be another one
+        print(agent.once(send), flush=True)
         status = 0
     except Problem as problem:
         print(f"{fields['seat']} is connected, but nothing was sent yet: {problem}", file=sys.stderr)
@@ -155,7 +237,7 @@ def uninstall(program: list[str]) -> None:
     try:
         stop(schedule(program))
     finally:  # the token goes even where the scheduler cannot be asked
-        for path in (settings_file(), state_file()):
+        for path in (settings_file(), state_file(), state_file().with_suffix(".lock")):
             path.unlink(missing_ok=True)
         ours = Path(program[-1]).resolve() == script.resolve()
         if ours and not any(folder().glob("settings*.json")):  # another sign-in's runs may need it
@@ -201,10 +283,10 @@ def _act(options: argparse.Namespace, program: list[str]) -> int:
     if action == "uninstall":
         uninstall(program)
     elif options.dry_run:
-        show(reading())
+        show(Agent(state_file()).body())
     else:
         destination()
-        print(send(reading()))
+        print(Agent(state_file()).once(send))
     return 0
 
 

@@ -56,7 +56,7 @@ def push(
     METERBOT_URL is the address of the bot, METERBOT_PUSH_TOKEN the token of the seat.
     """
     from meterbot.agent import network
-    from meterbot.agent.main import install, main, reading
+    from meterbot.agent.main import install, main
     from meterbot.agent.storage import Problem
     from meterbot.app.agent_script import agent_script
 
@@ -78,7 +78,7 @@ def push(
         if source != "claude-code":
             status = _from_file(source, seconds, email=email, dry_run=dry_run)
         elif seconds is not None:
-            status = _send(reading, seconds)
+            status = _from_claude_code(seconds)
         elif words == ["install"]:
             status = 0 if install(PROGRAM) else 1
         else:
@@ -114,35 +114,41 @@ def _seconds(text: str) -> int:
     return seconds
 
 
-def _send(body: Callable[[], bytes], every: int | None = None) -> int:
-    """Sends once, or every so many seconds until it is stopped; after a failure soon again. The exit status."""
-    from meterbot.agent.main import RUN_SECONDS, destination, send
-    from meterbot.agent.scheduler import EVERY
+def _send(reading: Callable[[], str], every: int | None, pause: Callable[[], float] | None = None) -> int:
+    """Sends once, or every so many seconds until it is stopped; sooner where `pause` is shorter. The exit status."""
+    from meterbot.agent.main import RUN_SECONDS
     from meterbot.agent.storage import Problem
 
-    destination()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     said = ""
     while True:
-        wait = every
         faulthandler.dump_traceback_later(RUN_SECONDS, exit=True)
         try:
-            outcome = send(body())
+            outcome = reading()
         except Problem as problem:
             if every is None:
                 raise
-            outcome, wait = str(problem), min(every, EVERY)
+            outcome = str(problem)
         faulthandler.cancel_dump_traceback_later()
         if outcome != said:
             print(outcome, flush=True)
-        if wait is None:
+        if every is None:
             return 0
         said = outcome
+        wait = min(every, pause()) if pause else every
         time.sleep(wait * (1 + 0.2 * random.random()))  # noqa: S311 - to spread the load
 
 
+def _from_claude_code(every: int) -> int:
+    from meterbot.agent.main import Agent, destination, send, state_file
+
+    destination()
+    agent = Agent(state_file(), every)
+    return _send(lambda: agent.once(send), every, agent.pause)
+
+
 def _from_file(source: str, every: int | None, *, email: bool, dry_run: bool) -> int:
-    from meterbot.agent.main import destination, show
+    from meterbot.agent.main import destination, send, show
     from meterbot.cli.claude_meter import document_of
 
     if not dry_run:
@@ -156,7 +162,7 @@ def _from_file(source: str, every: int | None, *, email: bool, dry_run: bool) ->
     if dry_run:
         show(body())
         return 0
-    return _send(body, every)
+    return _send(lambda: send(body()), every)
 
 
 def _bytes_of(source: str) -> bytes:

@@ -5,15 +5,16 @@ import json
 import os
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
 from meterbot.agent import main, scheduler
+from meterbot.agent.main import Agent
 from meterbot.agent.storage import Problem
 from meterbot.core.clock import ManualClock
 
@@ -38,6 +39,8 @@ METER = {
     "errors": [f"cookie of {EMAIL} expired"],
     "stale": False,
 }
+
+Result = TypeVar("Result")
 
 
 def program(directory: Path, name: str, source: str) -> Path:
@@ -71,13 +74,13 @@ class Home:
         held: dict[str, Any] = json.loads(main.state_file().read_text())
         return held
 
-    async def reading(self) -> bytes:
-        """The bytes of one reading, while servers of this loop answer. Raises `Problem`."""
-        return await asyncio.to_thread(main.reading, lambda: self.now, lambda: self.chance)
+    def agent(self, every: float = scheduler.EVERY) -> Agent:
+        """A new run of the agent."""
+        return Agent(main.state_file(), every, lambda: self.now, lambda: self.chance)
 
     async def push(self) -> str:
-        """One run; returns its sentence. Raises `Problem`."""
-        return await asyncio.to_thread(main.send, await self.reading())
+        """One run, while servers of this loop answer; returns its sentence. Raises `Problem`."""
+        return await self.run(lambda: self.agent().once(main.send))
 
     async def said(self) -> str:
         """The same, but a problem's sentence is returned, too."""
@@ -86,13 +89,16 @@ class Home:
         except Problem as problem:
             return str(problem)
 
+    async def run(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.to_thread(work)
+
     async def keep_going(self, until: timedelta) -> list[str]:
         """Runs the agent for a stretch of the machine's time, without waiting; returns the sentence of each run."""
         end, said = self.clock.now() + until, []
         while self.clock.now() < end:
             said.append(await self.said())
-            wait = self.memory["read_after"] - self.now
-            self.clock.advance(timedelta(seconds=wait if wait > 0 else scheduler.EVERY))
+            due = self.memory["read_after"] - self.now
+            self.clock.advance(timedelta(seconds=due if due > 0 else scheduler.EVERY))
         return said
 
     def sign_in(

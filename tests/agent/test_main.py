@@ -121,17 +121,16 @@ async def test_settings_that_cannot_be_right_end_with_2(
     assert home.files() == {}
 
 
-@pytest.mark.usefixtures("anthropic")
-async def test_a_dry_run_shows_what_a_run_sends_and_sends_nothing(
-    home: Home, meterbot: Meterbot, command: list[str]
+async def test_a_dry_run_shows_the_very_bytes_and_sends_none(
+    home: Home, anthropic: AnthropicApi, meterbot: Meterbot, command: list[str]
 ) -> None:
     status, out, err = await run(home, *command, "--dry-run")
     assert (status, "used_credits" in out) == (0, True)
     assert f"these {len(out)} bytes would be sent" in err
     assert meterbot.pushes == []
     await run(home, *command)
-    (sent,) = [push.document for push in meterbot.pushes]
-    assert {**sent, "fetched_at": None} == {**json.loads(out), "fetched_at": None}
+    assert [push.body.decode() for push in meterbot.pushes] == [out]
+    assert len(anthropic.requests) == 2
 
 
 async def test_the_bytes_of_a_file_can_be_looked_at_first(home: Home, meterbot: Meterbot) -> None:
@@ -224,12 +223,23 @@ async def test_joining_where_nothing_can_repeat_it_has_sent_and_says_what_to_run
     sent, advice, line, undo = out.splitlines()
     assert (status, err, sent) == (0, "", "zoe: numbers sent ($4.20 of $50.00)")
     assert advice.startswith("No scheduler was found here, so nothing repeats this. Run this line")
-    assert (await run(home, *shlex.split(line)))[1].startswith("zoe: numbers sent")
+    assert (await run(home, *shlex.split(line)))[1].startswith("nothing new to send")
     if command == PACKAGE:
         assert (await run(home, *command, "install"))[:2] == (1, f"{advice}\n{line}\n{undo}\n")
     assert undo.startswith("To stop that and delete it: ")
     ended = await run(home, *shlex.split(undo.partition(": ")[2]))
     assert (ended[0], ended[1].startswith("stopped, and deleted")) == (0, True)
+
+
+async def test_joining_again_sends_the_last_reading_and_does_not_ask_anthropic_sooner(
+    home: Home, anthropic: AnthropicApi, meterbot: Meterbot, command: list[str]
+) -> None:
+    await run(home, *command)
+    meterbot.answers.append(Answered(200, {}, json.dumps({"seat": "zoe", "token": PUSH_TOKEN})))
+    assert (await run(home, *command, "join", meterbot.url, "CODE"))[0] == 0
+    first, _trade, again = meterbot.pushes
+    assert first.body == again.body
+    assert len([request for request in anthropic.requests if request.route == "usage"]) == 1
 
 
 @pytest.mark.usefixtures("anthropic")
@@ -279,7 +289,7 @@ def test_a_loop_tries_again_sooner_after_a_failure_than_its_interval(
             cli(["push", "--every", "6h"])
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert 900 <= waits[0] <= 900 * 1.2
+    assert 290 <= waits[0] <= 600 * 1.2
 
 
 @pytest.mark.usefixtures("anthropic")

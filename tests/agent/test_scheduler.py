@@ -248,7 +248,7 @@ def test_uninstalling_deletes_all_of_it_and_nothing_else(home: Home) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
     main.install([sys.executable, str(script)])
-    main.state_file().write_text("{}")
+    home.agent().start_over()
     main.uninstall([sys.executable, str(script)])
     assert list(home.files()) == [other]
 
