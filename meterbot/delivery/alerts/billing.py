@@ -1,14 +1,14 @@
 """Alerts about the subscription: changes, and the next charge."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, tzinfo
+from datetime import tzinfo
 
 from meterbot.core.inline import instant as when
 from meterbot.core.messages import Column, Table
 from meterbot.core.money import Money, show, totals
 from meterbot.core.plans import list_price, plan_name
 from meterbot.core.text import amounts_text, count, day_text, one_line
-from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, instant, known
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, day_of, instant
 from meterbot.delivery.alerts.remedies import Remedy
 
 _UNPAID = {"past_due", "unpaid"}
@@ -21,9 +21,9 @@ _RENEWALS = (Column("Seat"), Column("Renews"), Column("Fee", numeric=True))
 
 
 def renewal_near(facts: EventFacts) -> AlertText:
-    fee, plan, days = renewal_fee(facts), facts.text("changes_to"), known(facts.event.facts.get("days"))
-    left = {"0": "today", "1": "tomorrow"}.get(str(days), f"in {days} days")
-    title = f"{facts.who} renews on {known(_day(facts))}, {left}{f': {fee}' if fee else ''}"
+    day, fee, plan = _day(facts), renewal_fee(facts), facts.text("changes_to")
+    on = f"on {day}" if day else "soon"
+    title = f"{facts.who} renews {on}{_days_left(facts)}{f': {fee}' if fee else ''}"
     details = (f"The plan then changes to {plan_name(plan)}.",) if plan else ()
     if facts.event.facts.get("configured"):
         details = (*details, "The date is from the configuration: no source reports it.")
@@ -34,6 +34,13 @@ def renewal_near(facts: EventFacts) -> AlertText:
     return AlertText(
         title, "To avoid the charge, cancel or change the plan in claude.ai before that day.", details, fields
     )
+
+
+def _days_left(facts: EventFacts) -> str:
+    days = facts.event.facts.get("days")
+    if not isinstance(days, int):
+        return ""
+    return {0: ", today", 1: ", tomorrow"}.get(days, f", in {days} days")
 
 
 def renewal_fee(facts: EventFacts) -> str | None:
@@ -71,9 +78,8 @@ def renewals(several: Sequence[EventFacts], named: int) -> tuple[AlertText, Tabl
 
 
 def _day(facts: EventFacts) -> str | None:
-    """None if the readers may not know it."""
-    day = facts.text("date")
-    return None if day is None else day_text(date.fromisoformat(day))
+    day = day_of(facts.event.facts.get("date"))
+    return None if day is None else day_text(day)
 
 
 def subscription_changed(facts: EventFacts) -> AlertText:
@@ -100,10 +106,9 @@ def _change(change: Mapping[str, object], tz: tzinfo) -> str:
 
 def _date(value: object, tz: tzinfo) -> str:
     """Of a day or an instant."""
-    text = str(value)
-    if len(text) == len("2026-05-01"):
-        return day_text(date.fromisoformat(text))
-    at = instant(text)
+    if (day := day_of(value)) is not None:
+        return day_text(day)
+    at = instant(value)
     return "an unknown date" if at is None else when(at, tz)
 
 

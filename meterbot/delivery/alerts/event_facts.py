@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
-from typing import TypeVar
 
 from meterbot.core.inline import instant as when
 from meterbot.core.messages import Field
@@ -25,7 +24,6 @@ from meterbot.rules.fact_json import fact_money
 from meterbot.rules.settings import parse_threshold
 
 _NAME = 60
-Fact = TypeVar("Fact")
 _WITH_LEVELS = frozenset({EventKind.THRESHOLD_CROSSED, EventKind.BUDGET_CROSSED})
 
 
@@ -139,7 +137,7 @@ class EventFacts:
 
     def level(self) -> str:
         """`80% of the cap`, `$25.00`"""
-        level = known(self.text("level"))
+        level = self.text("level") or "a threshold"
         return f"{level} of the {self.whole}" if "%" in level else _amount(level)
 
     def also_crossed(self) -> tuple[str, ...]:
@@ -170,13 +168,6 @@ class EventFacts:
         return remedy.on(plan)
 
 
-def known(fact: Fact | None) -> Fact:
-    """A fact that every event of its kind has. Raises `LookupError` without it: another version wrote the event."""
-    if fact is None:
-        raise LookupError("a fact is missing")
-    return fact
-
-
 def _window_name(window: Mapping[str, object]) -> str:
     return window_label(one_line(str(window.get("window"))))
 
@@ -201,7 +192,11 @@ def instant(value: object) -> datetime | None:
 
 
 def day_of(value: object) -> date | None:
-    return date.fromisoformat(value) if isinstance(value, str) else None
+    """None for what is no day, such as what another version wrote: one bad day must not cost a post about several."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def month_of(period: str) -> date:

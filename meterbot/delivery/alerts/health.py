@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from meterbot.core.models import Health
-from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, in_sentences, known
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, in_sentences
 
 _CAUSES: Mapping[str, str] = {
     Health.STALE: "no new reading",
@@ -15,22 +15,23 @@ _CAUSES: Mapping[str, str] = {
     Health.REFUSED: "access is refused",
 }
 _NO_END = "Its cookie does not say when it ends. Sessions usually end about 28 days after the sign-in."
+_SESSION_LEFT = {"7d": "in 7 days or less", "3d": "in 3 days or less", "1d": "within a day"}
 _CHATS = {"slack": "Slack", "discord": "Discord", "console": "The terminal"}
 _QUEUED = "Messages are queued and will be delivered, or summarised, once it works again."
 
 
 def source_down(facts: EventFacts) -> AlertText:
     cause = _CAUSES.get(facts.text("health") or "")
-    last, since = facts.when("last_ok_at"), known(facts.when("since"))
+    last, since = facts.when("last_ok_at"), facts.when("since")
     reading = f"The last good reading is from {last}." if last else "There is no reading yet."
     drifted = facts.text("health") == Health.DRIFTED
     detail = in_sentences(facts.text("detail"))
-    evidence = (*(() if drifted else detail), f"It has been unreadable since {since}.")
+    unreadable = (f"It has been unreadable since {since}.",) if since else ()
     return AlertText(
         f"{facts.who} cannot be read{f': {cause}' if cause else ''}",
         " ".join(in_sentences(facts.text("remedy"))),
         (*(detail if drifted else ()), reading, *_last_amount(facts)),
-        evidence=evidence,
+        evidence=(*(() if drifted else detail), *unreadable),
     )
 
 
@@ -40,13 +41,14 @@ def _last_amount(facts: EventFacts) -> tuple[str, ...]:
 
 
 def source_up(facts: EventFacts) -> AlertText:
-    evidence = (f"It had been unreadable since {known(facts.when('down_since'))}.",)
+    since = facts.when("down_since")
+    evidence = (f"It had been unreadable since {since}.",) if since else ()
     return AlertText(f"{facts.who} can be read again", evidence=evidence)
 
 
 def identity_changed(facts: EventFacts) -> AlertText:
     return AlertText(
-        f"{facts.who} now reports another {known(facts.text('what'))}",
+        f"{facts.who} now reports another {facts.text('what') or 'account'}",
         "If this was intended, there is nothing to do. Otherwise check whose credentials the seat uses.",
         (
             "Spend is tracked separately from now on; amounts already on the new account are not reported as new.",
@@ -55,7 +57,8 @@ def identity_changed(facts: EventFacts) -> AlertText:
 
 
 def session_expiring(facts: EventFacts) -> AlertText:
-    when, estimated = f"ends on {known(facts.when('ends_at'))}", facts.event.facts["estimated"] is True
+    ends, left = facts.when("ends_at"), _SESSION_LEFT.get(facts.text("level") or "", "soon")
+    when, estimated = f"ends {f'on {ends}' if ends else left}", facts.event.facts.get("estimated") is True
     if estimated:
         when = "will probably end soon" if facts.text("level") == "0d" else f"probably {when}"
     title = f"{facts.who}: the claude.ai session {when}"
@@ -75,8 +78,8 @@ def a_notice(facts: EventFacts) -> AlertText:
 
 def destination_down(facts: EventFacts) -> AlertText:
     reason, title = in_sentences(facts.text("reason")), f"{_place(facts)} does not accept messages"
-    evidence = (f"It began {known(facts.when('since'))}.",)
-    if facts.event.facts["refused"]:
+    evidence = (f"It began {since}.",) if (since := facts.when("since")) else ()
+    if facts.event.facts.get("refused"):
         action = " ".join([*reason, "Delivery resumes automatically once this is fixed."])
         return AlertText(title, action, evidence=evidence)
     return AlertText(title, _QUEUED, reason, evidence=evidence)
@@ -88,8 +91,8 @@ def destination_up(facts: EventFacts) -> AlertText:
 
 def _place(facts: EventFacts) -> str:
     """`Slack C0123456789`, `Slack: ana's direct messages`"""
-    chat, channel = known(facts.text("chat")), known(facts.text("channel"))
+    chat, channel = facts.text("chat") or "a chat", facts.text("channel") or ""
     name = _CHATS.get(chat, chat)
     if channel.startswith("@"):
         return f"{name}: {facts.text('owner') or 'a person'}'s direct messages"
-    return f"{name} {channel}"
+    return f"{name} {channel}".strip()

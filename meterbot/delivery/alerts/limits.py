@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from meterbot.core.money import percent, show
 from meterbot.core.text import local_day, one_line, percent_text, window_label
-from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, known
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
 from meterbot.delivery.alerts.remedies import Remedy
 from meterbot.rules.fact_json import fact_money
 
@@ -61,8 +61,8 @@ def _seat_line(facts: EventFacts) -> str:
 
 
 def seat_unblocked(facts: EventFacts) -> AlertText:
-    title = facts.with_spent(f"{facts.who} is no longer blocked")
-    evidence = (f"It had been blocked since {known(facts.when('since'))}.",)
+    title, since = facts.with_spent(f"{facts.who} is no longer blocked"), facts.when("since")
+    evidence = (f"It had been blocked since {since}.",) if since else ()
     return AlertText(title, details=changes(facts), evidence=evidence)
 
 
@@ -72,13 +72,14 @@ def changes(facts: EventFacts) -> tuple[str, ...]:
 
 
 def balance_low(facts: EventFacts) -> AlertText:
-    left = known(facts.money("balance"))
-    amount = f"{show(left, grouped=True)} of" if left.minor else "no"
+    left = facts.money("balance")
+    amount = "few" if left is None else f"{show(left, grouped=True)} of" if left.minor else "no"
     whose = f"{facts.who}'s organization" if facts.event.facts.get("shared") else facts.who
     title = f"{whose} has {amount} prepaid credits left"
-    if left.minor and facts.event.resolves is not None:
+    some_left = left is None or left.minor
+    if some_left and facts.event.resolves is not None:
         return AlertText(title)
-    if left.minor:
+    if some_left:
         follows = "Once they are used up, prompts are refused while a plan window is full."
         return AlertText(title, facts.remedy(Remedy.BALANCE_LOW), (follows,))
     if facts.event.facts.get("auto_reload") is True:
@@ -137,7 +138,7 @@ def _lowered(sentence: str) -> str:
 
 
 def window_full(facts: EventFacts) -> AlertText:
-    name, resets = window_label(known(facts.text("window"))), facts.until("resets_at")
+    name, resets = window_label(facts.text("window") or "plan"), facts.until("resets_at")
     until, next_prompt = (f" until {resets}" if resets else ""), facts.text("next")
     title = f"{facts.who}: the {name} window is full"
     due = facts.when("reset_due")
@@ -152,7 +153,7 @@ def window_full(facts: EventFacts) -> AlertText:
 
 
 def window_reset(facts: EventFacts) -> AlertText:
-    name = window_label(known(facts.text("window")))
+    name = window_label(facts.text("window") or "plan")
     return AlertText(
         f"{facts.who}: the {name} window has reset",
         "Unless another window is full, the plan covers prompts again.",

@@ -1,18 +1,11 @@
 """Alerts about extra usage: its start, thresholds and budgets, its pace, closed periods."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 
 from meterbot.core.messages import Field
 from meterbot.core.money import show, totals
 from meterbot.core.text import amounts_text, count, day_text, one_line, percent_text
-from meterbot.delivery.alerts.event_facts import (
-    AlertText,
-    EventFacts,
-    known,
-    month_of,
-    window_levels,
-)
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, day_of, month_of, window_levels
 from meterbot.delivery.alerts.limits import changes
 from meterbot.delivery.alerts.remedies import Remedy
 from meterbot.rules.fact_json import fact_money
@@ -47,13 +40,13 @@ def _no_window_full(facts: EventFacts, verb: str) -> tuple[str, ...]:
 
 
 def charged_within_plan(facts: EventFacts) -> AlertText:
-    rise, before, used = (known(facts.shown(fact)) for fact in ("rise", "before", "used"))
-    went = f"Extra usage went from {before} to {used} since {known(facts.when('before_at'))}."
-    return AlertText(
-        f"{facts.who} was charged {rise} while the plan had room",
-        f"{_CHECK} {_REPORT}",
-        evidence=(went, *_no_window_full(facts, "was")),
-    )
+    rise, before, used = (facts.shown(fact) for fact in ("rise", "before", "used"))
+    evidence = _no_window_full(facts, "was")
+    if before is not None and used is not None:
+        since = f" since {at}" if (at := facts.when("before_at")) else ""
+        evidence = (f"Extra usage went from {before} to {used}{since}.", *evidence)
+    title = f"{facts.who} was charged{f' {rise}' if rise else ''} while the plan had room"
+    return AlertText(title, f"{_CHECK} {_REPORT}", evidence=evidence)
 
 
 def threshold_crossed(facts: EventFacts) -> AlertText:
@@ -64,10 +57,11 @@ def threshold_crossed(facts: EventFacts) -> AlertText:
 
 def _crossed(facts: EventFacts) -> str:
     """A first reading is a state: nothing was seen to cross."""
-    if not facts.event.initial:
+    used = facts.shown("used")
+    if not facts.event.initial or used is None:
         return facts.with_spent(f"{facts.who} passed {facts.level()}")
     if facts.percent is None:
-        return f"{facts.who} has spent {known(facts.shown('used'))} this month"
+        return f"{facts.who} has spent {used} this month"
     share = percent_text(facts.percent)
     return facts.with_spent(f"{facts.who} is at {share} of the {facts.whole}", share=False)
 
@@ -87,45 +81,51 @@ def budget_crossed(facts: EventFacts) -> AlertText:
 
 
 def cap_forecast(facts: EventFacts) -> AlertText:
-    cap, pace, at = known(facts.shown("cap")), known(facts.shown("pace")), facts.until("cap_eta")
+    cap, pace, at, spent = facts.shown("cap"), facts.shown("pace"), facts.until("cap_eta"), facts.spent()
+    which = f"the {cap} cap" if cap else "the cap"
+    so_far = (f"{spent} so far, at {pace}/h.",) if spent and pace else ()
     return AlertText(
-        f"{facts.who} will reach the {cap} cap{f' around {at}' if at else ' before the month ends'}",
+        f"{facts.who} will reach {which}{f' around {at}' if at else ' before the month ends'}",
         facts.remedy(Remedy.CAP_AHEAD),
-        (f"{known(facts.spent())} so far, at {pace}/h.", *_without_the_cap(facts)),
+        (*so_far, *_without_the_cap(facts)),
         facts.bar(),
         evidence=facts.month_end(),
     )
 
 
 def _without_the_cap(facts: EventFacts) -> tuple[str, ...]:
-    low, high, cap = facts.money("low"), facts.money("high"), facts.money("cap")
-    if low is None or high is None or cap is None or low.currency != cap.currency:
+    low, likely, high, cap = (facts.money(fact) for fact in ("low", "likely", "high", "cap"))
+    if low is None or likely is None or high is None or cap is None or likely.currency != cap.currency:
         return ()
     between = f"{show(low, grouped=True)} and {show(high, grouped=True)}"
     return (f"Without the cap the month would end between {between}.",)
 
 
 def spend_spike(facts: EventFacts) -> AlertText:
-    pace, usual, times = known(facts.shown("pace")), known(facts.shown("usual")), known(facts.text("times"))
+    pace, usual, times = facts.shown("pace"), facts.shown("usual"), facts.text("times")
+    fast = "far faster than usual" if times is None else f"{times} times faster than usual"
+    habit = (f"Normally under {usual}/h (90th percentile).",) if usual else ()
+    so_far = (f"Extra usage so far: {spent}.",) if (spent := facts.spent()) else ()
     return AlertText(
-        f"{facts.who} is spending {times} times faster than usual: {pace}/h",
+        f"{facts.who} is spending {fast}{f': {pace}/h' if pace else ''}",
         "Check what runs: a loop, many agents at once, or a larger model.",
-        (f"Normally under {usual}/h (90th percentile).", f"Extra usage so far: {known(facts.spent())}."),
+        (*habit, *so_far),
     )
 
 
 def digest(facts: EventFacts) -> AlertText:
     """The stand-in for a digest whose own message is gone."""
-    day = facts.text("day")
-    return AlertText(f"The digest of {day_text(date.fromisoformat(day))}" if day else "A digest")
+    day = day_of(facts.event.facts.get("day"))
+    return AlertText("A digest" if day is None else f"The digest of {day_text(day)}")
 
 
 def period_closed(facts: EventFacts) -> AlertText:
     if facts.event.seat is None:
         return _month_closed(facts)
-    month, read = month_of(known(facts.text("period"))), facts.when("final_at")
+    period, final, read = facts.text("period"), facts.shown("final"), facts.when("final_at")
+    month = "the period" if period is None else f"{month_of(period):%B}"
     return AlertText(
-        f"{facts.who} closed {month:%B} at {known(facts.shown('final'))}",
+        f"{facts.who} closed {month} at {final or 'an unknown amount'}",
         fields=facts.amount("The month before", "previous_final"),
         evidence=(f"The final amount was read {read}.",) if read else (),
     )
@@ -133,7 +133,8 @@ def period_closed(facts: EventFacts) -> AlertText:
 
 def _month_closed(facts: EventFacts) -> AlertText:
     """The team's month: sums, seats, what is missing, and what the plans covered."""
-    values, month = facts.event.facts, month_of(known(facts.text("period")))
+    values, period = facts.event.facts, facts.text("period")
+    month = "the month" if period is None else f"{month_of(period):%B}"
     rows = facts.items("seats") or []
     details = [_closed_row(row) for row in rows[:_MOST_ROWS]]
     details += [_others_closed(rows[_MOST_ROWS:])] if len(rows) > _MOST_ROWS else []
@@ -146,7 +147,7 @@ def _month_closed(facts: EventFacts) -> AlertText:
     fields += [Field("Blocked", f"{blocked} hours")] if blocked else []
     prices = " (at list prices)" if values.get("fees_listed") else ""
     fields += [Field("Plan fees on top", f"{fees}{prices}")] if fees else []
-    title = f"The team closed {month:%B} at {facts.sums('totals') or 'an unknown amount'}"
+    title = f"The team closed {month} at {facts.sums('totals') or 'an unknown amount'}"
     return AlertText(title, details=tuple(details), fields=tuple(fields))
 
 

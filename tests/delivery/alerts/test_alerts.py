@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from meterbot.core.inline import plain
 from meterbot.core.messages import Message
@@ -13,8 +14,10 @@ from meterbot.rules.fact_json import instant, money_fact
 from tests.delivery.alerts.events import (
     BERLIN,
     FACTS,
+    MONTH,
     OF_NO_SEAT,
     event,
+    month_closed,
     said,
 )
 from tests.teams import NOW, money, seat
@@ -127,10 +130,44 @@ def test_a_seat_no_longer_configured_is_still_named() -> None:
 @given(kind=st.sampled_from(EventKind), data=st.data())
 def test_what_is_not_known_is_never_printed(*, initial: bool, kind: EventKind, data: st.DataObject) -> None:
     unknown = data.draw(st.sets(st.sampled_from(sorted(FACTS[kind]))))
-    message = said(kind, initial=initial, **dict.fromkeys(unknown))
+    with capture_logs() as logs:
+        message = said(kind, initial=initial, **dict.fromkeys(unknown))
+    assert logs == []  # an alert whose text fails is logged, and sent without what to do
     assert "None" not in everything(message)
     assert "  " not in message.title
     assert message.title.strip() == message.title
+
+
+@pytest.mark.parametrize(
+    ("kind", "fact", "title"),
+    [
+        (EventKind.BALANCE_LOW, "balance", "ana has few prepaid credits left"),
+        (EventKind.CHARGED_WITHIN_PLAN, "before_at", "ana was charged $0.80 while the plan had room"),
+        (EventKind.DESTINATION_DOWN, "since", "Slack C0123456789 does not accept messages"),
+        (EventKind.DESTINATION_UP, "channel", "Slack accepts messages again"),
+        (EventKind.IDENTITY_CHANGED, "what", "ana now reports another account"),
+        (EventKind.RENEWAL_NEAR, "days", "ana renews on Thu May 7: $200.00"),
+        (EventKind.SEAT_UNBLOCKED, "since", "ana is no longer blocked: $0.00 of $50.00 (0%)"),
+        (EventKind.SESSION_EXPIRING, "ends_at", "ana: the claude.ai session ends in 3 days or less"),
+        (EventKind.SOURCE_DOWN, "since", "ana cannot be read: the sign-in has expired"),
+        (EventKind.SOURCE_UP, "down_since", "ana can be read again"),
+        (EventKind.SPEND_SPIKE, "usual", "ana is spending 7.0 times faster than usual: $12.60/h"),
+        (EventKind.THRESHOLD_CROSSED, "level", "ana passed a threshold: $42.00 of $50.00 (84%)"),
+    ],
+)
+def test_a_missing_fact_leaves_the_rest_of_the_alert(kind: EventKind, fact: str, title: str) -> None:
+    whole = event(kind)
+    partial = replace(whole, facts={name: value for name, value in whole.facts.items() if name != fact})
+    message = alert(partial, None if whole.seat is None else seat(), BERLIN)
+    assert plain(message.title) == title
+    assert message.text.splitlines()[:1] == alert(whole, seat(), BERLIN).text.splitlines()[:1]  # what to do
+
+
+@pytest.mark.parametrize("unknown", sorted(MONTH))
+def test_a_month_without_one_of_its_facts_is_still_reported(unknown: str) -> None:
+    with capture_logs() as logs:
+        assert month_closed(**{unknown: None}).title.startswith("The team closed ")
+    assert logs == []
 
 
 @given(st.sampled_from(EventKind), st.text(min_size=1))

@@ -378,6 +378,16 @@ def test_renewals_of_one_day_say_the_day_in_the_title() -> None:
     assert message.title == "2 renewals on Sat May 2: $400.00"
 
 
+@pytest.mark.parametrize("unreadable", [None, "", "soon", "2026-13-01", 7])
+def test_a_day_that_cannot_be_read_costs_no_other_renewal(unreadable: object) -> None:
+    odd = renewal("bo", "2026-05-02")
+    odd = replace(odd, facts={**odd.facts, "date": unreadable})
+    message = shown(renewal("ana", "2026-05-02"), odd, heading=AT_ONCE)
+    assert message.title == "2 renewals: $400.00"
+    assert sorted(row[:2] for row in message.tables[0].rows) == [("ana", "Sat May 2"), ("bo", "soon")]
+    assert shown(odd).title.startswith("bo renews soon, in 7 days")
+
+
 def test_renewals_of_which_one_has_no_known_price_have_no_sum() -> None:
     message = shown(renewal("ana", "2026-05-02"), renewal("nobody", "2026-05-02"), heading=AT_ONCE)
     assert message.title == "2 renewals on Sat May 2"

@@ -182,11 +182,13 @@ def test_without_a_months_forecast_none_is_made_up() -> None:
 
 def test_a_forecast_in_another_currency_than_the_cap_is_not_compared() -> None:
     euros = {"minor": "9900", "currency": "EUR", "exponent": 2}
-    assert "Without the cap" not in said(EventKind.CAP_FORECAST, low=euros, likely=euros, high=euros).text
+    assert "Without the cap" not in said(EventKind.CAP_FORECAST, likely=euros).text
 
 
 def test_a_spike_says_what_is_usual() -> None:
     message = said(EventKind.SPEND_SPIKE)
     assert message.title == "ana is spending 7.0 times faster than usual: $12.60/h"
     assert "Normally under $1.80/h (90th percentile)." in message.text
+    assert "Normally" not in said(EventKind.SPEND_SPIKE, usual=None).text
+    assert said(EventKind.SPEND_SPIKE, pace=None, times=None).title == "ana is spending far faster than usual"
     assert "$1.00" in said(EventKind.SPEND_SPIKE, used=usd("1")).text
