@@ -24,8 +24,7 @@ class Remedy(Enum):
     )
     CAP_AHEAD = (
         f"Raise the cap ({_OWN}) if work must continue; otherwise extra usage stops at the cap.",
-        f"Ask {_ADMIN} to raise the spend limit ({_ORG}) if work must continue; otherwise extra usage stops "
-        "at the limit.",
+        f"Ask {_ADMIN} to raise the spend limit ({_ORG}) if work must continue; otherwise extra usage stops at the limit.",
     )
     NO_CAP = (
         f"No cap limits extra usage. Set one ({_OWN}) if this is too much.",
