@@ -37,7 +37,6 @@ _ACTION_ID = re.compile("[a-z2-7]{20}")
 _ALERTS = frozenset(EventKind) - {EventKind.DIGEST, EventKind.NOTICE}
 _GONE = notice("No such alert", "Name a seat, as in “why ana”, or press the button below the alert.")
 _NOT_YOURS = notice("Not shown", "Only a seat's owner and the operators may see its alerts here.")
-_NOTHING_TO_UNDO = notice("Nothing to undo", "“muted” lists the snoozes and mutes that you can undo.")
 _OVER = notice("It is over", "This alert is already resolved.")
 
 
@@ -134,38 +133,61 @@ class AlertActions:
             for action in await self._store.read(lambda c: alert_actions.holding(c, now))
             if self._admits(question, action.seat)
         ]
-        numbered = [*enumerate(holding, 1)]
         if len(words) > 1:
-            named = self._seat_name(question, words[1]) or words[1]
-            wanted = [
-                action
-                for number, action in numbered
-                if words[1] in {action.id, str(number)} or named == (action.seat or TEAM)
-            ]
+            wanted = self._holding_named(question, holding, words[1])
             if not wanted:
-                return Answer(_NOTHING_TO_UNDO)
+                return Answer(self._nothing_to_undo(question, words[1]))
             if len(wanted) == 1:
                 return Answer(await self._undo(wanted[0], now))
         if not holding:
             return Answer(notice("Nothing is muted", "Nobody has snoozed or muted anything."))
-        lines = "\n".join(f"{number}. {action_text(action, self._tz)}" for number, action in numbered)
+        numbers = [f"{number}. " if len(holding) > 1 else "" for number in range(1, len(holding) + 1)]
+        numbered = [*zip(numbers, holding, strict=True)]
+        lines = "\n".join(f"{number}{action_text(action, self._tz)}" for number, action in numbered)
         undo = tuple(
             undo_button
             for number, action in numbered[:5]
             for undo_button in button(
-                _undo_label(number, action), "unmute", action.id, typed=f"unmute {number}"
+                _undo_label(number, action),
+                "unmute",
+                action.id,
+                typed=f"unmute {number.strip('. ') or action.seat or TEAM}",
             )
         )
         return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=undo))
 
-    async def _undo(self, action: AlertAction, now: datetime) -> Message:
-        def undo(connection: Connection) -> None:
-            if alert_actions.undo(connection, action.id, now):
-                self._follow(connection, action.alert, f"{action.id} undone", None, now)
+    def _holding_named(
+        self, question: Question, holding: Sequence[AlertAction], text: str
+    ) -> list[AlertAction]:
+        """The snoozes and mutes named by a button's id, by the number in the list, or by the seat."""
+        name = self._seat_name(question, text) or text
+        return [
+            action
+            for number, action in enumerate(holding, 1)
+            if text in {action.id, str(number)} or name == (action.seat or TEAM)
+        ]
 
-        await self._store.run(undo)
+    def _nothing_to_undo(self, question: Question, text: str) -> Message:
+        if _ACTION_ID.fullmatch(text):
+            return notice("Nothing to undo", "This snooze or mute has already ended.")
+        name = self._seat_name(question, text)
+        if text != TEAM and not self._admits(question, name or text):
+            return _NOT_YOURS  # whether there is such a seat is private, too
+        if name is not None or text == TEAM:
+            return notice("Nothing to undo", f"Nothing is snoozed or muted for {name or 'the team'}.")
+        return notice("Nothing to undo", "Name a seat, as in “unmute ana”; “muted” lists what you can undo.")
+
+    async def _undo(self, action: AlertAction, now: datetime) -> Message:
+        def undo(connection: Connection) -> bool:
+            undone = alert_actions.undo(connection, action.id, now)
+            if undone:
+                self._follow(connection, action.alert, f"{action.id} undone", None, now)
+            return undone
+
+        undone = await self._store.run(undo)
         self._wake()
-        return notice("Undone", f"No longer in effect: {action_text(action, self._tz)}")
+        said = action_text(action, self._tz)
+        return notice("Undone" if undone else "It was already undone", f"No longer in effect: {said}")
 
     async def _asked(self, question: Question, words: Sequence[str]) -> _Asked | Message:
         if len(words) < 2:
@@ -205,6 +227,9 @@ class AlertActions:
         if len(starting) > 1:
             return notice("Which seat?", f"Several begin with “{words[1]}”: {listed(starting)}.")
         near = get_close_matches(words[1], self._seats, n=1)
+        kinds = get_close_matches(words[1], KIND_WORDS.values(), n=1) if words[0] == "mute" else []
+        if kinds and not near:
+            return notice(_GONE.title, f"Name the seat first, as in “mute ana {kinds[0]}”.")
         return notice(_GONE.title, f"Did you mean “{words[0]} {near[0]}”?") if near else _GONE
 
     def _admits(self, question: Question, seat: str | None) -> bool:
@@ -251,7 +276,9 @@ class AlertActions:
         if how_long == "renewal":
             text = f"The renewal of {who} is not known. {text}"
         elif how_long:
-            text = f"“{one_line(how_long, 40)}” is not a time. {text}"
+            near = get_close_matches(how_long, offered, n=1)
+            guess = f" Did you mean “snooze {name} {near[0]}”?" if near else ""
+            text = f"“{one_line(how_long, 40)}” is not a time.{guess} {text}"
         return Message("Snooze for how long?", "Snooze for how long?", text=text, actions=choices)
 
     async def _renewal(self, asked: _Asked) -> datetime | None:
@@ -328,10 +355,10 @@ class AlertActions:
         return Message(title, f"{title}. {said}", text=said, actions=undo_it)
 
 
-def _undo_label(number: int, action: AlertAction) -> str:
-    """`Undo 1. ana, thresholds`, `Undo 2. ana, snooze`"""
+def _undo_label(number: str, action: AlertAction) -> str:
+    """`Undo 1. ana, thresholds`, `Undo ana, snooze`"""
     what = KIND_WORDS[action.event_kind] if action.kind is ActionKind.MUTE else action.kind.value
-    return f"Undo {number}. {action.seat or 'the team'}, {what}"
+    return f"Undo {number}{action.seat or 'the team'}, {what}"
 
 
 def _none_open(who: str) -> Message:

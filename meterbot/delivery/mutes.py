@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from difflib import get_close_matches
 
 from meterbot.core.deliveries import PostContent
 from meterbot.core.messages import Message, button
@@ -38,7 +39,9 @@ def rule_to_mute(content: PostContent, now: datetime, which: Sequence[str]) -> E
     ]
     other = f"This message has no alert “{one_line(' '.join(given), 40)}”."
     why = "This message contains several alerts." if wanted else other
-    text = f"{why} Which one do you want to mute: {listed([choice.label for choice in choices])}?"
+    near = _near(" ".join(given), {event.kind for event in open_}) if not wanted else None
+    said = listed([choice.label for choice in choices])
+    text = f"{why} Did you mean “{near}”?" if near else f"{why} Which one do you want to mute: {said}?"
     return Message("Mute which rule?", "Mute which rule?", text=text, actions=tuple(choices[:_MOST_CHOICES]))
 
 
@@ -50,3 +53,9 @@ def _with_whole_kind(given: tuple[str, ...], kinds: AbstractSet[EventKind]) -> t
         return (worded[0].value,)
     starting = [kind for kind in kinds if given and kind.value.startswith(given[0])]
     return (starting[0].value, *given[1:]) if len(starting) == 1 else given
+
+
+def _near(said: str, kinds: AbstractSet[EventKind]) -> str | None:
+    """The plain words that were probably meant."""
+    names = {name: KIND_WORDS[kind] for kind in kinds for name in (kind.value, KIND_WORDS[kind])}
+    return next((names[name] for name in get_close_matches(said, names, n=1)), None)
