@@ -54,7 +54,9 @@ class PeriodicChecks:
     async def run(self, now: datetime, awake_since: datetime | None = None) -> list[Event]:
         """Returns the new events. Before `awake_since` nobody read the sources, so their grace time begins then."""
         ends = {} if self.session_ends is None else await self.session_ends(now)
-        events = await self.store.run(lambda tx: self._watch_sources(tx, now, awake_since, ends))
+        ending = {name: end for name, end in ends.items() if ends_soon(end, now)}
+        events = await self.store.run(lambda tx: self._watch_sources(tx, now, awake_since, ending))
+        events += await self._end_session_alerts(ends, now)
         if self.recorder.settings.budgets:
             shares = await self.store.read(self._shares)
             events += await self.store.run(lambda tx: self._watch_budgets(tx, shares, now))
@@ -69,10 +71,9 @@ class PeriodicChecks:
         connection: Connection,
         now: datetime,
         awake_since: datetime | None,
-        ends: Mapping[str, SessionEnd],
+        ending: Mapping[str, SessionEnd],
     ) -> list[Event]:
         locks.names(connection, [DESTINATION_MEMORY])
-        ending = {name: end for name, end in ends.items() if ends_soon(end, now)}
         patience = min((seat.stale_after for seat in self.recorder.seats.values()), default=timedelta(0))
         sources = source_states.read_failing_or_silent(connection, now - patience, now)
         waiting = [
@@ -96,8 +97,23 @@ class PeriodicChecks:
             if changes.source(name).health is not Health.SESSION_EXPIRED:
                 changes.watch_session(self.recorder.seats[name], end, now)
         changes.watch_destinations(self._problems(connection), now)
-        changes.events += _renewed(connection, ends, now)
         return self.recorder.record(connection, changes, now)
+
+    async def _end_session_alerts(self, ends: Mapping[str, SessionEnd], now: datetime) -> list[Event]:
+        """Ends the alerts about sessions that were renewed since. This is a transaction of its own: an alert that
+        cannot be read does not undo what was found out about the sources."""
+        if not ends:
+            return []
+        alerts = await self.store.read(lambda c: event_log.open_alerts(c, [EventKind.SESSION_EXPIRING]))
+        changes = Changes(self.recorder.settings, memories={})
+        changes.events = [
+            renewed(alert, end, now)
+            for alert in alerts
+            if (end := ends.get(alert.seat or "")) is not None and is_renewed(alert, end)
+        ]
+        if not changes.events:
+            return []
+        return await self.store.run(lambda tx: self.recorder.record(tx, changes, now))
 
     def _problems(self, connection: Connection) -> dict[Destination, DestinationTrouble]:
         """The channels that accept no messages."""
@@ -213,13 +229,3 @@ class PeriodicChecks:
                     redaction.salted(name), [posting], Purpose.REMINDER, line, priority_of(event.kind)
                 )
                 deliveries.queue(connection, new, {each.event: now for each in new})
-
-
-def _renewed(connection: Connection, ends: Mapping[str, SessionEnd], now: datetime) -> list[Event]:
-    """The ends of the alerts about sessions that were renewed since."""
-    alerts = event_log.open_alerts(connection, [EventKind.SESSION_EXPIRING]) if ends else []
-    return [
-        renewed(alert, end, now)
-        for alert in alerts
-        if (end := ends.get(alert.seat or "")) is not None and is_renewed(alert, end)
-    ]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from pydantic import ValidationError
+from sqlalchemy import Text, delete, select, type_coerce, update
 from sqlalchemy import event as listening
 from structlog.testing import capture_logs
 
@@ -486,6 +487,26 @@ async def test_a_session_that_is_renewed_closes_the_posts_about_its_end(store: S
     assert plain(message.text) == (
         "Thu Apr 16 10:01: ana: the claude.ai session probably ends on Thu May 14 10:00."
     )
+
+
+async def test_a_session_alert_that_cannot_be_read_hides_no_silent_source(store: Store) -> None:
+    door = Door(store, seat("ana"), seat("bo"))
+    session = SessionEnd(later(days=2))
+
+    async def ends(_: datetime) -> dict[str, SessionEnd]:
+        return {"bo": session}
+
+    checks = PeriodicChecks(store, door.recorder, lambda: None, session_ends=ends)
+    await door.take(snapshot("0"), snapshot("0", of="bo", account="account-2"))
+    assert [event.kind for event in await checks.run(NOW)] == [EventKind.SESSION_EXPIRING]
+    spoil = update(tables.events).where(tables.events.c.kind == EventKind.SESSION_EXPIRING)
+    bad = spoil.values(event=type_coerce('{"key":"of another version"}', Text))
+    await store.run(lambda tx: tx.execute(bad))
+    session = SessionEnd(later(days=29))
+    with pytest.raises(ValidationError):
+        await checks.run(later(days=1))
+    down = select(tables.events.c.seat).where(tables.events.c.kind == EventKind.SOURCE_DOWN)
+    assert {*await store.read(lambda c: c.scalars(down).all())} == {"ana", "bo"}
 
 
 async def test_bought_credits_close_the_post_about_low_ones(store: Store) -> None:
