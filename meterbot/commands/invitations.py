@@ -22,6 +22,7 @@ from meterbot.store import (
     locks,
     notes,
     push_tokens,
+    source_states,
 )
 from meterbot.store.invited_seats import InvitedSeat
 
@@ -94,6 +95,7 @@ class Invitations:
 
     def _write(self, connection: Connection, wanted: Sequence[Seat], now: datetime) -> list[Invited]:
         locks.names(connection, ["invited seats"])
+        source_states.lock_sources(connection, [seat.name for seat in wanted])
         known = {each.name: each for each in invited_seats.read(connection)}
         return [self._invited(connection, known.get(seat.name), seat, now) for seat in wanted]
 
@@ -131,6 +133,7 @@ class Invitations:
 def remove_invitation(connection: Connection, seat: str) -> bool:
     """Removes an invited seat, and what lets its person's machine send. Its numbers stay. False if it was not
     invited."""
+    source_states.lock_sources(connection, [seat])
     removed = invited_seats.remove(connection, [seat])
     if removed:
         _end_access(connection, seat)
@@ -138,7 +141,8 @@ def remove_invitation(connection: Connection, seat: str) -> bool:
 
 
 def _end_access(connection: Connection, seat: str) -> None:
-    """The seat may get another person: the first one's token, code, approval and account count no more."""
+    """The seat may get another person: the first one's token, code, approval and account count no more. The caller
+    has locked the seat."""
     push_tokens.end_access(connection, seat)
     notes.remove(connection, notes.approval_of(seat))
     forget_account(connection, seat)

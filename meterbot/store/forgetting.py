@@ -15,6 +15,7 @@ from meterbot.store import (
     locks,
     notes,
     pull_requests,
+    push_tokens,
     source_states,
     tables,
 )
@@ -46,16 +47,15 @@ def forget(connection: Connection, seat: str) -> Forgotten:
         _delete(connection, tables.sources, "seat", [seat]),
         _delete(connection, tables.memories, "name", memories),
         _delete(connection, tables.notes, "name", [notes.approval_of(seat)]),
-        _delete(connection, tables.join_codes, "seat", [seat]),
-        _delete(connection, tables.seat_agents, "seat", [seat]),
     ]
+    tokens, codes_and_agents = push_tokens.end_access(connection, seat)
     found = Forgotten(
-        others=sum(others),
+        others=sum(others) + codes_and_agents,
         counters=_delete(connection, tables.counters, "id", own),
         points=points,
         events=_delete(connection, tables.events, "seat", [seat]),
         deliveries=deliveries,
-        tokens=_delete(connection, tables.push_tokens, "seat", [seat]),
+        tokens=tokens,
         sessions=_delete(connection, tables.sessions, "seat", [seat]),
         pull_requests=pull_requests.forget(connection, seat),
         shared=len(shared),

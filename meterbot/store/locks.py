@@ -2,7 +2,8 @@
 transaction.
 
 Stored rows are locked where they are read. These locks are for what has no row yet, or no single one. To avoid
-deadlocks, transactions lock in this order, each kind sorted: names, leases, seats, counters, shared balances.
+deadlocks, transactions lock in this order, each kind sorted: names, leases, seats, counters, shared balances. A
+transaction locks a seat before it removes the seat's invitation and the access of its machine.
 """
 
 from collections.abc import Iterable

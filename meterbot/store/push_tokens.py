@@ -53,7 +53,12 @@ def write_agent(connection: Connection, seat: str, version: str) -> None:
     upsert(connection, seat_agents, [{"seat": seat, "version": version}])
 
 
-def end_access(connection: Connection, seat: str) -> None:
-    """The seat's machine has no token and no code any more, and no agent is known of it."""
-    for table in (join_codes, push_tokens, seat_agents):
-        connection.execute(delete(table).where(table.c.seat == seat))
+def end_access(connection: Connection, seat: str) -> tuple[int, int]:
+    """The seat's machine has no token and no code any more, and no agent is known of it. Returns how many tokens, and
+    how many codes and agents, were deleted."""
+    # Codes before tokens, like a machine that trades its code: in another order the two would be a deadlock.
+    codes, tokens, agents = (
+        connection.execute(delete(table).where(table.c.seat == seat)).rowcount
+        for table in (join_codes, push_tokens, seat_agents)
+    )
+    return tokens, codes + agents

@@ -47,7 +47,8 @@ from meterbot.store import (
 )
 from meterbot.store.database import open_store
 from meterbot.store.invited_seats import InvitedSeat
-from tests.teams import NOW, seat
+from tests.teams import NOW, seat, snapshot
+from tests.transactions import blocked
 
 OPERATORS = Operators({"slack": frozenset({"UBOSS"})})
 BO = new_seat("bo", {"slack": "UBO"})
@@ -180,6 +181,20 @@ async def test_the_first_person_of_a_seat_cannot_write_it_once_it_is_another_s(
     assert await store.read(lambda c: notes.read(c, "join:bo")) is None
     said, _ = await join_status(store, [BO], None, NOW, may_invite=False)
     assert said == ["Invited, not joined yet: bo."]
+
+
+# SQLite has one writer at a time.
+@pytest.mark.databases("postgresql")
+async def test_a_seat_is_forgotten_while_its_invitation_is_removed(store: Store, database_url: str) -> None:
+    await inviting(store).invite([BO], NOW)
+    ingest = Ingest(store, Recorder(SeatDirectory([BO]), [], RuleSettings()), lambda: None)
+    await ingest.store_snapshots([snapshot("bo")], NOW)
+    other = await open_store(database_url)
+    forget = other.run(lambda tx: forgetting.forget(tx, "bo"))
+    remove = store.run(lambda tx: remove_invitation(tx, "bo"))
+    forgotten, removed = await blocked(other, "DELETE FROM invited_seats", forget, remove, watch=store)
+    assert (forgotten.invitations, removed) == (1, False)
+    await other.close()
 
 
 async def test_a_reminder_leaves_the_seat_s_machine_connected(store: Store) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy import event as listening
 
 from meterbot.core.models import (
@@ -33,6 +33,7 @@ from meterbot.rules.settings import RuleSettings, parse_threshold
 from meterbot.store import CounterState, Store, forgetting, rule_memories
 from meterbot.store.database import open_store
 from tests.ingest.test_ingest import Door, store
+from tests.transactions import somebody_waits
 
 __all__ = ["store"]
 
@@ -124,18 +125,9 @@ async def _during_commit(
     one = asyncio.ensure_future(first)
     await asyncio.to_thread(before_commit.wait, 20)
     other = asyncio.ensure_future(second)
-    await _someone_waits(stores[-1])
+    await somebody_waits(stores[-1])
     may_commit.set()
     return await one, await other
-
-
-async def _someone_waits(store: Store) -> None:
-    """Until a transaction waits for a lock."""
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    with store.engine.connect() as watch:
-        async with asyncio.timeout(20):
-            while not watch.scalar(waiting):  # noqa: ASYNC110 - another process waits
-                await asyncio.sleep(0)
 
 
 # SQLite has one writer at a time.

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from meterbot.core.deliveries import Delivery, DeliveryState, DestinationTrouble
 from meterbot.core.messages import Posted
 from meterbot.store import Batch, Store, delivery_claims, delivery_outcomes, tables
 from meterbot.store.delivery_claims import Claim
 from tests.store.examples import NOW, delivery, event, write
+from tests.transactions import somebody_waits
 
 Outcome = Callable[[Store, Delivery], Awaitable[None]]
 
@@ -44,13 +45,10 @@ async def test_a_message_is_not_locked_before_its_line(store: Store, outcome: Ou
     await write(store, Batch(events=[event()], deliveries=[delivery("d1")]))
     sent = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NOW, 60)).delivery)
     assert sent is not None
-    with store.engine.connect() as heir, store.engine.connect() as watch:
+    with store.engine.connect() as heir:
         heir.execute(select(tables.channel_queues).with_for_update())
         noting = asyncio.ensure_future(outcome(store, sent))
-        async with asyncio.timeout(20):
-            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            while not watch.scalar(waiting):  # noqa: ASYNC110 - another process waits
-                await asyncio.sleep(0)
+        await somebody_waits(store)
         heir.execute(select(tables.deliveries).with_for_update(nowait=True))  # which fails on a locked row
         heir.rollback()
         await noting

@@ -1,6 +1,10 @@
 """Push tokens, and what is left of a seat that was forgotten."""
 
+import asyncio
 from dataclasses import replace
+from functools import partial
+
+import pytest
 
 from meterbot.core.models import Counter
 from meterbot.store import (
@@ -15,6 +19,7 @@ from meterbot.store import (
     history,
     push_tokens,
 )
+from meterbot.store.database import open_store
 from tests.store.examples import (
     ANA,
     NOW,
@@ -25,6 +30,7 @@ from tests.store.examples import (
     sample,
     write,
 )
+from tests.transactions import Pause, blocked
 
 TOKEN = PushToken("bo", "0" * 64, NOW)
 
@@ -43,6 +49,66 @@ async def test_a_revoked_token_is_gone(store: Store) -> None:
     assert await store.run(lambda c: push_tokens.revoke(c, "bo"))
     assert await store.read(push_tokens.read) == []
     assert not await store.run(lambda c: push_tokens.revoke(c, "bo"))
+
+
+async def test_a_seat_has_one_code_which_ends_and_can_be_used_once(store: Store) -> None:
+    for sha256, seat, ends in (("a", "bo", 10), ("b", "bo", 10), ("c", "ana", 1)):
+        await store.run(
+            partial(push_tokens.write_code, sha256=sha256, seat=seat, now=NOW, expires_at=later(minutes=ends))
+        )
+    soon, late = (partial(push_tokens.seat_of_code, now=later(minutes=minutes)) for minutes in (0.5, 1))
+    assert [await store.read(partial(soon, sha256=each)) for each in "abcd"] == [None, "bo", "ana", None]
+    assert [await store.read(partial(late, sha256=each)) for each in "bc"] == ["bo", None]
+    use = partial(push_tokens.use_code, now=later(minutes=1))
+    assert [await store.run(partial(use, sha256=each)) for each in "bbca"] == ["bo", None, None, None]
+
+
+# SQLite has one writer at a time.
+@pytest.mark.databases("postgresql")
+async def test_of_two_that_use_a_code_at_once_one_gets_the_seat(store: Store, database_url: str) -> None:
+    other = await open_store(database_url)
+    await store.run(lambda c: push_tokens.write_code(c, "a", "bo", NOW, later(minutes=10)))
+    use = partial(push_tokens.use_code, sha256="a", now=NOW)
+    pause = Pause(store, "DELETE FROM join_codes")
+    first = asyncio.ensure_future(store.run(use))
+    await pause.wait()
+    assert await other.run(use) == "bo"
+    pause.go_on.set()
+    assert await first is None
+    await other.close()
+
+
+async def test_the_access_of_a_seat_s_machine_ends(store: Store) -> None:
+    for seat, sha256 in (("ana", "a"), ("bo", "b")):
+        await store.run(partial(push_tokens.write, token=PushToken(seat, sha256 * 64, NOW)))
+        await store.run(
+            partial(push_tokens.write_code, sha256=sha256, seat=seat, now=NOW, expires_at=later(hours=1))
+        )
+        await store.run(partial(push_tokens.write_agent, seat=seat, version="1"))
+    await store.run(partial(push_tokens.write_agent, seat="bo", version="2"))
+    assert await store.read(push_tokens.read_agents) == {"ana": "1", "bo": "2"}
+    assert await store.run(lambda c: push_tokens.end_access(c, "ana")) == (1, 2)
+    assert [each.seat for each in await store.read(push_tokens.read)] == ["bo"]
+    assert await store.read(push_tokens.read_agents) == {"bo": "2"}
+    codes = [await store.read(partial(push_tokens.seat_of_code, sha256=each, now=NOW)) for each in "ab"]
+    assert codes == [None, "bo"]
+    assert await store.run(lambda c: push_tokens.end_access(c, "ana")) == (0, 0)
+    assert await store.run(lambda c: forgetting.forget(c, "bo")) == Forgotten(tokens=1, others=2)
+
+
+# SQLite has one writer at a time.
+@pytest.mark.databases("postgresql")
+async def test_a_seat_is_forgotten_while_the_access_of_its_machine_ends(
+    store: Store, database_url: str
+) -> None:
+    other = await open_store(database_url)
+    await store.run(partial(push_tokens.write, token=replace(TOKEN, seat="ana")))
+    await store.run(partial(push_tokens.write_agent, seat="ana", version="1"))
+    end = store.run(partial(push_tokens.end_access, seat="ana"))
+    forget = other.run(partial(forgetting.forget, seat="ana"))
+    results = await blocked(store, "DELETE FROM seat_agents", end, forget, watch=other)
+    assert results == ((1, 1), Forgotten())
+    await other.close()
 
 
 async def test_forgetting_counts_what_it_deletes(store: Store) -> None:
