@@ -1,5 +1,5 @@
-"""What belongs to a message that fails, and the messages that fail because this version of meterbot cannot read them:
-none of them holds up another."""
+"""Failed messages: those that this version of meterbot cannot read, and what happens to the thread and to the members
+of a failed post."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -25,7 +25,7 @@ T = TypeVar("T")
 log = get_logger(__name__)
 
 
-class WorkerThreads:
+class DatabaseThreads:
     """`count` threads that share one queue. They are daemons, so one that hangs on a dead disk or server does not
     keep the process from ending."""
 
@@ -86,11 +86,11 @@ class Store:
         self._hold = hold
         self._file = _file_of(engine)
         self._writer, self._durable_writer = for_writing(engine), for_writing(engine, durable=True)
-        self._write_thread = WorkerThreads("database writer")
+        self._write_thread = DatabaseThreads("database writer")
         # SQLite has one writer at a time, however many threads ask.
         shared = engine.dialect.name == "sqlite"
-        self._urgent_thread = self._write_thread if shared else WorkerThreads("database heartbeat")
-        self._read_threads = WorkerThreads("database reader", READERS)
+        self._urgent_thread = self._write_thread if shared else DatabaseThreads("database heartbeat")
+        self._read_threads = DatabaseThreads("database reader", READERS)
 
     def is_replaced(self) -> bool:
         """Whether another file is now at the SQLite database's path, so that what is written is lost."""

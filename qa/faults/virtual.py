@@ -21,7 +21,7 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from meterbot.store.store import WorkerThreads
+from meterbot.store.store import DatabaseThreads
 
 EPOCH = datetime(2026, 4, 14, 10, tzinfo=UTC)
 """The time at which a schedule begins: in the middle of a month and of a day."""
@@ -242,15 +242,15 @@ def count_points(slot: Slot) -> None:
     for dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):
         setattr(dialect, "do_commit", _counted_commit(dialect.do_commit, slot))  # noqa: B010
 
-    submit = WorkerThreads.submit
+    submit = DatabaseThreads.submit
 
-    def counted_submit(threads: WorkerThreads, work: Callable[[], T]) -> Future[T]:
+    def counted_submit(threads: DatabaseThreads, work: Callable[[], T]) -> Future[T]:
         slot.busy(1)
         future: Future[T] = submit(threads, work)
         future.add_done_callback(lambda _: slot.busy(-1))
         return future
 
-    setattr(WorkerThreads, "submit", counted_submit)  # noqa: B010
+    setattr(DatabaseThreads, "submit", counted_submit)  # noqa: B010
 
 
 def _counted_commit(commit: Callable[[Any, Any], None], slot: Slot) -> Callable[[Any, Any], None]:
