@@ -238,9 +238,25 @@ async def test_status_names_only_the_seats_that_one_may_know(store: Store, rows:
     theirs, leads = [(await ask(answerer, "status", user)).message for user in ("UZED", "UBOSS")]
     assert ([row[0] for row in theirs.tables[0].rows], theirs.tables[0].note) == (["bo", "cy"], "and 2 more")
     assert "ana" not in body(theirs).lower()
+    assert "and 1 queue of direct messages, not shown to you" in body(theirs)
     assert len(leads.tables[0].rows) == 4
     assert all(said in body(leads) for said in ("@UANA", "Renewed session keys of ana and bo are not kept"))
     assert "Renewed session keys of 2 seats are not kept" in body(theirs)
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous"])
+async def test_status_shows_people_the_queue_of_their_own_direct_messages(store: Store, rows: Rows) -> None:
+    happened = Event("e1", EventKind.SPEND_STARTED, NOW, Severity.INFO, "because", "ana")
+    waiting = [
+        NewDelivery(user * 20, "e1", "slack", f"@{user}", DeliveryKind.POST, Message("ana", "ana"))
+        for user in ("UANA", "UBO")
+    ]
+    await store.run(lambda c: batches.write(c, Batch(events=[happened], deliveries=waiting)))
+    answerer = commands(store, rows)
+    theirs = body((await ask(answerer, "status", "UANA")).message)
+    assert "slack @UANA: not running; 1 message waiting" in theirs
+    assert "@UBO" not in theirs
+    assert "and 1 queue of direct messages, not shown to you" in theirs
 
 
 @pytest.mark.parametrize("rows", ["self", "anonymous", "named"])

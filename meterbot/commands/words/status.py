@@ -1,9 +1,9 @@
 """`status`: how meterbot itself is doing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from meterbot.chat import Connection
+from meterbot.chat import Connection, Question
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.invitations import join_status
 from meterbot.commands.join_lines import JoinTerms
@@ -49,9 +49,10 @@ async def answer(context: CommandContext, request: Request) -> Message:
     agents = await store.read(push_tokens.read_agents)
     terms, may_invite = context.join_terms, view.operator and context.invitations is not None
     joined, absent = await join_status(store, seats, terms, now, may_invite=may_invite)
+    hidden: list[ChannelQueue] = []
     queues = await _queues(context, now)
-    if len(seen) < len(view.report.rows):  # a direct message would tell who owns a seat
-        queues = [queue for queue in queues if not queue.channel.startswith("@")]
+    if len(seen) < len(view.report.rows):
+        hidden = [queue for queue in queues if _tells_an_owner(queue, view, request.question)]
     unkept = [
         f"Renewed session keys of {names_text(names, view)} are not kept, so that a restart may end them: {why}."
         for why, names in context.unsaved_session_keys().items()
@@ -65,8 +66,15 @@ async def answer(context: CommandContext, request: Request) -> Message:
         version=context.version,
         last_tick=last_tick,
         agents=agents,
+        hidden=hidden,
         remind=absent[:5] if may_invite else (),
     )
+
+
+def _tells_an_owner(queue: ChannelQueue, view: View, question: Question) -> bool:
+    """A queue of direct messages tells who owns a seat. The asker may see their own."""
+    theirs = not view.public and (queue.chat, queue.channel) == (question.platform, f"@{question.user}")
+    return queue.channel.startswith("@") and not theirs
 
 
 def _old_agents(terms: JoinTerms | None, seats: Iterable[Seat], agents: Mapping[str, str]) -> list[str]:
@@ -120,11 +128,13 @@ def status(
     version: str,
     last_tick: datetime | None = None,
     agents: Mapping[str, str] | None = None,
+    hidden: Collection[ChannelQueue] = (),
     remind: Sequence[str] = (),
 ) -> Message:
     """What meterbot cannot read or post, and `remarks` about the set-up. `connections`: of the running chats, by name.
     `processes`: the workers on a shared database.
     `last_tick`: when one of them last checked its seats. `agents`: the version of the agent on each seat's machine.
+    `hidden`: the queues that are only counted, because they would tell the reader who owns a seat.
     `remind`: the seats whose owners the reader may remind to join."""
     report, tz, now = view.report, view.tz, view.report.as_of
     sources = len({row.seat.name for row in report.rows})
@@ -137,7 +147,12 @@ def status(
     )
     first = f"{sources - len(report.missing)} of {count(sources, 'source')} ok. {_last_reading(report)}"
     text = f"{first} {_running(last_tick, now, down=down)}".strip()
-    places = [_destination_line(each, connections.get(each.chat), now, tz) for each in queues]
+    shown = [queue for queue in queues if queue not in hidden]
+    places = [_destination_line(each, connections.get(each.chat), now, tz) for each in shown]
+    if hidden:
+        troubled_too = sum(bool(queue.trouble) for queue in hidden)
+        trouble = f" ({troubled_too} in trouble)" if troubled_too else ""
+        places.append(f"and {count(len(hidden), 'queue')} of direct messages, not shown to you{trouble}")
     troubles = missing_lines(report.missing, tz)
     attention = at_most(_MOST_LINES, troubles, "and {} more that need attention")
     sections = filled(

@@ -116,3 +116,16 @@ def test_status_names_the_agent_that_a_seats_machine_runs() -> None:
 def test_what_is_held_on_purpose_is_no_trouble() -> None:
     held = ChannelQueue("slack", "C1", 2, None, None, held=2, held_until=NOW + timedelta(hours=1))
     assert status(view(reading("ana")), [held], CONNECTED, version="1").severity is Severity.GOOD
+
+
+def test_a_queue_that_is_not_shown_counts_and_its_trouble_does_too() -> None:
+    direct = [
+        ChannelQueue("slack", "@UANA", 1, NOW, "user_disabled"),
+        ChannelQueue("slack", "@UBO", 0, None, None),
+    ]
+    message = status(view(reading("ana")), direct, CONNECTED, hidden=direct, version="1")
+    assert message.severity is Severity.WARNING
+    assert "and 2 queues of direct messages, not shown to you (1 in trouble)" in body(message)
+    assert "@U" not in body(message)
+    assert "none configured" not in body(message)
+    assert "none configured" in body(status(view(reading("ana")), [], CONNECTED, version="1"))
