@@ -21,7 +21,7 @@ from meterbot.core.deliveries import (
     lasts,
 )
 from meterbot.core.models import EventKind
-from meterbot.core.text import listed, span
+from meterbot.core.text import span
 
 MOST_TOGETHER = 12
 """This many fit into one message on every platform, one line each."""
@@ -32,7 +32,7 @@ LATE = timedelta(minutes=15)
 _LATE_RENEWAL = timedelta(hours=6)
 """A renewal stays true for the whole day."""
 _WHILE = "while "
-_REASONS = 3
+_REASONS = 2
 _CHATS = {"slack": "Slack", "discord": "Discord"}
 
 
@@ -112,7 +112,9 @@ def _delay(
         return f"Delayed by {span(now - min(each.created_at for each in late))}"
     if len(reasons) == 1 and reasons[0].startswith(_WHILE):
         return reasons[0].replace(_WHILE, _WHILE.capitalize(), 1)
-    return f"Held back ({listed(reasons, _REASONS)})"
+    more = f" and {len(reasons) - _REASONS} more reasons" if len(reasons) > _REASONS + 1 else ""
+    # A reason can have a comma of its own: "while Slack was unreachable, 3h".
+    return f"Held back ({'; '.join(reasons[:_REASONS] if more else reasons)}{more})"
 
 
 def needless(delivery: Delivery) -> str | None:

@@ -173,16 +173,16 @@ def test_every_reason_for_holding_back_is_named_once() -> None:
     over = several(2, ago=THREE_HOURS, ended=True, held="quiet hours")
     over.append(waiting("b", THREE_HOURS, ended=True, held="snoozed by bo"))
     heading = CHOOSE(over, None, NOW).heading
-    assert heading == "Held back (quiet hours and snoozed by bo)"
+    assert heading == "Held back (quiet hours; snoozed by bo)"
 
 
-def test_of_many_reasons_for_holding_back_three_are_named() -> None:
+def test_of_many_reasons_for_holding_back_two_are_named() -> None:
     people = [waiting(f"a{n}", THREE_HOURS, ended=True, held=f"snoozed by p{n}") for n in range(5)]
     assert CHOOSE(people[:3], None, NOW).heading == (
-        "Held back (snoozed by p0, snoozed by p1 and snoozed by p2)"
+        "Held back (snoozed by p0; snoozed by p1; snoozed by p2)"
     )
     assert CHOOSE(people, None, NOW).heading == (
-        "Held back (snoozed by p0, snoozed by p1, snoozed by p2 and 2 more)"
+        "Held back (snoozed by p0; snoozed by p1 and 3 more reasons)"
     )
 
 
