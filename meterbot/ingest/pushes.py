@@ -129,13 +129,13 @@ class PushReceiver:
 
 
 def spent_text(known: LastKnown | None) -> str:
-    """`$4.20 of $50.00`, `$4.20 (no cap)`, `extra usage is off` or `extra usage unknown`: what a push has shown. An
-    amount of an earlier reading is not said to be today's."""
+    """What a push has shown: `$4.20 of $50.00`, `$4.20 (no cap)`, `extra usage is not set up` or `extra usage unknown`.
+    An amount of an earlier reading is not said to be today's."""
     if known is None or known.extra_usage_at != known.snapshot.fetched_at:
         return "extra usage unknown"
     extra = known.snapshot.extra_usage
     if extra is None:
-        return "extra usage is off"
+        return "extra usage is not set up"
     if extra.used is None:
         return "extra usage unknown"
     cap = f" of {show(extra.cap)}" if extra.cap else " (no cap)" if extra.cap_known else ""

@@ -74,7 +74,7 @@ def test_the_documented_example_is_taken_by_both_ends() -> None:
         (extra("4.20", None), "$4.20 (no cap)"),
         (extra("4.20", None, cap_known=False), "$4.20"),
         (extra(None), "extra usage unknown"),
-        (None, "extra usage is off"),
+        (None, "extra usage is not set up"),
     ],
 )
 def test_what_a_push_has_shown_is_a_phrase_that_can_end_a_sentence(
