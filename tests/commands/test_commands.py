@@ -257,6 +257,7 @@ async def test_status_shows_people_the_queue_of_their_own_direct_messages(store:
     assert "slack @UANA: not running; 1 message waiting" in theirs
     assert "@UBO" not in theirs
     assert "and 1 queue of direct messages, not shown to you" in theirs
+    assert "@U" not in body((await ask(answerer, "status share", "UANA")).message), "the channel reads it"
 
 
 @pytest.mark.parametrize("rows", ["self", "anonymous", "named"])
