@@ -236,7 +236,10 @@ async def test_status_names_only_the_seats_that_one_may_know(store: Store, rows:
     answerer = commands(store, rows)
     answerer.context.unsaved_session_keys = lambda: {"there is no key": ["ana", "bo"]}
     theirs, leads = [(await ask(answerer, "status", user)).message for user in ("UZED", "UBOSS")]
-    assert ([row[0] for row in theirs.tables[0].rows], theirs.tables[0].note) == (["bo", "cy"], "and 2 more")
+    assert ([row[0] for row in theirs.tables[0].rows], theirs.tables[0].note) == (
+        ["bo", "cy"],
+        "and 2 seats not shown to you",
+    )
     assert "ana" not in body(theirs).lower()
     assert "and 1 queue of direct messages, not shown to you" in body(theirs)
     assert len(leads.tables[0].rows) == 4

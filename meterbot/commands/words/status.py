@@ -155,7 +155,9 @@ def status(
         places.append(f"and {count(len(hidden), 'queue')} of direct messages, not shown to you{trouble}")
     troubles = missing_lines(report.missing, tz)
     attention = at_most(_MOST_LINES, troubles, "and {} more that need attention")
+    tables, unseen_seats = _sources(view, agents or {})
     sections = filled(
+        Section(unseen_seats, heading="Sources"),
         Section(attention, heading="Needs attention"),
         Section(tuple(places) or ("none configured",), heading="Destinations"),
         Section(tuple(_worker_line(each, tz) for each in processes), heading="Processes"),
@@ -167,7 +169,7 @@ def status(
         fallback=f"meterbot {version}: {text}",
         severity=Severity.WARNING if troubled else Severity.GOOD,
         text=text,
-        tables=_sources(view, agents or {}),
+        tables=tables,
         sections=sections,
         actions=() if view.public else (*reminder, *buttons("status")),
         footer=f"meterbot {version}",
@@ -186,8 +188,9 @@ def _running(last_tick: datetime | None, now: datetime, *, down: bool) -> str:
     return "" if last_tick is None else f"Last tick {age(last_tick, now)}."
 
 
-def _sources(view: View, agents: Mapping[str, str]) -> tuple[Table, ...]:
-    """How old each seat's numbers are; seats that need attention come first, and are for everyone."""
+def _sources(view: View, agents: Mapping[str, str]) -> tuple[tuple[Table, ...], tuple[str, ...]]:
+    """How old each seat's numbers are; seats that need attention come first, and are for everyone. A line instead where
+    all seats are hidden from this reader."""
     report = view.report
     gone = {missing.seat: missing for missing in report.missing}
     newest = {row.seat.name: row for row in sorted(report.rows, key=lambda row: row.read_at or _NEVER)}
@@ -206,9 +209,12 @@ def _sources(view: View, agents: Mapping[str, str]) -> tuple[Table, ...]:
         (Column("Source"), lambda row: row.seat.source),
         (Column("Agent", before="agent "), lambda row: one_line(agents.get(row.seat.name, ""), 12)),
     )
-    shown = seen[:_MOST_SEATS]
-    more = len(newest) - len(shown)
-    return table("Sources", columns, shown, f"and {more} more" if shown and more else "")
+    cut, hidden = len(seen) - _MOST_SEATS, len(newest) - len(seen)
+    unseen = f"{count(hidden, 'seat')} not shown to you"
+    rest = [f"and {cut} more"] * (cut > 0) + [f"and {unseen}"] * (hidden > 0)
+    if not seen:
+        return (), (unseen,) * (hidden > 0)
+    return table("Sources", columns, seen[:_MOST_SEATS], ", ".join(rest)), ()
 
 
 def _worker_line(worker: Worker, tz: tzinfo) -> str:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from meterbot.chat import Connection
@@ -103,6 +104,22 @@ def test_status_of_many_ailing_sources_counts_the_rest() -> None:
     assert (len(message.tables[0].rows), message.tables[0].note) == (30, "and 270 more")
     (line,) = message.sections[0].lines
     assert line.startswith("s000, s001, s002, s003, s004 and 295 more: stale since ")
+
+
+def test_status_counts_hidden_sources_apart_from_those_that_do_not_fit() -> None:
+    names = [f"s{number:03}" for number in range(34)]
+    whole = view(*map(reading, names), rows="self")
+    for own, rows, note in (
+        (names[:32], 30, "and 2 more, and 2 seats not shown to you"),
+        (names[:33], 30, "and 3 more, and 1 seat not shown to you"),
+        (names[:3], 3, "and 31 seats not shown to you"),
+    ):
+        (table,) = status(replace(whole, own=frozenset(own)), [], {}, version="1").tables
+        assert (len(table.rows), table.note) == (rows, note)
+    none = status(whole, [], {}, version="1")
+    assert none.tables == ()
+    assert "[Sources]\n34 seats not shown to you" in body(none)
+    assert "[Sources]" not in body(status(View(team_report([], {}, [], NOW)), [], {}, version="1"))
 
 
 def test_status_names_the_agent_that_a_seats_machine_runs() -> None:
