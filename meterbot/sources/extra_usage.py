@@ -72,9 +72,10 @@ def metering_of(
     extra = read(ExtraUsageShape, bodies.get("extra_usage"), "extra_usage", notes)
     spend = read(SpendShape, bodies.get("spend"), "spend", notes)
     row = overage if isinstance(overage, OverageShape) else None
-    statements, scales = statements_of(spend, extra, row, notes)
-    _note_differences(statements, notes)
-    compared = _is_total(statements)
+    statements = statements_of(spend, extra, row, notes)
+    scales = Scales(statements)
+    _note_differences(statements, scales, notes)
+    compared = _is_total(statements, scales)
     found = compared if team else None
     # Spend between the two requests makes them differ as well; the next agreeing reading corrects it.
     total = team and (usage_is_total if found is None else found)
@@ -123,10 +124,11 @@ def _merge(
     cap_by = _cap_statement(statements)
     if team and differ and cap_by is not None and cap_by.cap is None:
         cap_by = None  # A member's null cap may also mean that nobody set one.
-    used = None if used_by is None else used_by.used
-    cap = None if cap_by is None else cap_by.cap
+    used = None if used_by is None else scales.money(used_by.used)
+    cap = None if cap_by is None else scales.money(cap_by.cap)
     if extra is not None and extra.spend_limit_reached and used and cap:
         _compare_flag(used, cap, notes)
+    assumed = tuple(sorted(scales.assumed))  # the balance has no part in it
     reason = _best_reason([row.disabled_reason if row else None, *(each.reason for each in statements)])
     return ExtraUsage(
         enabled=first(each.enabled for each in statements),
@@ -134,7 +136,7 @@ def _merge(
         cap=cap,
         cap_known=cap_by is not None,
         currency=used.currency if used else cap.currency if cap else scales.currency,
-        assumed=tuple(sorted(scales.assumed)),
+        assumed=assumed,
         out_of_credits=row.out_of_credits if row else None,
         spend_limit_reached=extra.spend_limit_reached if extra else None,
         reason=reason,
@@ -142,7 +144,7 @@ def _merge(
         disabled_until=row.disabled_until if row else None,
         why_known=why_known and not (row and row.disabled_reason == FETCH_ERROR),
         comparable=not _is_before_discount(row, used, notes, differ=differ),
-        balance=_balance(statements, shared=team),
+        balance=_balance(statements, scales, shared=team),
         used_field=_USED_FIELDS["extra_usage" if used_by is None else used_by.place],
     )
 
@@ -153,9 +155,12 @@ def _cap_statement(statements: Sequence[Statement]) -> Statement | None:
     return decided or next((each for each in statements if each.null_cap), None)
 
 
-def _balance(statements: Sequence[Statement], *, shared: bool) -> Balance | None:
+def _balance(statements: Sequence[Statement], scales: Scales, *, shared: bool) -> Balance | None:
     by = next((each for each in statements if each.balance is not None), None)
-    return None if by is None or by.balance is None else Balance(by.balance, by.auto_reload, shared)
+    if by is None or by.balance is None or by.balance.currency is None:
+        return None
+    amount = scales.money(by.balance)
+    return None if amount is None else Balance(amount, by.auto_reload, shared)
 
 
 # Where the places differ.
@@ -167,35 +172,40 @@ def _split(statements: Sequence[Statement]) -> tuple[list[Statement], Statement 
     return usage, next((each for each in statements if each.place == "overage"), None)
 
 
-def _note_differences(statements: Sequence[Statement], notes: DriftNotes) -> None:
+def _note_differences(statements: Sequence[Statement], scales: Scales, notes: DriftNotes) -> None:
     """Notes where two places differ."""
     usage, row = _split(statements)
     found: list[str | None] = []
     for one, other in pairwise(usage):
-        found.append(_difference("cap", one.place, one.cap, other.place, other.cap))
-        found.append(_difference("used", one.place, one.used, other.place, other.used))
+        cap, other_cap = scales.money(one.cap), scales.money(other.cap)
+        used, other_used = scales.money(one.used), scales.money(other.used)
+        found.append(_difference("cap", one.place, cap, other.place, other_cap))
+        found.append(_difference("used", one.place, used, other.place, other_used))
     if row is not None:
+        row_cap, row_used = scales.money(row.cap), scales.money(row.used)
         capped = next((each for each in usage if each.cap is not None or each.unlimited), None)
-        if capped is not None and capped.cap is None and row.cap is not None:
-            found.append(f"cap: usage none, overage {plain(row.cap)}")
+        if capped is not None and capped.cap is None and row_cap is not None:
+            found.append(f"cap: usage none, overage {plain(row_cap)}")
         elif capped is not None:
-            found.append(_difference("cap", "usage", capped.cap, "overage", row.cap))
-        found.append(_difference("used", "usage", first(each.used for each in usage), "overage", row.used))
+            found.append(_difference("cap", "usage", scales.money(capped.cap), "overage", row_cap))
+        usage_used = scales.money(first(each.used for each in usage))
+        found.append(_difference("used", "usage", usage_used, "overage", row_used))
     for note in filter(None, found):
         notes.add(note)
 
 
-def _is_total(statements: Sequence[Statement]) -> bool | None:
+def _is_total(statements: Sequence[Statement], scales: Scales) -> bool | None:
     """Whether `/usage` may have the organization's amounts: True if it and the row differ in the amount used, False if
     they agree in the cap and in money that was used. None if neither is shown: an amount of 0 is the same for the
     member and the organization."""
     usage, row = _split(statements)
-    used, cap = first(each.used for each in usage), first(each.cap for each in usage)
+    used = scales.money(first(each.used for each in usage))
     if row is None or row.used is None or used is None:
         return None
-    if _difference("used", "usage", used, "overage", row.used) is not None:
+    if _difference("used", "usage", used, "overage", scales.money(row.used)) is not None:
         return True
-    return False if used.minor > 0 and cap == row.cap else None
+    cap = scales.money(first(each.cap for each in usage))
+    return False if used.minor > 0 and cap == scales.money(row.cap) else None
 
 
 def _difference(what: str, here: str, a: Money | None, there: str, b: Money | None) -> str | None:

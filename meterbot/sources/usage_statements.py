@@ -22,50 +22,29 @@ _OVERAGE_FIELDS = {
 _T = TypeVar("_T")
 
 
-class Scales:
-    """Currencies and scales: the amount's own, else those of its siblings, else the standard's, else assumed.
-    `assumed` names what no body stated: `currency`, `scale`."""
+@dataclass(frozen=True, slots=True)
+class StatedAmount:
+    """Minor units. `currency` and `scale` are None if the amount itself does not have them."""
 
-    def __init__(self, stated: Sequence[tuple[str | None, int | None]]) -> None:
-        self.currency = first(currency for currency, _ in stated)
-        self.assumed: set[str] = set()
-        self._scales: dict[str | None, int] = {}
-        for currency, scale in stated:
-            if scale is not None:
-                self._scales.setdefault(currency or self.currency, scale)
-
-    def money(self, minor: Decimal | None, currency: str | None, scale: int | None) -> Money | None:
-        """`minor` units. `currency` and `scale` are None if the amount itself does not have them."""
-        if minor is None:
-            return None
-        currency = currency or self.currency
-        if currency is None:
-            currency = "USD"
-            self.assumed.add("currency")
-        siblings = self._scales.get(currency), self._scales.get(None)
-        scale = first([scale, *siblings, default_exponent(currency)])
-        if scale is None:
-            scale = 2
-            self.assumed.add("scale")
-        return Money(minor, currency, scale)
-
-    def of(self, amount: AmountShape | None) -> Money | None:
-        return None if amount is None else self.money(amount.amount_minor, amount.currency, amount.exponent)
+    minor: Decimal
+    currency: str | None
+    scale: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`null_cap`: the place has a cap, and it is null. `silent`: it has no amount but a zero that says nothing."""
+    """`null_cap`: the place has a cap, and it is null."""
 
     place: Literal["spend", "extra_usage", "overage"]
-    used: Money | None
-    cap: Money | None
+    used: StatedAmount | None
+    cap: StatedAmount | None
     null_cap: bool
     enabled: bool | None
     reason: str | None
-    balance: Money | None = None
+    currency: str | None
+    scale: int | None
+    balance: StatedAmount | None = None
     auto_reload: bool | None = None
-    silent: bool = False
 
     @property
     def unlimited(self) -> bool:
@@ -73,6 +52,38 @@ class Statement:
         `spend` decides nothing, because real caps are in other places."""
         enabled = self.enabled is True and self.used is not None
         return self.null_cap and enabled and self.place != "spend"
+
+    @property
+    def silent(self) -> bool:
+        """`spend` has a zero even if nothing was ever bought, so a zero alone contradicts no other place."""
+        return self.place == "spend" and self.cap is None and (self.used is None or not self.used.minor)
+
+
+class Scales:
+    """Currencies and scales: the amount's own, else those of its siblings, else the standard's, else assumed.
+    `assumed` names what no body stated of the amounts that were asked for: `currency`, `scale`."""
+
+    def __init__(self, statements: Sequence[Statement]) -> None:
+        self.currency = first(each.currency for each in statements)
+        self.assumed: set[str] = set()
+        self._scales: dict[str | None, int] = {}
+        for statement in statements:
+            if statement.scale is not None:
+                self._scales.setdefault(statement.currency or self.currency, statement.scale)
+
+    def money(self, amount: StatedAmount | None) -> Money | None:
+        if amount is None:
+            return None
+        currency = amount.currency or self.currency
+        if currency is None:
+            currency = "USD"
+            self.assumed.add("currency")
+        siblings = self._scales.get(currency), self._scales.get(None)
+        scale = first([amount.scale, *siblings, default_exponent(currency)])
+        if scale is None:
+            scale = 2
+            self.assumed.add("scale")
+        return Money(amount.minor, currency, scale)
 
 
 def overage_row(
@@ -103,50 +114,41 @@ def overage_row(
 
 def statements_of(
     spend: SpendShape | None, extra: ExtraUsageShape | None, row: OverageShape | None, notes: DriftNotes
-) -> tuple[list[Statement], Scales]:
+) -> list[Statement]:
     """What each place says, the most trusted first."""
-    others = [] if extra is None else [(extra.currency, extra.decimal_places)]
-    others += [] if row is None else [(row.currency or row.spend_limit_currency, None)]
-    silent, stated = False, []
-    if spend is not None:
-        # An amount that cannot be parsed still has its currency and scale, which others need.
-        stated = [
-            (amount.currency, amount.exponent) for amount in (spend.used, spend.limit) if amount is not None
-        ]
-        silent = not _has_amount(spend)
-    scales = Scales([*others, *stated] if silent else [*stated, *others])
-    statements = [] if spend is None else [_spend_statement(spend, scales, notes, silent=silent)]
-    statements += [] if extra is None else [_extra_usage_statement(extra, scales, notes)]
-    statements += [] if row is None else [_overage_statement(row, scales, notes)]
-    return sorted(statements, key=lambda each: each.silent), scales
+    statements = [] if spend is None else [_spend_statement(spend, notes)]
+    statements += [] if extra is None else [_extra_usage_statement(extra, notes)]
+    statements += [] if row is None else [_overage_statement(row, notes)]
+    return sorted(statements, key=lambda each: each.silent)
 
 
-def _has_amount(spend: SpendShape) -> bool:
-    """It has a zero even if nothing was ever bought, so a zero alone contradicts no other place."""
-    has_cap = spend.limit is not None and spend.limit.amount_minor is not None
-    return has_cap or (spend.used is not None and bool(spend.used.amount_minor))
-
-
-def _spend_statement(shape: SpendShape, scales: Scales, notes: DriftNotes, *, silent: bool) -> Statement:
+def _spend_statement(shape: SpendShape, notes: DriftNotes) -> Statement:
     if not shape.model_fields_set:
         notes.reject("spend", "its fields", "none of them")
     for name, amount in (("used", shape.used), ("limit", shape.limit)):
         if amount is not None and amount.amount_minor is None:
             note_missing(amount, "amount_minor", f"spend.{name}", "a number", notes)
+    amounts = [amount for amount in (shape.used, shape.limit) if amount is not None]
     return Statement(
         place="spend",
-        used=scales.of(shape.used),
-        cap=scales.of(shape.limit),
+        used=_of_shape(shape.used),
+        cap=_of_shape(shape.limit),
         null_cap=_is_null(shape, "limit", "spend", notes),
         enabled=shape.enabled,
         reason=shape.disabled_reason,
-        balance=scales.of(shape.balance) if shape.balance and shape.balance.currency else None,
+        # An amount that cannot be parsed still has its currency and scale, which others need.
+        currency=first(amount.currency for amount in amounts),
+        scale=first(amount.exponent for amount in amounts),
+        balance=_of_shape(shape.balance),
         auto_reload=auto_reload(shape.auto_reload),
-        silent=silent,
     )
 
 
-def _extra_usage_statement(shape: ExtraUsageShape, scales: Scales, notes: DriftNotes) -> Statement:
+def _of_shape(shape: AmountShape | None) -> StatedAmount | None:
+    return None if shape is None else _stated(shape.amount_minor, shape.currency, shape.exponent)
+
+
+def _extra_usage_statement(shape: ExtraUsageShape, notes: DriftNotes) -> Statement:
     fields = shape.model_fields_set
     if not fields:
         notes.reject("extra_usage", "its fields", "none of them")
@@ -155,15 +157,17 @@ def _extra_usage_statement(shape: ExtraUsageShape, scales: Scales, notes: DriftN
     used = None if _could_not_fetch(shape) else shape.used_credits
     return Statement(
         place="extra_usage",
-        used=scales.money(used, shape.currency, shape.decimal_places),
-        cap=scales.money(shape.monthly_limit, shape.currency, shape.decimal_places),
+        used=_stated(used, shape.currency, shape.decimal_places),
+        cap=_stated(shape.monthly_limit, shape.currency, shape.decimal_places),
         null_cap=_is_null(shape, "monthly_limit", "extra_usage", notes),
         enabled=shape.is_enabled,
         reason=shape.disabled_reason,
+        currency=shape.currency,
+        scale=shape.decimal_places,
     )
 
 
-def _overage_statement(row: OverageShape, scales: Scales, notes: DriftNotes) -> Statement:
+def _overage_statement(row: OverageShape, notes: DriftNotes) -> Statement:
     used, cap, scale = None if _could_not_fetch(row) else row.used_credits, row.monthly_credit_limit, None
     fields = row.model_fields_set
     if cap is None and row.monthly_limit is not None:
@@ -180,17 +184,23 @@ def _overage_statement(row: OverageShape, scales: Scales, notes: DriftNotes) -> 
     currency = row.currency or row.spend_limit_currency
     return Statement(
         place="overage",
-        used=scales.money(used, currency, scale),
-        cap=scales.money(cap, currency, scale),
+        used=_stated(used, currency, scale),
+        cap=_stated(cap, currency, scale),
         null_cap=_is_null(row, "monthly_credit_limit", "overage", notes) and cap is None,
         enabled=row.is_enabled,
         reason=row.disabled_reason,
+        currency=currency,
+        scale=scale,
     )
 
 
 def _could_not_fetch(shape: ExtraUsageShape | OverageShape) -> bool:
     """With this reason, zero is no reading."""
     return shape.disabled_reason == FETCH_ERROR and not shape.used_credits
+
+
+def _stated(minor: Decimal | None, currency: str | None, scale: int | None) -> StatedAmount | None:
+    return None if minor is None else StatedAmount(minor, currency, scale)
 
 
 def _is_null(shape: Shape, name: str, path: str, notes: DriftNotes) -> bool:

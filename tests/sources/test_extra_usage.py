@@ -154,6 +154,38 @@ def test_without_the_row_silence_about_a_block_is_not_known() -> None:
             Money(Decimal(1720), "USD", 2),
             ("scale",),
         ),
+        # The old fields are in hundredths, and so is what stands beside them.
+        (
+            extra(currency="KWD", decimal_places=None),
+            {"currency": "KWD", "spend_limit_amount_cents": 5000, "used_credits": 1720},
+            Money(Decimal(1720), "KWD", 2),
+            (),
+        ),
+        # A balance and a zero that says nothing are not among the amounts that count.
+        (
+            spend(1720, 5000, balance={"amount_minor": 100, "currency": "EUR"}),
+            None,
+            Money(Decimal(1720), "USD", 2),
+            (),
+        ),
+        (
+            {**extra(), "spend": {"used": {"amount_minor": 0, "currency": "EUR"}}},
+            None,
+            Money(Decimal(1720), "USD", 2),
+            (),
+        ),
+        # Each place has one currency and one scale.
+        (
+            {
+                "spend": {
+                    "used": {"amount_minor": 1720, "currency": "USD", "exponent": 2},
+                    "limit": {"amount_minor": None, "currency": "EUR", "exponent": 3},
+                }
+            },
+            row(used_credits=None, monthly_credit_limit=5000, currency="EUR"),
+            Money(Decimal(1720), "USD", 2),
+            ("scale",),
+        ),
         (extra(decimal_places=True), None, Money(Decimal(1720), "USD", 2), ("scale",)),
         (extra(decimal_places=-1), None, Money(Decimal(1720), "USD", 2), ("scale",)),
         (extra(decimal_places=99), None, Money(Decimal(1720), "USD", 2), ("scale",)),
