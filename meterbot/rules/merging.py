@@ -32,25 +32,17 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
     """
     if snapshot.fetched_at > now + CLOCK_SKEW or snapshot.org_uuid is None:
         return None
-    known = _nothing_of(snapshot) if known is None else undated(known) if from_future(known, now) else known
+    if known is None:
+        return _first(snapshot)
+    if from_future(known, now):
+        known = undated(known)
     if snapshot.fetched_at <= known.snapshot.fetched_at:
         return None
     at, old = snapshot.fetched_at, known.snapshot
     stale = snapshot.health is Health.STALE
     keep_windows = known.windows_at is not None and (stale or not snapshot.windows_read)
-    keep_extra = known.extra_usage_at is not None and (stale or not snapshot.extra_usage_read)
     keep_subscription = known.subscription_at is not None and (stale or not snapshot.subscription_read)
-    extra, extra_usage_at = fields_read(snapshot, old.extra_usage), at if snapshot.extra_usage_read else None
-    if keep_extra and (stale or extra is None):
-        extra = old.extra_usage
-    elif extra is not None and old.extra_usage is not None:
-        last, last_at = old.extra_usage, known.extra_usage_at
-        if last_at is not None and calendar_month(last_at) != calendar_month(at):
-            last = without_amounts(last)
-        if extra.used is None and last.used is not None:
-            extra_usage_at = last_at  # a reason was read, and no amount
-            extra = _apart(extra, last)
-        extra = _completed(extra, last, at)
+    extra, extra_usage_at = _extra_usage(known, snapshot, stale=stale)
     subscription = snapshot.subscription
     if keep_subscription:
         subscription = old.subscription
@@ -60,19 +52,55 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
         filled(snapshot, old, "account_uuid", "org_name", "tier", "usage_is_total"),
         account_email=None,
         windows=old.windows if keep_windows else snapshot.windows,
-        extra_usage=None if extra is None else _balance_dated(extra, at),
+        extra_usage=_balance_dated(extra, at),
         subscription=subscription,
         org_spend=completed_spend(snapshot.org_spend, old.org_spend),
     )
     return LastKnown(
         snapshot=merged,
-        windows_at=known.windows_at if keep_windows else at if snapshot.windows_read else None,
-        extra_usage_at=known.extra_usage_at if keep_extra else extra_usage_at,
+        windows_at=known.windows_at if keep_windows else _when(at, read=snapshot.windows_read),
+        extra_usage_at=extra_usage_at,
         subscription_at=(
-            known.subscription_at if keep_subscription else at if snapshot.subscription_read else None
+            known.subscription_at if keep_subscription else _when(at, read=snapshot.subscription_read)
         ),
         trail=known.trail if keep_windows else extended(known.trail, snapshot.windows, at),
     )
+
+
+def _first(snapshot: Snapshot) -> LastKnown:
+    at, extra = snapshot.fetched_at, fields_read(snapshot, None)
+    return LastKnown(
+        snapshot=replace(snapshot, account_email=None, extra_usage=_balance_dated(extra, at)),
+        windows_at=_when(at, read=snapshot.windows_read),
+        extra_usage_at=_when(at, read=snapshot.extra_usage_read),
+        subscription_at=_when(at, read=snapshot.subscription_read),
+        trail=extended({}, snapshot.windows, at) if snapshot.windows_read else {},
+    )
+
+
+def _when(at: datetime, *, read: bool) -> datetime | None:
+    return at if read else None
+
+
+def _extra_usage(
+    known: LastKnown, snapshot: Snapshot, *, stale: bool
+) -> tuple[ExtraUsage | None, datetime | None]:
+    """Extra usage after the snapshot, and when it was last read."""
+    at, last, last_at = snapshot.fetched_at, known.snapshot.extra_usage, known.extra_usage_at
+    keep = last_at is not None and (stale or not snapshot.extra_usage_read)
+    extra, read_at = fields_read(snapshot, last), _when(at, read=snapshot.extra_usage_read)
+    if keep:
+        read_at = last_at
+        if stale or extra is None:
+            return last, read_at
+    if extra is None or last is None:
+        return extra, read_at
+    if last_at is not None and calendar_month(last_at) != calendar_month(at):
+        last = without_amounts(last)
+    if extra.used is None and last.used is not None:
+        read_at = last_at  # a reason was read, and no amount
+        extra = _apart(extra, last)
+    return _completed(extra, last, at), read_at
 
 
 def without_team_total(known: LastKnown | None, snapshot: Snapshot) -> Snapshot:
@@ -130,13 +158,6 @@ def is_repeated(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> b
 def from_future(known: LastKnown, now: datetime) -> bool:
     """Whether the known values were read while the clock was ahead, and it was set back since."""
     return known.snapshot.fetched_at > now + CLOCK_SKEW
-
-
-def _nothing_of(snapshot: Snapshot) -> LastKnown:
-    """What is known of its counter before the first reading."""
-    return LastKnown(
-        replace(snapshot, fetched_at=_LONG_AGO, extra_usage=None, subscription=None, org_spend=None)
-    )
 
 
 def undated(known: LastKnown) -> LastKnown:
@@ -203,9 +224,9 @@ def _apart(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
     return replace(extra, cap=None, cap_known=False, comparable=False)
 
 
-def _balance_dated(extra: ExtraUsage, at: datetime) -> ExtraUsage:
+def _balance_dated(extra: ExtraUsage | None, at: datetime) -> ExtraUsage | None:
     """With when the balance was read, so that it can be shown with its age once it is not read any more."""
-    if extra.balance is None or extra.balance.at is not None:
+    if extra is None or extra.balance is None or extra.balance.at is not None:
         return extra
     return replace(extra, balance=replace(extra.balance, at=at))
 

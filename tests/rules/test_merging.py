@@ -49,6 +49,16 @@ def test_no_e_mail_address_is_known_of_a_counter() -> None:
     assert after(first, snapshot(NOON + HOUR, account_email="ana@example.com")).snapshot.account_email is None
 
 
+def test_the_first_reading_is_known_only_as_far_as_it_was_read() -> None:
+    read = snapshot(metered=extra("10"), windows=(window(),))
+    known = after(replace(read, windows_read=False, extra_usage_read=False))
+    assert (known.windows_at, known.extra_usage_at, known.subscription_at, known.trail) == (None,) * 3 + ({},)
+    assert known.snapshot.fetched_at == NOON
+    assert known.snapshot.extra_usage is not None
+    assert known.snapshot.extra_usage.used is None
+    assert after(read).trail != {}
+
+
 def test_a_part_that_is_absent_replaces_the_last_one() -> None:
     known = after(FULL, snapshot(NOON + HOUR, extra_usage_read=True, windows=()))
     assert known.snapshot.extra_usage is None

@@ -154,7 +154,7 @@ def test_without_the_row_silence_about_a_block_is_not_known() -> None:
             Money(Decimal(1720), "USD", 2),
             ("scale",),
         ),
-        # The old fields are in hundredths, and so is what stands beside them.
+        # The old fields are in hundredths, and so are the amounts beside them.
         (
             extra(currency="KWD", decimal_places=None),
             {"currency": "KWD", "spend_limit_amount_cents": 5000, "used_credits": 1720},
