@@ -53,7 +53,7 @@ async def answer(context: CommandContext, request: Request) -> Message:
     queues = await _queues(context, now)
     if len(seen) < len(view.report.rows):
         hidden = [queue for queue in queues if _tells_an_owner(queue, view, request.question)]
-    unkept = [
+    unsaved = [
         f"Renewed session keys of {names_text(names, view)} are not kept, so that a restart may end them: {why}."
         for why, names in context.unsaved_session_keys().items()
     ]
@@ -61,7 +61,7 @@ async def answer(context: CommandContext, request: Request) -> Message:
         view,
         queues,
         await _connections(context, now, last_tick),
-        [*unkept, *_old_agents(terms, seats, agents), *joined, *plans, *await _failed(store)],
+        [*unsaved, *_old_agents(terms, seats, agents), *joined, *plans, *await _failed(store)],
         [] if store.sole else await store.read(lambda c: workers.read(c, now)),
         version=context.version,
         last_tick=last_tick,
