@@ -4,6 +4,7 @@ There is one transaction per batch, which runs on the database's thread: it read
 and writes knowledge, history, events and their deliveries together. Posting comes after the commit.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -268,9 +269,11 @@ class Ingest:
 
     def _compare_plans(self, snapshots: Sequence[Snapshot]) -> None:
         """Logs once, for each seat, that its account is on another plan than the configured one."""
-        for name in dict.fromkeys(one.seat for one in snapshots):
-            tiers = [one.tier for one in snapshots if one.seat == name]
-            trouble = plan_mismatch(name, self.recorder.seats[name].plan, tiers)
+        tiers: defaultdict[str, list[str | None]] = defaultdict(list)
+        for one in snapshots:
+            tiers[one.seat].append(one.tier)
+        for name, found in tiers.items():
+            trouble = plan_mismatch(name, self.recorder.seats[name].plan, found)
             if trouble is not None and trouble not in self._plans_logged:
                 self._plans_logged.add(trouble)
                 log.warning("a seat is on another plan than the configured one", why=trouble)
