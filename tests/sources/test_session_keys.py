@@ -109,6 +109,18 @@ async def test_new_seats_are_stored_together(store: Store) -> None:
     assert begins == []
 
 
+async def test_seats_with_another_configured_key_are_stored_when_they_are_read(store: Store) -> None:
+    seats = [f"seat{number}" for number in range(5)]
+    await Sessions(dict.fromkeys(seats, CONFIGURED), store, Cipher([K1])).prepare(seats)
+    before = await store.read(kept.read)
+    here = Sessions(dict.fromkeys(seats, THIRD), store, Cipher([K1]))
+    await here.prepare(seats)
+    assert await store.read(kept.read) == before, "the seats' claim is short"
+    assert await here.seats["seat3"].current() == THIRD
+    after = await store.read(kept.read)
+    assert [seat for seat in seats if after[seat] != before[seat]] == ["seat3"]
+
+
 class CountingCipher(Cipher):
     decrypted = 0
 
