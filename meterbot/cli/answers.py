@@ -126,19 +126,37 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
         "as_of": stamp(now),
         "version": meterbot.__version__,
         "last_tick": None if last_tick is None else stamp(datetime.fromisoformat(last_tick)),
-        "sources": [_fields(state, "seat health since last_ok_at detail") for state in states],
+        "sources": [
+            {
+                "seat": state.seat,
+                "health": state.health.value,
+                "since": _stamp(state.since),
+                "last_ok_at": _stamp(state.last_ok_at),
+                "detail": state.detail,
+            }
+            for state in states
+        ],
         "destinations": [
-            _fields(queue, "chat channel waiting held held_until oldest trouble")
+            {
+                "chat": queue.chat,
+                "channel": queue.channel,
+                "waiting": queue.waiting,
+                "held": queue.held,
+                "held_until": _stamp(queue.held_until),
+                "oldest": _stamp(queue.oldest),
+                "trouble": queue.trouble,
+            }
             for queue in all_queues(queues, config.destinations())
         ],
-        "processes": [{**_fields(one, "name since"), "holds": list(one.leases)} for one in alive],
+        "processes": [
+            {"name": one.name, "since": _stamp(one.since), "holds": list(one.leases)} for one in alive
+        ],
         "set_up": plan_troubles(team.rows),
     }
 
 
-def _fields(item: object, names: str) -> dict[str, object]:
-    values = {name: getattr(item, name) for name in names.split()}
-    return {name: stamp(value) if isinstance(value, datetime) else value for name, value in values.items()}
+def _stamp(at: datetime | None) -> str | None:
+    return None if at is None else stamp(at)
 
 
 async def _print(message: Message) -> None:
