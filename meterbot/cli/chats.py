@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from meterbot.cli.root import cli, given
+from meterbot.cli.root import cli, option
 
 slack = typer.Typer(help="Set up the Slack app.", no_args_is_help=True)
 cli.add_typer(slack, name="slack")
@@ -16,7 +16,7 @@ cli.add_typer(discord, name="discord")
 def slack_manifest(
     http: Annotated[
         str | None,
-        given("URL", "For mode http: the address at which Slack reaches the bot."),
+        option("URL", "For mode http: the address at which Slack reaches the bot."),
     ] = None,
     direct_messages: Annotated[
         bool,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from meterbot.cli.root import ConfigPath, cli, database_url, done, given, refuse
+from meterbot.cli.root import ConfigPath, cli, database_url, done, option, refuse
 
 db = typer.Typer(help="Upgrade, back up or restore the database.", no_args_is_help=True)
 cli.add_typer(db, name="db")
@@ -80,7 +80,7 @@ def db_restore(
 @cli.command("failed")
 def failed_items(
     context: typer.Context,
-    retry: Annotated[str | None, given("ID", "Try this one again, or `all`.")] = None,
+    retry: Annotated[str | None, option("ID", "Try this one again, or `all`.")] = None,
     config: ConfigPath = None,
 ) -> None:
     """List or retry messages and pull requests that were given up.

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from meterbot.cli.root import cli, given, refuse
+from meterbot.cli.root import cli, option, refuse
 from meterbot.cli.setup.prompts import Flags, MistakenError, RefusedError, Script, SecretPlace, Terminal
 
 _SERVICES = ("claude_ai", "anthropic_api", "slack_api", "discord_api")
@@ -28,41 +28,41 @@ def init(  # noqa: PLR0917 - typer passes them by name
     slack: Annotated[bool, typer.Option("--slack", help="Send alerts to Slack.")] = False,
     discord: Annotated[bool, typer.Option("--discord", help="Send alerts to Discord.")] = False,
     console: Annotated[bool, typer.Option("--console", help="Print alerts on the terminal.")] = False,
-    slack_channel: Annotated[str | None, given("ID", "The Slack channel's id (C…).")] = None,
+    slack_channel: Annotated[str | None, option("ID", "The Slack channel's id (C…).")] = None,
     slack_bot_token_env: Annotated[
-        str | None, given("NAME", "The variable with the bot token (xoxb-…).")
+        str | None, option("NAME", "The variable with the bot token (xoxb-…).")
     ] = None,
-    slack_bot_token_file: Annotated[str | None, given("PATH", "The same, from a file.")] = None,
+    slack_bot_token_file: Annotated[str | None, option("PATH", "The same, from a file.")] = None,
     slack_app_token_env: Annotated[
-        str | None, given("NAME", "The variable with the app-level token (xapp-…).")
+        str | None, option("NAME", "The variable with the app-level token (xapp-…).")
     ] = None,
-    slack_app_token_file: Annotated[str | None, given("PATH", "The same, from a file.")] = None,
-    discord_channel: Annotated[str | None, given("ID", "The Discord channel's id.")] = None,
+    slack_app_token_file: Annotated[str | None, option("PATH", "The same, from a file.")] = None,
+    discord_channel: Annotated[str | None, option("ID", "The Discord channel's id.")] = None,
     discord_token_env: Annotated[
-        str | None, given("NAME", "The variable with the Discord bot token.")
+        str | None, option("NAME", "The variable with the Discord bot token.")
     ] = None,
-    discord_token_file: Annotated[str | None, given("PATH", "The same, from a file.")] = None,
-    seat: Annotated[str | None, given("NAME", "The seat to add.")] = None,
+    discord_token_file: Annotated[str | None, option("PATH", "The same, from a file.")] = None,
+    seat: Annotated[str | None, option("NAME", "The seat to add.")] = None,
     source: Annotated[
         Literal["push", "claude_code", "claude_ai", "admin_api"] | None,
-        given("KIND", "How its numbers arrive: push, claude_code, claude_ai or admin_api. Default push."),
+        option("KIND", "How its numbers arrive: push, claude_code, claude_ai or admin_api. Default push."),
     ] = None,
-    plan: Annotated[str | None, given("PLAN", "Its plan, such as max_20x.")] = None,
-    owner: Annotated[str | None, given("ID", "Its owner's member id on the chat.")] = None,
+    plan: Annotated[str | None, option("PLAN", "Its plan, such as max_20x.")] = None,
+    owner: Annotated[str | None, option("ID", "Its owner's member id on the chat.")] = None,
     credential_env: Annotated[
-        str | None, given("NAME", "The variable with the seat's session key or token.")
+        str | None, option("NAME", "The variable with the seat's session key or token.")
     ] = None,
-    credential_file: Annotated[str | None, given("PATH", "The same, from a file.")] = None,
-    url: Annotated[str | None, given("URL", "Where the seats' machines reach the bot.")] = None,
-    bind: Annotated[str | None, given("HOST:PORT", "Where the bot listens. Default 127.0.0.1:8080.")] = None,
-    timezone: Annotated[str | None, given("ZONE", "Such as Europe/Berlin.")] = None,
+    credential_file: Annotated[str | None, option("PATH", "The same, from a file.")] = None,
+    url: Annotated[str | None, option("URL", "Where the seats' machines reach the bot.")] = None,
+    bind: Annotated[str | None, option("HOST:PORT", "Where the bot listens. Default 127.0.0.1:8080.")] = None,
+    timezone: Annotated[str | None, option("ZONE", "Such as Europe/Berlin.")] = None,
     keep: Annotated[
         Literal["files", "environment"] | None,
-        given("HOW", "Keep typed tokens in files (default) or in environment variables."),
+        option("HOW", "Keep typed tokens in files (default) or in environment variables."),
     ] = None,
     endpoint: Annotated[
         list[str] | None,
-        given("NAME=URL", "Another address of a service, as in [endpoints], for relays and tests."),
+        option("NAME=URL", "Another address of a service, as in [endpoints], for relays and tests."),
     ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Contact no service, and post no test alert.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from meterbot.cli.root import ConfigPath, cli, configured, done, from_config, given, refuse
+from meterbot.cli.root import ConfigPath, cli, configured, done, from_config, option, refuse
 
 
 @cli.command("secret-key")
@@ -50,7 +50,7 @@ def healthcheck(
     context: typer.Context,
     url: Annotated[
         str | None,
-        given("URL", "The address to request. Default: /healthz on this machine, at PORT, [http], or 8080."),
+        option("URL", "The address to request. Default: /healthz on this machine, at PORT, [http], or 8080."),
     ] = None,
     config: ConfigPath = None,
 ) -> None:
@@ -98,7 +98,7 @@ def _own_address(context: typer.Context, config: str | None) -> str:
 def systemd_unit(
     context: typer.Context,
     config: ConfigPath = None,
-    program: Annotated[str | None, given("PATH", "The installed program. Default: this one.")] = None,
+    program: Annotated[str | None, option("PATH", "The installed program. Default: this one.")] = None,
 ) -> None:
     """Print a hardened systemd unit.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, given, print_json, refuse
+from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, option, print_json, refuse
 
 if TYPE_CHECKING:
     from meterbot.app.config import Config
@@ -107,19 +107,19 @@ def pr(
     *,
     config: ConfigPath = None,
     as_json: AsJson = False,
-    repo: Annotated[Path | None, given("PATH", "Calculate a branch of this git checkout instead.")] = None,
+    repo: Annotated[Path | None, option("PATH", "Calculate a branch of this git checkout instead.")] = None,
     branch: Annotated[
         str, typer.Option(metavar="NAME", show_default=False, help="The branch. Default: the current one.")
     ] = "HEAD",
     base: Annotated[
         str | None,
-        given("NAME", "The branch that it started from. Default: origin/HEAD, main or master."),
+        option("NAME", "The branch that it started from. Default: origin/HEAD, main or master."),
     ] = None,
     seat: Annotated[
         str | None,
-        given("NAME", "The branch owner's seat, if it cannot be inferred from the commits."),
+        option("NAME", "The branch owner's seat, if it cannot be inferred from the commits."),
     ] = None,
-    email: Annotated[str | None, given("ADDRESS", "Only the commits with this author's address.")] = None,
+    email: Annotated[str | None, option("ADDRESS", "Only the commits with this author's address.")] = None,
 ) -> None:
     """Print the cost of merged pull requests, or of a branch.
 
@@ -180,7 +180,7 @@ def _print_recorded(settings: "Config", numbers: list[str], now: datetime, *, as
 def export_history(
     context: typer.Context,
     config: ConfigPath = None,
-    since: Annotated[str, given("DAYS", "How far back, such as 30d.")] = "90d",
+    since: Annotated[str, option("DAYS", "How far back, such as 30d.")] = "90d",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV (the default).")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -214,7 +214,7 @@ def replay_history(
             "before the command names another.",
         ),
     ] = None,
-    since: Annotated[str, given("DAYS", "How far back, such as 30d.")] = "30d",
+    since: Annotated[str, option("DAYS", "How far back, such as 30d.")] = "30d",
     as_json: AsJson = False,
 ) -> None:
     """Print the alerts that other rules would have sent.

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from meterbot.cli.root import cli, given, refuse
+from meterbot.cli.root import cli, option, refuse
 
 PROGRAM = [sys.executable, "-m", "meterbot", "push"]
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -42,14 +42,14 @@ def push(
             "--from", metavar="claude-code|FILE|-", help="What to send: Claude Code's numbers, or a file."
         ),
     ] = "claude-code",
-    every: Annotated[str | None, given("TIME", "Repeat about every 15m (or 1h, …) until stopped.")] = None,
+    every: Annotated[str | None, option("TIME", "Repeat about every 15m (or 1h, …) until stopped.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the exact bytes that would be sent, and send nothing.")
     ] = False,
     email: Annotated[
         bool, typer.Option("--email", help="Send the e-mail address in claude-meter's JSON, too.")
     ] = False,
-    settings: Annotated[str | None, given("PATH", "The file of settings that install writes.")] = None,
+    settings: Annotated[str | None, option("PATH", "The file of settings that install writes.")] = None,
 ) -> None:
     """Send this machine's Claude numbers to your team's meterbot.
 

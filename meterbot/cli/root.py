@@ -45,7 +45,7 @@ ConfigPath = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
-def given(metavar: str, explained: str) -> Any:
+def option(metavar: str, explained: str) -> Any:
     """An option with a value."""
     return typer.Option(metavar=metavar, help=explained)
 

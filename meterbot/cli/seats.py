@@ -14,7 +14,7 @@ from meterbot.cli.root import (
     confirm,
     database_url,
     done,
-    given,
+    option,
     print_json,
     refuse,
 )
@@ -37,7 +37,9 @@ def seat_add(
     ] = False,
     url: Annotated[
         str | None,
-        given("URL", "The address at which the seat's machine reaches this bot. Default: [http] public_url."),
+        option(
+            "URL", "The address at which the seat's machine reaches this bot. Default: [http] public_url."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
