@@ -129,4 +129,9 @@ def print_json(document: object) -> None:
 
 def confirm(question: str) -> None:
     """Ends the command with status 1 unless the answer is yes."""
-    typer.confirm(f"{question} (--yes skips this)", abort=True, err=True)
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:  # the end of the input, or Ctrl-C
+        refuse("\nnothing was deleted: nobody answered (--yes skips the question)", status=1)
+    if not agreed:
+        refuse("nothing was deleted", status=1)
