@@ -2,7 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -151,6 +151,25 @@ def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson
         print(seat_admin.overview_text(found, settings.timezone))
 
 
+class _Part(NamedTuple):
+    """What `seat forget` asks and says where it deletes one thing alone; `{}` is the seat's name."""
+
+    question: str
+    deleted: str
+    nothing: str
+
+
+_TOKEN = _Part("Delete the push token of {}?", "the token of {} no longer works", "{} has no stored token")
+_ACCOUNT = _Part(
+    "Forget which account {} belongs to?",
+    "the next reading of {} may be from another account",
+    "no account of {} is stored",
+)
+_INVITATION = _Part(
+    "Remove the invitation of {} and its token?", "{} is no longer invited", "{} is not an invited seat"
+)
+
+
 @seat.command("forget")
 def seat_forget(
     context: typer.Context,
@@ -181,18 +200,18 @@ def seat_forget(
     if token + account + invitation > 1:
         refuse("--token, --account and --invitation exclude each other; without them, everything is deleted")
     url = database_url(context, config)
-    what, delete = "", None
+    part, delete = None, None
     if token:
-        what, delete = "push token", push_tokens.revoke
+        part, delete = _TOKEN, push_tokens.revoke
     elif account:
-        what, delete = "account", forget_account
+        part, delete = _ACCOUNT, forget_account
     elif invitation:
-        what, delete = "invitation", remove_invitation
+        part, delete = _INVITATION, remove_invitation
     if not yes:
-        confirm(f"Delete the stored {what} of {name}?" if what else f"Delete everything stored about {name}?")
-    if delete:
+        confirm((part.question if part else "Delete everything stored about {}?").format(name))
+    if part and delete:
         gone = done(operations.transacted(url, lambda tx: delete(tx, name)))
-        text = f"deleted the stored {what} of {name}" if gone else f"{name} has no stored {what}"
+        text = (part.deleted if gone else part.nothing).format(name)
     else:
         forgotten = done(operations.transacted(url, lambda tx: forgetting.forget(tx, name)))
         gone, text = bool(forgotten), seat_admin.forgotten_text(name, forgotten)

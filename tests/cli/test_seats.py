@@ -1,5 +1,6 @@
 """`meterbot seat …` as an operator types it."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,9 @@ from typer.testing import CliRunner, Result
 
 from meterbot.cli import cli
 from meterbot.ingest.pushes import digest
+from meterbot.store import Batch, Latest
+from meterbot.store.database import open_store
+from tests.store.examples import ANA, known, write
 
 BOT = """
 database_url = "sqlite:///{}/meterbot.db"
@@ -104,9 +108,11 @@ def test_forgetting_asks_first(typed: Typed, tmp_path: Path) -> None:
     token = typed.token()
     said = typed("forget", "bo", answer="n\n")
     assert said.exit_code == 1
-    assert "Delete everything stored about bo? (--yes skips this)" in said.stderr
+    assert "Delete everything stored about bo?" in said.stderr
+    assert said.stderr.endswith("nothing was deleted\n")
     unanswered = typed("forget", "bo")
-    assert (unanswered.exit_code, "Aborted" in unanswered.stderr) == (1, True)
+    assert unanswered.exit_code == 1
+    assert unanswered.stderr.endswith("\nnothing was deleted: nobody answered (--yes skips the question)\n")
     assert digest(token).encode() in stored(tmp_path)
     said = typed("forget", "bo", answer="y\n")
     assert said.exit_code == 0
@@ -123,18 +129,18 @@ def test_what_is_unasked_for_is_not_asked(typed: Typed) -> None:
 
 def test_a_token_alone_can_be_revoked(typed: Typed) -> None:
     typed.token()
-    assert "deleted the stored push token of bo" in typed("forget", "bo", "--token", "--yes").stdout
+    assert "no longer works" in typed("forget", "bo", "--token", "--yes").stdout
     again = typed("forget", "bo", "--token", "--yes")
-    assert (again.exit_code, again.stdout) == (1, "")
+    assert (again.exit_code, again.stdout, again.stderr) == (1, "", "bo has no stored token\n")
     assert typed("add", "bo").exit_code == 0
 
 
 @pytest.mark.parametrize(
     ("option", "question"),
     [
-        ("--token", "Delete the stored push token of bo?"),
-        ("--account", "Delete the stored account of bo?"),
-        ("--invitation", "Delete the stored invitation of bo?"),
+        ("--token", "Delete the push token of bo?"),
+        ("--account", "Forget which account bo belongs to?"),
+        ("--invitation", "Remove the invitation of bo and its token?"),
     ],
 )
 def test_the_question_says_what_would_be_deleted(typed: Typed, option: str, question: str) -> None:
@@ -142,7 +148,21 @@ def test_the_question_says_what_would_be_deleted(typed: Typed, option: str, ques
 
 
 def test_an_account_that_is_not_known_cannot_be_forgotten(typed: Typed) -> None:
-    assert typed("forget", "bo", "--account", "--yes").exit_code == 1
+    said = typed("forget", "bo", "--account", "--yes")
+    assert (said.exit_code, said.stdout, said.stderr) == (1, "", "no account of bo is stored\n")
+
+
+def test_after_its_account_is_forgotten_a_seat_may_be_read_from_another(typed: Typed, tmp_path: Path) -> None:
+    asyncio.run(read_from_an_account(tmp_path))
+    assert typed("forget", "bo", "--account", "--yes").stdout == (
+        "the next reading of bo may be from another account\n"
+    )
+
+
+async def read_from_an_account(folder: Path) -> None:
+    store = await open_store(f"sqlite:///{folder}/meterbot.db")
+    await write(store, Batch(latest=[Latest("bo", ANA, known())]))
+    await store.close()
 
 
 def test_one_thing_is_forgotten_at_a_time(typed: Typed) -> None:
@@ -189,8 +209,9 @@ def test_people_are_invited_without_an_entry_in_the_configuration(typed: Typed, 
     assert "(invited)" not in moved.stdout
     assert re.search(r"cleo +push +never seen +never +made", moved.stdout)
     assert typed("export", METERBOT_CONFIG_TOML=BOT.format(tmp_path) + exported).stdout == ""
-    assert typed("forget", "dan", "--invitation", "--yes").exit_code == 0
-    assert typed("forget", "dan", "--invitation", "--yes").exit_code == 1
+    assert typed("forget", "dan", "--invitation", "--yes").stdout == "dan is no longer invited\n"
+    again = typed("forget", "dan", "--invitation", "--yes")
+    assert (again.exit_code, again.stderr) == (1, "dan is not an invited seat\n")
 
 
 def test_where_no_chat_reaches_them_the_line_is_printed(typed: Typed, tmp_path: Path) -> None:
