@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import socket
 import sqlite3
 import stat
 import sys
@@ -104,10 +105,17 @@ def listener(config: Config) -> Iterator[Check]:
                 )
                 yield Check("listener", Status.WARN, sentence, remedy)
             else:
-                sentence = f"meterbot cannot listen at {address}: {error.strerror or error}"
+                sentence = f"meterbot cannot listen at {address}: {_why(error)}"
                 yield Check("listener", Status.FAIL, sentence, "change [http] bind or PORT")
         else:
             yield Check("listener", Status.OK, f"{address} is free")
+
+
+def _why(error: OSError) -> str:
+    """In the system's words: asyncio has replaced them by its own, unless a name was not found."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def sqlite_trouble(path: Path) -> tuple[str, str] | None:

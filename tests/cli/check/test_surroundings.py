@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import socket
@@ -209,6 +210,14 @@ def test_where_somebody_listens_already_is_reported(tmp_path: Path) -> None:
         assert (found.status, found.sentence) == (Status.WARN, f"another program already listens at {place}")
         assert "ignore this if it is the running bot" in str(found.remedy)
     assert of(checked(tmp_path, text), "listener").status is Status.OK
+
+
+def test_an_address_of_another_machine_fails_in_plain_words(tmp_path: Path) -> None:
+    found = of(checked(tmp_path, f'[http]\nbind = "192.0.2.1:8080"\n{ANA}'), "listener")
+    assert (found.status, found.sentence) == (
+        Status.FAIL,
+        f"meterbot cannot listen at 192.0.2.1:8080: {os.strerror(errno.EADDRNOTAVAIL)}",
+    )
 
 
 def test_where_nothing_can_listen_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
