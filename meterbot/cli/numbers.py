@@ -2,8 +2,10 @@
 
 import re
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -12,6 +14,8 @@ from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, option,
 
 if TYPE_CHECKING:
     from meterbot.app.config import Config
+
+_SAID_EVERY = 5.0
 
 
 @cli.command()
@@ -228,16 +232,24 @@ def replay_history(
     tried = configured(context, config)
     own = configured(context, None) if context.find_root().obj else tried
     now = datetime.now(UTC)
-    found = done(answers.replay_of(own, tried.rule_settings(), now - length, now, _say_how_far))
+    found = done(answers.replay_of(own, tried.rule_settings(), now - length, now, says_how_far()))
     if as_json:
         print_json(replaying.as_json(found))
     else:
         print(replaying.as_text(found, tried.timezone))
 
 
-def _say_how_far(number: int, of: int) -> None:
-    if number and number % 50_000 == 0:
-        print(f"{number:,} of {of:,} readings", file=sys.stderr)
+def says_how_far(clock: Callable[[], float] = monotonic) -> Callable[[int, int], None]:
+    """Reports the progress on standard error every five seconds. `clock`: in seconds."""
+    said = clock()
+
+    def say(number: int, of: int) -> None:
+        nonlocal said
+        if clock() - said >= _SAID_EVERY:
+            said = clock()
+            print(f"{number:,} of {of:,} readings", file=sys.stderr)
+
+    return say
 
 
 def _days(text: str) -> timedelta:

@@ -98,7 +98,14 @@ def test_pull_requests_without_github_say_why_there_are_none(tmp_path: Path) -> 
         assert "only to a bot with [github] in its configuration" in said.stderr
 
 
-def test_a_long_replay_says_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    for number in range(0, 120_000, 1000):
-        numbers._say_how_far(number, 120_000)
-    assert capsys.readouterr().err == "50,000 of 120,000 readings\n100,000 of 120,000 readings\n"
+def test_a_long_replay_says_every_five_seconds_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    seconds = 100.0
+    say = numbers.says_how_far(lambda: seconds)
+    for number in range(0, 12_000, 1000):
+        say(number, 12_000)
+        seconds += 1
+    assert capsys.readouterr().err == "5,000 of 12,000 readings\n10,000 of 12,000 readings\n"
+
+
+def test_a_short_replay_prints_no_progress(tmp_path: Path) -> None:
+    assert typed("replay", *configured(tmp_path)).stderr == ""
