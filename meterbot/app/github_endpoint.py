@@ -56,21 +56,21 @@ class GitHubEndpoint:
         self._secrets = secrets
         self._now = now
         self._failures = RateLimiter(burst=10, seconds=30)
-        self._requests = RequestFailures(log, "webhooks", "redeliver it")
+        self._requests = RequestFailures(log, "webhooks")
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(PATH, self.post)]
 
     async def post(self, request: web.Request) -> web.Response:
         """Always JSON: the result, or what is wrong and what to do. GitHub shows it with the delivery."""
-        with self._requests.refusing():
+        with self._requests.refusing("redeliver it"):
             body = await self._signed_body(request)
             status, answer = await self._store_hook(request, body)
         return web.json_response(answer, status=status)
 
     async def _signed_body(self, request: web.Request) -> bytes:
         address = client_address(request, self._trusted_proxies)
-        hold_up(self._failures.blocked(address, self._now()), "requests from this address")
+        hold_up(self._failures.blocked(address, self._now()), "this address")
         body = await read_json(request, LARGEST, READ_SECONDS)
         if not signed(body, request.headers.get("X-Hub-Signature-256", ""), self._secrets):
             self._failures.wait(address, self._now())

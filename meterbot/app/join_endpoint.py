@@ -4,6 +4,7 @@ A GET shows what would be done: a page in a browser, the script for `curl`. Only
 chats fetch the links that they show.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from aiohttp import web
 from meterbot.app.agent_script import agent_script
 from meterbot.app.join_page import PAGE_POLICY, expired_page, join_page
 from meterbot.app.join_script import join_script
-from meterbot.app.web import Networks, Refusal, client_address, hold_up
+from meterbot.app.web import Networks, client_address
 from meterbot.commands.join_lines import AGENT_FILE
 from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
@@ -22,6 +23,7 @@ from meterbot.store import Store
 EXPIRED = (
     "This code is not valid: it was used, or it is older than ten minutes. Ask /claude-spend join again."
 )
+_TOO_MANY = "Too many wrong codes came from this address: wait {} seconds."
 _LONGEST_CODE = 64
 _PRIVATE = {
     "Cache-Control": "no-store",
@@ -75,12 +77,8 @@ class JoinEndpoint:
         """What the code would do, and how to do it."""
         code, address = request.match_info["code"], client_address(request, self._trusted_proxies)
         in_browser = "text/html" in request.headers.get("Accept", "")
-        try:
-            self._hold_up(address)
-        except Refusal as refusal:
-            if in_browser:
-                raise
-            return _said_by_python(refusal.error)
+        if (wait := self._wait(address)) is not None:
+            return wait if in_browser else _said_by_python(_TOO_MANY.format(wait.headers["Retry-After"]))
         seat = await self._seat_of(code)
         if seat is None:
             self._failures.wait(address, self._now())
@@ -97,14 +95,15 @@ class JoinEndpoint:
     async def trade(self, request: web.Request) -> web.Response:
         """The seat's push token for the code, once."""
         code, address = request.match_info["code"], client_address(request, self._trusted_proxies)
-        self._hold_up(address)
+        if (wait := self._wait(address)) is not None:
+            return wait
         traded = None
         if await self._seat_of(code) is not None:
             traded = await trade_code(self._store, code[:_LONGEST_CODE], self._now())
         if traded is None:
             self._failures.wait(address, self._now())
             log.warning("a request to join was refused")
-            raise Refusal(404, EXPIRED)
+            return web.json_response({"error": EXPIRED}, status=404, headers=_PRIVATE)
         seat, token = traded
         log.info("a push token was made", seat=seat)
         return web.json_response({"seat": seat, "token": token}, headers=_PRIVATE)
@@ -114,9 +113,13 @@ class JoinEndpoint:
         seat = await seat_of_code(self._store, code[:_LONGEST_CODE], self._now())
         return seat if seat is not None and await self._accepts(seat) else None
 
-    def _hold_up(self, address: str) -> None:
-        """Raises `Refusal` for an address that tried too many wrong codes."""
-        hold_up(self._failures.blocked(address, self._now()), "wrong codes from this address")
+    def _wait(self, address: str) -> web.Response | None:
+        """The refusal of an address that tried too many wrong codes."""
+        seconds = math.ceil(self._failures.blocked(address, self._now()))
+        if seconds == 0:
+            return None
+        headers = {**_PRIVATE, "Retry-After": str(seconds)}
+        return web.json_response({"error": _TOO_MANY.format(seconds)}, status=429, headers=headers)
 
 
 def _said_by_python(sentence: str) -> web.Response:

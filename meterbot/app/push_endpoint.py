@@ -48,28 +48,30 @@ class PushEndpoint:
         self._pushes = RateLimiter(burst=12, seconds=10)
         self._token_failures = RateLimiter(burst=10, seconds=30)
         self._address_failures = RateLimiter(burst=60, seconds=10)
-        self._failures = RequestFailures(log, "pushes", "send the same again later")
+        self._failures = RequestFailures(log, "pushes")
+        self._note_failures = RequestFailures(log, "the versions of agents")
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(path, self.post) for path in PATHS]
 
     async def post(self, request: web.Request) -> web.Response:
         """Always JSON: the result, or what is wrong and what to do."""
-        with self._failures.refusing():
+        with self._failures.refusing("send the same again later"):
             seat = await self._seat(request)
             document = await read_json(request, LARGEST, READ_SECONDS)
             try:
                 receipt = await self._receiver.receive(seat, document, self._now())
             except UnusablePushError as bad:
                 raise _unusable(bad) from None
-        try:
-            agent = _AGENT.match(request.headers.get("User-Agent", ""))
-            if agent is not None and receipt.refused is None:
+        agent = _AGENT.match(request.headers.get("User-Agent", ""))
+        if agent is not None and receipt.refused is None:
+            try:
                 await self._receiver.note_agent(
                     seat, agent["version"], spent_text(receipt.known), self._now()
                 )
-        except Exception as error:  # noqa: BLE001 - logged; the push itself is stored
-            self._failures.failed(error)
+                self._note_failures.stored()
+            except Exception as error:  # noqa: BLE001 - logged; the push itself is stored
+                self._note_failures.failed(error)
         return self._answer(seat, receipt)
 
     async def _seat(self, request: web.Request) -> str:
@@ -80,8 +82,8 @@ class PushEndpoint:
         if seat is None:
             address = client_address(request, self._trusted_proxies)
             key = f"{address} {header['token'][:_PREFIX] if header else ''}"
-            hold_up(self._token_failures.wait(key, now), "requests with this token")
-            hold_up(self._address_failures.wait(address, now), "requests from this address")
+            hold_up(self._token_failures.wait(key, now), "this token")
+            hold_up(self._address_failures.wait(address, now), "this address")
             why = (
                 "there is no push token in this request" if header is None else "this push token is not known"
             )
@@ -89,7 +91,7 @@ class PushEndpoint:
             refusal = Refusal(401, why, _WHAT_TO_SEND)
             refusal.headers["WWW-Authenticate"] = "Bearer"
             raise refusal
-        hold_up(self._pushes.wait(seat, now), "pushes of this seat")
+        hold_up(self._pushes.wait(seat, now), "this seat")
         return seat
 
     def _answer(self, seat: str, receipt: PushReceipt) -> web.Response:

@@ -31,18 +31,17 @@ class Refusal(web.HTTPException):
 
     def __init__(self, status: int, error: str, remedy: str | None = None, **more: str | int) -> None:
         self.status_code = status
-        self.error = error
         body = {"error": error, **({} if remedy is None else {"remedy": remedy}), **more}
         super().__init__(text=json.dumps(body), content_type="application/json")
         if "retry_after" in more:
             self.headers["Retry-After"] = str(more["retry_after"])
 
 
-def hold_up(seconds: float, what: str) -> None:
-    """Raises `Refusal` where there are seconds to wait; `what` came too often."""
+def hold_up(seconds: float, who: str) -> None:
+    """Raises `Refusal` if `who` has to wait some seconds before the next request."""
     if seconds > 0:
         wait = math.ceil(seconds)
-        raise Refusal(429, f"too many {what}: wait {wait} seconds", retry_after=wait)
+        raise Refusal(429, f"too many requests from {who}", f"wait {wait} seconds", retry_after=wait)
 
 
 async def read_json(request: web.Request, largest: int, seconds: float) -> bytes:
@@ -74,30 +73,31 @@ class RequestFailures:
     """Logs an outage of the database when it begins and when it ends, and every other failure each time, so that an
     outage hides no bug."""
 
-    def __init__(self, logger: Any, what: str, again: str) -> None:
-        """`what` is requested, in the plural: `pushes`; `again`: what the sender can do."""
-        self._logger, self._what, self._again = logger, what, again
+    def __init__(self, logger: Any, what: str) -> None:
+        """`what` is stored, in the plural: `pushes`."""
+        self._logger, self._what = logger, what
         self._outage = LoggedState(logger, f"{what} cannot be stored", f"{what} are stored again")
 
     @contextmanager
-    def refusing(self) -> Iterator[None]:
+    def refusing(self, remedy: str) -> Iterator[None]:
         """Raises `Refusal` for each failure, so that the sender gets an answer."""
         try:
             yield
-            self._outage.ends()
+            self.stored()
         except Refusal:
             raise
         except Exception as error:  # noqa: BLE001 - logged
             self.failed(error)
-            raise Refusal(
-                503, "meterbot could not store this just now", self._again, retry_after=60
-            ) from None
+            raise Refusal(503, "meterbot could not store this just now", remedy, retry_after=60) from None
 
     def failed(self, error: Exception) -> None:
         if is_outage(error):
             self._outage.begins(error)
         else:
             self._logger.error("a request failed", what=self._what, exc_info=error)
+
+    def stored(self) -> None:
+        self._outage.ends()
 
 
 def client_address(request: web.Request, trusted: Networks) -> str:

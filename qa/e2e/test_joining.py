@@ -225,7 +225,7 @@ async def test_the_line_says_why_it_does_nothing(site: Site, tmp_path: Path, pyt
                 async with session.get(f"{site.url}/join/guess-{n}") as answer:
                     assert answer.status == 200
         status, said = await shell(line, env)
-        assert (status, said.startswith("too many wrong codes from this address: wait ")) == (1, True)
+        assert (status, said.startswith("Too many wrong codes came from this address: wait ")) == (1, True)
 
 
 async def test_an_address_that_tries_codes_is_told_to_wait(site: Site) -> None:

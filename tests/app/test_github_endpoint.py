@@ -158,7 +158,10 @@ async def test_an_address_that_keeps_failing_is_told_to_wait(hook: Hook) -> None
     for _ in range(10):
         assert (await hook.send(secret="guess")).status == 401
     answered = await hook.send()
-    assert (answered.status, answered.headers["Retry-After"]) == (429, str(answered.body["retry_after"]))
+    wait = answered.body["retry_after"]
+    assert (answered.status, answered.headers["Retry-After"]) == (429, str(wait))
+    assert answered.body["error"] == "too many requests from this address"
+    assert answered.body["remedy"] == f"wait {wait} seconds"
     hook.clock.advance(timedelta(seconds=31))
     assert (await hook.send()).status == 202
 

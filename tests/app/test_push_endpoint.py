@@ -572,7 +572,10 @@ async def test_a_seat_that_pushes_too_often_is_told_to_wait(sqlite: Door) -> Non
     statuses = [(await sqlite.send(body(at=at))).status for at in before]
     assert statuses == [202] * 12 + [429]
     response = await sqlite.send(body())
-    assert (response.headers["Retry-After"], response.body["retry_after"]) == ("10", 10)
+    assert (response.headers["Retry-After"], response.body) == (
+        "10",
+        {"error": "too many requests from this seat", "remedy": "wait 10 seconds", "retry_after": 10},
+    )
     assert (await sqlite.send(body(), token=TOKENS["cy"])).status == 202
     sqlite.clock.advance(timedelta(seconds=10))
     assert (await sqlite.send(body())).status == 202
@@ -714,6 +717,27 @@ async def test_a_bug_is_logged_in_the_middle_of_an_outage(sqlite: Door) -> None:
         await sqlite.send(MANY)
     noted = "a failed push could not be noted"
     assert [line["event"] for line in logged] == ["pushes cannot be stored", noted, "a request failed"]
+
+
+async def test_an_outage_that_only_concerns_the_agents_versions_is_logged_once(sqlite: Door) -> None:
+    needs_room = """CREATE TRIGGER needs_room BEFORE INSERT ON seat_agents
+        BEGIN INSERT INTO filler VALUES (zeroblob(10000000)); END"""
+
+    def few_pages_left(tx: Connection) -> None:
+        tx.exec_driver_sql("CREATE TABLE filler (bytes BLOB)")
+        tx.exec_driver_sql(needs_room)
+        used = int(tx.exec_driver_sql("PRAGMA page_count").scalar_one())
+        tx.exec_driver_sql(f"PRAGMA max_page_count = {used + 100}")
+
+    await sqlite.store.run(few_pages_left)
+    agent = {"User-Agent": "meterbot-agent/0.1.0+0123abcd"}
+    with capture_logs() as logged:
+        answered = [(await sqlite.send(body(), headers=agent)).status for _ in range(3)]
+        await disk(sqlite, full=False)
+        answered.append((await sqlite.send(body(), headers=agent)).status)
+    assert answered == [202, 200, 200, 200]
+    noted = ["the versions of agents cannot be stored", "the versions of agents are stored again"]
+    assert [line["event"] for line in logged] == noted
 
 
 async def test_a_push_that_cannot_be_stored_is_the_health_of_its_seat_alone(sqlite: Door) -> None:
