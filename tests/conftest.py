@@ -77,7 +77,7 @@ def _asked(log: Path) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """Undoes what `log.set_up` and `secret.remember` do to the process."""
+    """Undoes what `log_setup.set_up` and `secret.remember` do to the process."""
     root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
     handlers, level, ours = root.handlers[:], root.level, logging.getLogger("meterbot").level
     show = warnings.showwarning

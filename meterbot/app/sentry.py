@@ -14,7 +14,7 @@ _OUR_OWN = {"event", "level", "logger", "timestamp", "exc_info", "stack_info"}
 
 
 def reporter(dsn: str) -> Processor:
-    """A step for `log.set_up` that reports what is logged as an error. Raises `StartError`."""
+    """A step for `log_setup.set_up` that reports what is logged as an error. Raises `StartError`."""
     try:
         import sentry_sdk  # noqa: PLC0415 - an extra, and slow to import
         from sentry_sdk.utils import BadDsn  # noqa: PLC0415 - as above

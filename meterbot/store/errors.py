@@ -28,7 +28,7 @@ class ClosedError(Exception):
 
 
 def as_warning(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """A step for `log.set_up`: outages are one-line warnings, bugs keep their traceback."""
+    """A step for `app.log_setup.set_up`: outages are one-line warnings, bugs keep their traceback."""
     error = error_of(event.get("exc_info"))
     if not isinstance(error, Exception) or not is_outage(error):
         return event

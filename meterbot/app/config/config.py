@@ -9,14 +9,12 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr, ValidationInfo, field_validator
 
 from meterbot.app.config.alerts import AlertsConfig, DigestConfig, PrivacyConfig, QuietConfig
+from meterbot.app.config.chats import ConsoleConfig, DiscordConfig, SlackConfig
 from meterbot.app.config.infrastructure import (
-    ConsoleConfig,
-    DiscordConfig,
     EndpointsConfig,
     GithubConfig,
     HttpConfig,
     PushConfig,
-    SlackConfig,
     StorageConfig,
     WatchConfig,
 )

@@ -1,5 +1,6 @@
 """Finds the configuration, and reports every mistake in it at once."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -267,8 +268,11 @@ class _Loader:
             self._variables["database_url",] = "DATABASE_URL"
         http = self._document.get("http", {})
         if (port := self._environ.get("PORT")) and isinstance(http, dict):
+            usable = port.isdecimal() and int(port) <= 65535
             self._variables["http", "port"] = "PORT"
-            self._document["http"] = {**http, "port": int(port) if port.isdecimal() else port}
+            if not usable:
+                self._refuse(("http", "port"), f'must be a port number, like "8080", got {json.dumps(port)}')
+            self._document["http"] = {**http, "port": int(port) if usable else 0}
 
 
 def _texts(value: object, path: toml_positions.Path) -> Iterator[tuple[toml_positions.Path, str]]:

@@ -379,11 +379,11 @@ def test_a_port_is_enough_to_listen() -> None:
 
 def test_what_the_environment_says_wrong_is_reported_as_its_own() -> None:
     assert problems(ANA, {**ENVIRON, "DATABASE_URL": "mysql://u:hunter22@h/d", "PORT": "http"}) == [
+        'environment PORT: must be a port number, like "8080", got "http"',
         'environment DATABASE_URL: must be like "sqlite:///meterbot.db" or "postgresql://user@host/name"',
-        'environment PORT: must be a number from 0 to 65535, got "http"',
     ]
     assert problems(ANA, {**ENVIRON, "PORT": "65536"}) == [
-        "environment PORT: must be a number from 0 to 65535, got 65536"
+        'environment PORT: must be a port number, like "8080", got "65536"'
     ]
 
 
