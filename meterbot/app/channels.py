@@ -13,19 +13,23 @@ _ABOUT_CHANNELS = {"slack_channel", "discord_channel", "discord_permissions"}
 async def channel_problems(config: Config, now: Callable[[], datetime]) -> Mapping[str, str]:
     """Chat → what is wrong with its channel, and what to do. Posts nothing."""
     problems: dict[str, str] = {}
-    for chat, look in (("slack", look_at_slack), ("discord", look_at_discord)):
-        found, _ = await look(config, now)
+    for chat, checks in (("slack", slack_checks), ("discord", discord_checks)):
+        found, _ = await checks(config, now)
         for check in found:
             if check.id in _ABOUT_CHANNELS and check.status is Status.FAIL:
                 problems.setdefault(chat, f"{check.sentence}; {check.remedy}")
     return problems
 
 
-async def look_at_slack(
-    config: Config, now: Callable[[], datetime], *, whole: bool = False, direct_messages: bool = False
+async def slack_checks(
+    config: Config,
+    now: Callable[[], datetime],
+    *,
+    with_connection: bool = False,
+    direct_messages: bool = False,
 ) -> tuple[list[Check], timedelta | None]:
-    """The findings about the bot and its channel, with `whole` also about its connection; and how far Slack's clock is
-    ahead of this machine's."""
+    """The checks of the bot and its channel, `with_connection` also of Socket Mode; and how far Slack's clock is ahead
+    of this machine's."""
     if config.slack is None:
         return [], None
     from meterbot.chat.slack.check import SlackCheck  # noqa: PLC0415 - only where Slack is used
@@ -35,15 +39,15 @@ async def look_at_slack(
         found = await slack.bot(direct_messages=direct_messages)
         if found[0].status is Status.OK:
             found.append(await slack.channel(config.slack.channel))
-        if whole and config.slack.mode == "socket" and config.slack.app_token is not None:
+        if with_connection and config.slack.mode == "socket" and config.slack.app_token is not None:
             found.append(await slack.app(config.slack.app_token.get_secret_value()))
         return found, slack.ahead
 
 
-async def look_at_discord(
-    config: Config, now: Callable[[], datetime], *, whole: bool = False
+async def discord_checks(
+    config: Config, now: Callable[[], datetime], *, with_connection: bool = False
 ) -> tuple[list[Check], timedelta | None]:
-    """The same for Discord."""
+    """The same for Discord, `with_connection` also of the gateway."""
     if config.discord is None:
         return [], None
     from meterbot.chat.discord.check import DiscordCheck  # noqa: PLC0415 - only where Discord is used
@@ -53,5 +57,5 @@ async def look_at_discord(
         found = [await discord.bot()]
         if found[0].status is Status.OK:
             found += await discord.channel(config.discord.channel_id, config.discord.guild_id)
-            found += [await discord.gateway()] if whole else []
+            found += [await discord.gateway()] if with_connection else []
         return found, discord.ahead

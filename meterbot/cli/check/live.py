@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from meterbot.app.channels import look_at_discord, look_at_slack
+from meterbot.app.channels import discord_checks, slack_checks
 from meterbot.app.config import Config
 from meterbot.cli import seat_reads
 from meterbot.core.errors import StartError
@@ -36,8 +36,8 @@ async def live_checks(config: Config, now: Now) -> list[Check]:
     database, known = await _database(config)
     direct_messages = await _sends_direct_messages(config)
     (slack, slack_clock), (discord, discord_clock), seats = await asyncio.gather(
-        look_at_slack(config, now, whole=True, direct_messages=direct_messages),
-        look_at_discord(config, now, whole=True),
+        slack_checks(config, now, with_connection=True, direct_messages=direct_messages),
+        discord_checks(config, now, with_connection=True),
         _seats(config, known, now()),
     )
     clocks = {"Slack": slack_clock, "Discord": discord_clock}
