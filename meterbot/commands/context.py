@@ -140,7 +140,8 @@ class CommandContext:
         return [name for name, seat in self.seats.items() if self.redaction.person_may_see(name, seat, *who)]
 
     def matching_seats(self, text: str, platform: str, seats: Collection[str]) -> list[str]:
-        """Of these seats those of a mentioned person, or the one with this name or with a unique beginning of it."""
+        """Which of `seats` the text names: the seats of a mentioned person, the seat with this name, or the only seat
+        whose name begins like this."""
         if person := mention(text):
             return [name for name in self.owned(platform, person[0]) if name in seats]
         starting = [name for name in seats if text and name.startswith(text)]

@@ -119,7 +119,7 @@ class Invitations:
             return Invited(seat, f"{seat.name}: the bot reads this seat itself.")
         place = owner_destination(seat, self.chats)
         if place is None:
-            nowhere = "no message was sent, its owner is on no chat that is configured here"
+            nowhere = "its owner has no id on a chat configured here, so no message was sent"
             return Invited(seat, f"{seat.name}: {nowhere}.", needs_line=True)
         key = f"invite:{seat.name}:{place.chat}:{place.channel}:{now.astimezone(UTC).date()}"
         message, redaction = _message(seat), self.redaction

@@ -41,12 +41,12 @@ def table(caption: str, columns: Columns[Item], items: Sequence[Item], note: str
 
 
 def filled(*sections: Section) -> tuple[Section, ...]:
-    """Those that have lines."""
+    """The sections that have lines."""
     return tuple(section for section in sections if section.lines)
 
 
 def at_most(most: int, lines: Sequence[str], rest: str = "and {} more") -> tuple[str, ...]:
-    """The first lines, and in one more how many there are besides."""
+    """The first `most` lines, and a line with the number of the others."""
     more = len(lines) - most
     return (*lines[:most], rest.format(more)) if more > 0 else tuple(lines)
 

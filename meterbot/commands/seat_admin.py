@@ -128,7 +128,7 @@ async def overview(
 
 
 def overview_text(infos: Sequence[SeatInfo], tz: tzinfo) -> str:
-    """A line for each seat, for a person where it is `tz`."""
+    """One line for each seat, with its times in the time zone `tz`."""
 
     def minute(at: datetime | None) -> str:
         return "never" if at is None else f"{at.astimezone(tz):%Y-%m-%d %H:%M}"

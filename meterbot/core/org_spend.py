@@ -99,7 +99,7 @@ def completed(new: OrgSpend | None, last: OrgSpend | None) -> OrgSpend | None:
 
 
 def _better(new: _Part | None, last: _Part | None) -> _Part | None:
-    """The newest, unless only the last one is there, or complete."""
+    """The new part; the last one if there is no new one, or if only the last one is complete."""
     return last if new is None or (last is not None and last.complete and not new.complete) else new
 
 

@@ -29,7 +29,8 @@ SPEED = 10_000.0
 _STEP = timedelta(hours=2)
 _TICK_SECONDS = 0.1
 _UNHURRIED = "4h"
-"""Three of them without an answer are stale: seconds, live, which a busy machine may well take."""
+"""How often the live demo reads a seat. After three intervals without an answer, four seconds at `SPEED`, a seat counts
+as stale, and a busy machine may need seconds for an answer."""
 _HELLO = "A simulated team of five in April 2026, on the real bot. All names and amounts are made up."
 _HOW = "Meanwhile you can type /claude-spend, me, seat ana, forecast, history, pr or help; quit ends."
 _GOODBYE = "That was the month. Your own team's: see README.md."

@@ -264,7 +264,8 @@ def _settled(read: _Read) -> bool:
 
 
 def _known_bill(read: _Read, shares: Iterable[Money]) -> Bill:
-    """With what a reader must know: what was read too late, and why nothing is nothing."""
+    """The bill of these shares. It also has the amounts that were read too late to count; without them, a bill of 0
+    has the reason why nothing was spent."""
     amounts, window = tuple(money.totals(shares).values()), read.pull.window
     straddling = [
         rise

@@ -17,7 +17,7 @@ from meterbot.rules.months import RESET_LAG, calendar_month, month_start
 from meterbot.rules.settings import UNCAPPED_STEP, Budget, RuleSettings, Threshold, parse_threshold
 
 _API_PLAN = "enterprise"
-"""No other plan has limits of its members."""
+"""The only plan whose members have limits of their own."""
 
 
 def reached(step: Threshold, used: Money, cap: Money | None) -> bool:
@@ -29,7 +29,7 @@ def reached(step: Threshold, used: Money, cap: Money | None) -> bool:
 
 
 def level_severity(used: Money | None, cap: Money | None) -> Severity:
-    """Of an alert about a level: critical once all of the cap is used."""
+    """The severity of an alert about a level: critical if the whole cap is used, otherwise a warning."""
     share = money.percent(used, cap)
     return Severity.CRITICAL if share is not None and share >= 100 else Severity.WARNING
 

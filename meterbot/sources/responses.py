@@ -169,9 +169,11 @@ def _refused(
 
 def _forbidden(message: str, code: str, *, page: bool) -> tuple[Cause, str]:
     if page:
-        # Something between us and the service refuses, perhaps for a moment: it says nothing about the session or the
-        # account.
-        return Cause.UNREACHABLE, "access was denied on the way with a web page, cause unclear"
+        # This says nothing about the session or the account, and may pass in a moment.
+        return (
+            Cause.UNREACHABLE,
+            "something between meterbot and the service refused access; the cause is unclear",
+        )
     if code == "account_session_invalid" or message == "invalid authorization":
         return Cause.SESSION, "the session has expired: sign in again and renew the session key"
     if "scope" in code or "scope" in message or "permission user:" in message:

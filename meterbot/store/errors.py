@@ -15,7 +15,7 @@ READ_ONLY = "25006"
 _PASSING_STATES = ("08", "53", "57P", "58")
 """PostgreSQL's classes of errors: the connection broke, no room, an operator stopped it, its machine failed."""
 _OUTAGE_STATES = (*_PASSING_STATES, READ_ONLY, "28", "3D")
-"""Also: it takes no writes, the user or the database is refused."""
+"""Those, and: the database is read-only, or refuses the user or the database's name."""
 _LASTING = ("authentication failed", "does not exist", "no pg_hba.conf entry", "invalid ")
 
 

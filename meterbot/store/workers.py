@@ -28,7 +28,7 @@ from meterbot.store.tables import leases, workers
 from meterbot.store.values import FOR_EVER, Claims, Worker
 
 _SEAT = "seat:"
-"""Before the name of a seat, for the lease to read it; there may be hundreds."""
+"""A worker that reads a seat holds a lease with this prefix and the seat's name. There may be hundreds."""
 _LONG_DEAD = timedelta(hours=1)
 
 
@@ -37,7 +37,7 @@ At = datetime | ColumnElement[datetime]
 
 
 def is_gone(holder: ColumnElement[str], now: At, unbelievable: At) -> ColumnElement[bool]:
-    """Whether a column names a dead worker. `unbelievable` is that of now."""
+    """Whether a column names a dead worker. `unbelievable` is what the function below returns for `now`."""
     alive = select(workers.c.name).where(_lives(now, unbelievable))
     return and_(holder.is_not(None), not_(holder.in_(alive)))
 

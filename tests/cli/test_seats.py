@@ -194,7 +194,7 @@ def test_the_token_itself_is_in_no_file(typed: Typed, tmp_path: Path) -> None:
 def test_people_are_invited_without_an_entry_in_the_configuration(typed: Typed, tmp_path: Path) -> None:
     said = typed("invite", "cleo=U0123ABC", "dan", "ana")
     assert said.exit_code == 0
-    assert "cleo: no message was sent, its owner is on no chat" in said.stdout
+    assert "cleo: its owner has no id on a chat configured here, so no message was sent." in said.stdout
     assert "ana: the bot reads this seat itself." in said.stdout
     assert "Set [http] public_url to get a line for dan." in said.stderr
     shown = typed("list").stdout

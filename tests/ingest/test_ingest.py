@@ -519,8 +519,8 @@ async def test_bought_credits_close_the_post_about_low_ones(store: Store) -> Non
     posted, edit = [one for one in await door.waiting() if one.event.kind is EventKind.BALANCE_LOW]
     assert (posted.kind, edit.kind) == (DeliveryKind.POST, DeliveryKind.EDIT)
     message = post(edit.content, {}, UTC)
-    assert message.title == "Resolved: ana has $4.00 of prepaid credits left"
-    assert plain(message.text) == "Wed Apr 15 10:01: ana has $25.00 of prepaid credits left."
+    assert message.title == "Resolved: ana has $4.00 in prepaid credits left"
+    assert plain(message.text) == "Wed Apr 15 10:01: ana has $25.00 in prepaid credits left."
 
 
 async def test_a_removed_cap_ends_the_level_of_the_old_one_although_it_crosses_an_amount(

@@ -151,8 +151,8 @@ EXPECTED: dict[str, Expected | NotRead] = {
     "account_403_html_no_marker": _no_account(
         Health.UNREACHABLE,
         account=None,
-        detail="access was denied on the way with a web page, cause unclear (403)",
-        errors=("access was denied on the way with a web page, cause unclear (403)",),
+        detail="something between meterbot and the service refused access; the cause is unclear (403)",
+        errors=("something between meterbot and the service refused access; the cause is unclear (403)",),
     ),
     "account_302_login": _no_account(
         Health.SESSION_EXPIRED,

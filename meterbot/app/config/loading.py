@@ -116,8 +116,8 @@ def secrets_named(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -
 
 
 def listening_address(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Bind | None:
-    """Where a bot listens according to `[http]` alone, without reading secrets; None if there is no such table, or no
-    configuration: in a container, that of the bot need not be here. Raises `ConfigError`."""
+    """The address in `[http]`, where the bot listens. Reads no secrets. None if there is no such table, or no
+    configuration: a health check may run where the bot's configuration is not. Raises `ConfigError`."""
     try:
         found = find(path_arg, environ, cwd)
     except NoConfigError:

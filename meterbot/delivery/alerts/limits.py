@@ -73,7 +73,7 @@ def changes(facts: EventFacts) -> tuple[str, ...]:
 
 def balance_low(facts: EventFacts) -> AlertText:
     left = facts.money("balance")
-    amount = "few" if left is None else f"{show(left, grouped=True)} of" if left.minor else "no"
+    amount = "few" if left is None else f"{show(left, grouped=True)} in" if left.minor else "no"
     whose = f"{facts.who}'s organization" if facts.event.facts.get("shared") else facts.who
     title = f"{whose} has {amount} prepaid credits left"
     some_left = left is None or left.minor

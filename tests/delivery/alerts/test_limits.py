@@ -146,7 +146,7 @@ def test_a_window_whose_reset_is_unknown_or_has_passed_has_no_until(resets: str 
     [
         (
             {},
-            "ana has $4.20 of prepaid credits left",
+            "ana has $4.20 in prepaid credits left",
             [BUY_LATER, "Once they are used up, prompts are refused while a plan window is full."],
         ),
         (
@@ -177,7 +177,7 @@ def test_a_window_whose_reset_is_unknown_or_has_passed_has_no_until(resets: str 
         ),
         (
             {"shared": True},
-            "ana's organization has $4.20 of prepaid credits left",
+            "ana's organization has $4.20 in prepaid credits left",
             [BUY_LATER, "Once they are used up, prompts are refused while a plan window is full."],
         ),
     ],
