@@ -38,10 +38,11 @@ def run_checks(
     checks.append(Check("config", Status.OK, f"{found.label}: {count(len(config.seats), 'seat')}"))
     checks += surroundings.config_file(config, found.path, environ)
     checks += surroundings.open_files(secret_files(config))
-    database, stored = surroundings.database(config, environ, cwd), None
-    if database.status is not Status.FAIL:
+    database, stored = surroundings.database_trouble(config, environ, cwd), None
+    if database is None:
         try:
             stored = read(config)
+            database = surroundings.database_read(config, cwd)
         except StartError as error:
             remedy = "correct database_url, or start the database"
             database = Check("database", Status.FAIL, str(error), remedy)

@@ -55,15 +55,14 @@ def timezone(config: Config) -> Check:
     return Check("timezone", Status.OK, str(config.timezone))
 
 
-def database(config: Config, environ: Mapping[str, str], cwd: Path) -> Check:
-    """What is known about the database; PostgreSQL has yet to answer."""
-    url = parse_url(config.database_url.get_secret_value())
-    if url.get_backend_name() != "sqlite":
-        return Check("database", Status.OK, f"PostgreSQL at {url.host or 'the local socket'} answers")
+def database_trouble(config: Config, environ: Mapping[str, str], cwd: Path) -> Check | None:
+    """Why the database cannot be used, as far as that is known before it is read. PostgreSQL has yet to answer."""
+    path = _sqlite_file(config, cwd)
+    if path is None:
+        return None
     if "DYNO" in environ:
         sentence = "SQLite on a Heroku dyno is lost whenever the dyno restarts, at least daily"
         return Check("database", Status.FAIL, sentence, "run `heroku addons:create heroku-postgresql`")
-    path = cwd / str(url.database)
     if not path.parent.is_dir():
         return Check("database", Status.FAIL, f"{path.parent} is not a directory", f"mkdir -p {path.parent}")
     # SQLite writes its journal beside the database, so both must be writable.
@@ -73,7 +72,21 @@ def database(config: Config, environ: Mapping[str, str], cwd: Path) -> Check:
         return Check("database", Status.FAIL, f"{closed[0]} cannot be written to", remedy)
     if path.exists() and (trouble := sqlite_trouble(path)):
         return Check("database", Status.FAIL, *trouble)
+    return None
+
+
+def database_read(config: Config, cwd: Path) -> Check:
+    """What is said once the database was read."""
+    path = _sqlite_file(config, cwd)
+    if path is None:
+        host = parse_url(config.database_url.get_secret_value()).host
+        return Check("database", Status.OK, f"PostgreSQL at {host or 'the local socket'} answers")
     return Check("database", Status.OK, f"SQLite in {path}" + ("" if path.exists() else ", not created yet"))
+
+
+def _sqlite_file(config: Config, cwd: Path) -> Path | None:
+    url = parse_url(config.database_url.get_secret_value())
+    return cwd / str(url.database) if url.get_backend_name() == "sqlite" else None
 
 
 def chats(config: Config) -> Check:

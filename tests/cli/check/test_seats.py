@@ -15,6 +15,7 @@ from meterbot.delivery.seat_settings import SeatSettings
 from meterbot.ingest.pushes import new_token
 from meterbot.rules.memory import seat_settings_name
 from meterbot.rules.settings import parse_threshold
+from meterbot.store import Store, StoredSession, rule_memories, sessions
 from meterbot.store.database import open_store
 from tests.app.config.writing import ANA, ENVIRON, loaded
 from tests.cli.check.test_surroundings import checked
@@ -64,6 +65,19 @@ def test_what_the_database_has_is_read_and_shows_no_token(tmp_path: Path) -> Non
     checks = checked(tmp_path, HERE + BO, stored=stored)
     assert [check.status for check in about(checks).values()] == [Status.OK, Status.OK]
     assert str(token) not in as_text(checks)
+
+
+async def test_what_is_stored_is_read_from_either_database(store: Store, database_url: str) -> None:
+    await make_token(store, "bo", NOW, replace=False)
+    key = StoredSession("ana", "0" * 64, "encrypted", NOW)
+    name, own = (
+        seat_settings_name("bo"),
+        seat_settings.dump(SeatSettings(thresholds=(parse_threshold("70%"),))),
+    )
+    await store.run(lambda c: sessions.start_all(c, [key]))
+    await store.run(lambda c: rule_memories.write_memories(c, {name: own}))
+    config = loaded(f"{ANA}{BO}", {**ENVIRON, "DATABASE_URL": database_url})
+    assert await read_stored(config) == Stored({"ana": "encrypted"}, {name: own}, frozenset({"bo"}))
 
 
 async def test_a_database_before_there_were_tokens_holds_none(tmp_path: Path) -> None:

@@ -90,7 +90,6 @@ def test_a_password_in_a_readable_configuration_is_reported(tmp_path: Path) -> N
     (tmp_path / "config.toml").chmod(0o644)
     checks = run_checks(None, ENVIRON, tmp_path, lambda _: NOTHING)
     assert of(checks, "config_mode").status is Status.WARN
-    assert of(checks, "database").sentence == "PostgreSQL at db.example answers"
     assert "planted-password" not in as_text(checks)
     elsewhere = run_checks(
         None, {**ENVIRON, "DATABASE_URL": "postgres://u:p@db.example/x"}, tmp_path, lambda _: NOTHING
@@ -180,6 +179,13 @@ def test_a_database_that_somebody_holds_cannot_be_used_until_it_is_let_go(
         assert found.remedy == "end the program that holds the file"
         holder.execute("ROLLBACK")
         assert database_of(tmp_path).status is Status.OK
+
+
+def test_a_postgresql_that_was_asked_is_said_to_answer(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(ANA)
+    environ = {**ENVIRON, "DATABASE_URL": "postgres://u:planted-password@db.example/x"}
+    found = of(run_checks(None, environ, tmp_path, lambda _: NOTHING), "database")
+    assert (found.status, found.sentence) == (Status.OK, "PostgreSQL at db.example answers")
 
 
 def test_two_seats_with_one_secret_are_reported_without_showing_it(tmp_path: Path) -> None:
