@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import tomli
 from pydantic import AfterValidator, TypeAdapter
 
 from meterbot.agent.network import base_address
 from meterbot.agent.storage import Problem
+from meterbot.app.config import SCHEMA
 from meterbot.app.config.types import Listen, SeatName, SlackUser, Snowflake, Url
 from meterbot.cli import seat_reads
 from meterbot.cli.check import live
 from meterbot.cli.setup.context import SetupContext, problem_of
-from meterbot.cli.setup.files import DraftTable, KeptSecret, Value
+from meterbot.cli.setup.files import DraftTable, KeptSecret, Value, drafted
 from meterbot.cli.setup.prompts import RefusedError
 from meterbot.cli.setup.secrets import SecretSpec, collect, make
 from meterbot.core import cipher
@@ -84,21 +86,35 @@ def ask_seat(context: SetupContext, name: str) -> None:
 
 
 def _read(context: SetupContext, values: Mapping[str, Value], kept: KeptSecret | None = None) -> list[Check]:
-    """Reads the new seat once before anything is written. A session key that claude.ai renews meanwhile is kept in
-    `context`."""
-    name, environ = str(values["name"]), {"HOME": context.environ.get("HOME", "/")}
-    seat = dict(values)
+    """Reads the new seat once before anything is written, with the existing file, which has to load. A session key that
+    claude.ai renews meanwhile is stored if there is a database and a secret key, and else kept in `context`."""
+    name, environ = str(values["name"]), {**context.environ}
+    seat, top = dict(values), _existing_secret_key(context)
     if kept is not None:
         seat[f"{kept.kind}_env"], environ[_TRIED] = _TRIED, kept.value
-        context.renewed[name] = seat_reads.Renewed(kept.value)
-    tables = (DraftTable("[[seats]]", seat), DraftTable("[endpoints]", {**context.endpoints()}))
-    config = context.loaded("\n".join(map(str, tables)), environ)
+        if kept.kind == "session_key":
+            context.renewed[name] = seat_reads.Renewed(kept.value)
+    tables = [DraftTable("[[seats]]", seat)]
+    if "endpoints" not in tomli.loads(context.existing or ""):
+        tables.append(DraftTable("[endpoints]", {**context.endpoints()}))
+    config = context.loaded(drafted(context.existing, SCHEMA.as_uri(), top, tables), environ)
 
     async def reading() -> list[Check]:
         shots = await seat_reads.read_seats(config, [name], context.now(), context.renewed)
         return list(live.readings(config.seat_list(), shots))
 
     return context.try_out(reading)
+
+
+def _existing_secret_key(context: SetupContext) -> dict[str, Value]:
+    """What a new one encrypts is lost if nothing is written, so it stores nothing before."""
+    return {
+        one.key: one.name
+        for one in context.secrets
+        if one.kind == "secret_key"
+        and not one.new
+        and (not one.variable or context.environ.get(one.variable))
+    }
 
 
 def _check_sign_in(context: SetupContext, values: Mapping[str, Value]) -> None:
