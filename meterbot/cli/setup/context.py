@@ -62,8 +62,13 @@ class SetupContext:
             raise MistakenError(f"{error}\nnothing was written") from None
 
     def endpoints(self) -> dict[str, str]:
-        """The services' addresses: from the flags, from the file, or the real ones."""
-        return dict(EndpointsConfig(**{**self.document().get("endpoints", {}), **self.flags.endpoints}))
+        """The services' addresses: from the flags, from the file, or the real ones. Raises `MistakenError`."""
+        try:
+            return dict(EndpointsConfig(**{**self.document().get("endpoints", {}), **self.flags.endpoints}))
+        except ValidationError as error:
+            name, why = _why(error)
+            where = "--endpoint" if name in self.flags.endpoints else f"{self.path}, [endpoints]"
+            raise MistakenError(f"{where}: {name} {why}") from None
 
     def runs_elsewhere(self) -> bool:
         """Whether the bot, and its database, cannot be on this machine: it does not have the secrets."""
@@ -110,9 +115,14 @@ def _mistake(question: str, answer: str, kind: TypeAdapter[Any]) -> str:
     try:
         kind.validate_python(answer)
     except ValidationError as error:
-        detail = error.errors(include_url=False, include_input=False)[0]
-        return f"{question}: {detail.get('ctx', {}).get('error', detail['msg'])}"
+        return f"{question}: {_why(error)[1]}"
     return ""
+
+
+def _why(error: ValidationError) -> tuple[str, str]:
+    """The name of the first wrong value, and what is wrong with it."""
+    detail = error.errors(include_url=False, include_input=False)[0]
+    return ".".join(map(str, detail["loc"])), str(detail.get("ctx", {}).get("error", detail["msg"]))
 
 
 def problem_of(found: list[Check]) -> str:

@@ -88,6 +88,7 @@ def _existing(path: Path) -> str | None:
 def _ask(context: SetupContext) -> None:
     """Everything: what is needed for alerts first, then the seats, then the rest."""
     there, flags = context.document(), context.flags
+    context.endpoints()  # a wrong address ends this before anybody types a token
     zone = None if flags.timezone is None else _ask_zone(context)
     if context.existing is not None and zone not in {None, there.get("timezone", "UTC")}:
         zone = there.get("timezone", "UTC")

@@ -132,3 +132,24 @@ async def test_a_new_secret_key_encrypts_nothing_before_it_is_written(
     kept = (await stored_sessions(tmp_path))["ana"].ciphertext
     assert kept is not None
     assert Cipher([(tmp_path / "secrets/secret-key").read_text().strip()]).can_decrypt("ana", kept)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "said"),
+    [
+        ("", ("--endpoint", "slack_api=nonsense"), "--endpoint: slack_api must be an address"),
+        (
+            '[endpoints]\nslack_api = "nonsense"\n',
+            (),
+            "config.toml, [endpoints]: slack_api must be an address",
+        ),
+    ],
+)
+async def test_an_address_that_is_none_is_named_before_anything_is_asked(
+    text: str, words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    ended = await process.meterbot("init", "--slack", *words, cwd=tmp_path)
+    assert (ended.status, ended.stdout) == (2, "")
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
