@@ -167,7 +167,7 @@ def _write(context: SetupContext) -> Config:
 
 
 def _put_push_tokens(context: SetupContext) -> None:
-    """Into the configuration, as digests."""
+    """Makes a push token for each seat that pushes, and writes only its digest into the configuration."""
     for table in context.tables:
         if table.values.get("source") == pushes.PUSH:
             token = pushes.new_token()
