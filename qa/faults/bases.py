@@ -33,6 +33,11 @@ class Base(Protocol):
     @property
     def url(self) -> str: ...
 
+    @property
+    def crashes(self) -> int:
+        """How often the server has crashed so far, by a fault of any schedule: those side by side share it."""
+        ...
+
     async def waiting(self) -> int:
         """The number of deliveries that are not finished."""
         ...
@@ -55,6 +60,10 @@ class Sqlite:
     @property
     def url(self) -> str:
         return f"sqlite:///{self.path}"
+
+    @property
+    def crashes(self) -> int:
+        return 0
 
     async def waiting(self) -> int:
         with closing(sqlite3.connect(self.path, timeout=5)) as connection:
@@ -113,6 +122,12 @@ class Postgres:
     """One of the databases of a server, emptied for each schedule."""
 
     url: str
+    tally: Path
+    """A file that gets a byte for each crash."""
+
+    @property
+    def crashes(self) -> int:
+        return self.tally.stat().st_size if self.tally.exists() else 0
 
     async def empty(self) -> None:
         """Closes the connections that a killed bot may have left open, and deletes every row."""
@@ -139,6 +154,8 @@ class Postgres:
         if fault.kind == "server crashed":
             # One process that dies takes all with it: the server starts again and recovers.
             async with self._connected("postgres") as connection:
+                with self.tally.open("ab") as tally:
+                    tally.write(b".")
                 os.kill(connection.info.backend_pid, signal.SIGKILL)
             return
         if fault.kind == "database down":

@@ -183,7 +183,7 @@ async def _base(url: str, folder: Path, place: Path) -> Base:
     """An empty database: one on PostgreSQL, or a file if there is no URL."""
     if not url:
         return copy_of(folder / _TEMPLATE, place)
-    base = Postgres(url)
+    base = Postgres(url, folder / "crashes")
     await base.empty()
     return base
 

@@ -141,6 +141,7 @@ class Play:
         self._show = show
         self._schedule, self._base, self._folder, self._http = schedule, base, folder, http
         self._naive = naive
+        self._crashes = base.crashes
         self._rng = random.Random(schedule.name)
         page = Page(folder / "page", new=True)
         self._world = World(page, zygote)
@@ -483,7 +484,7 @@ class Play:
             self._take("discord", seen)
         log = (self._folder / "log").read_text().splitlines()
         if self._item is not None:
-            self._item.judge_log(log, alone=not self._schedule.faults)
+            self._item.judge_log(log, alone=self._undisturbed)
             self.outcome.problems += self._item.problems
             self.outcome.item, self.outcome.met = self._item.kind, self._item.met
         self.outcome.facts = len(story.facts) * len(self._schedule.platforms)
@@ -499,13 +500,19 @@ class Play:
         verdict = judge(story, seen)
         if self._item is not None:
             self._item.judge(platform, verdict, seen)
-            if not self._schedule.faults:
+            if self._undisturbed:
                 for step, began in zip(story.steps, self._began, strict=True):
                     verdict.held += held_up(step.facts, began, LATE_SECONDS, seen)
         self.outcome.verdict.add(verdict)
         self.outcome.messages += len(seen)
         if self._show:
             self.outcome.seen += [str(each) for each in sorted(seen, key=lambda each: each.at)]
+
+    @property
+    def _undisturbed(self) -> bool:
+        """Whether nothing but the bad item was wrong. A server that another schedule has crashed starts again in real
+        time, and in the schedule's time that takes long."""
+        return not self._schedule.faults and self._base.crashes == self._crashes
 
     # The bots' configuration and input.
 
