@@ -9,10 +9,8 @@ from meterbot.store.values import CONNECTIONS as CONNECTIONS
 from meterbot.store.values import FOR_EVER as FOR_EVER
 from meterbot.store.values import LAST_TICK as LAST_TICK
 from meterbot.store.values import Batch as Batch
-from meterbot.store.values import Claims as Claims
 from meterbot.store.values import CounterReader as CounterReader
 from meterbot.store.values import CounterState as CounterState
-from meterbot.store.values import FailedPull as FailedPull
 from meterbot.store.values import Forgotten as Forgotten
 from meterbot.store.values import Glance as Glance
 from meterbot.store.values import Latest as Latest

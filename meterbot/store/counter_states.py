@@ -23,23 +23,14 @@ _STATES = (
     .where(is_wanted(_counters.account))
 )
 _LOCKED_STATES = _STATES.order_by(tables.states.c.counter).with_for_update(key_share=True, of=tables.states)
-_ALL_LATEST = (
-    select(_latest.seat, _latest.known, _counters.account, _counters.org)
-    .join_from(tables.latest, tables.counters)
-    .order_by(_latest.seat, _counters.account, _counters.org)
-)
+_READERS = select(_latest.seat, _counters.account, _counters.org).join_from(tables.latest, tables.counters)
+_ALL_LATEST = _READERS.add_columns(_latest.known).order_by(_latest.seat, _counters.account, _counters.org)
 _LATEST = _ALL_LATEST.where(is_wanted(_latest.seat))
 _FACTS = [_latest[name] for name in SeatFacts._fields]
-_UNPARSED = (
-    select(_latest.seat, _counters.account, _counters.org, _latest.known, _latest.known_crc32, *_FACTS)
-    .join_from(tables.latest, tables.counters)
-    .order_by(_latest.seat, _counters.account, _counters.org)
-)
-_HOLDERS = (
-    select(_latest.seat, _counters.account, _counters.org)
-    .join_from(tables.latest, tables.counters)
-    .where(is_wanted(_counters.account))
-    .order_by(_latest.seat)
+_UNPARSED = _ALL_LATEST.add_columns(_latest.known_crc32, *_FACTS)
+_HOLDERS = _READERS.where(is_wanted(_counters.account)).order_by(_latest.seat)
+_MEMORIES = _READERS.add_columns(tables.states.c.memory).outerjoin(
+    tables.states, _latest.counter == tables.states.c.counter
 )
 
 
@@ -119,13 +110,7 @@ def read_holders(connection: Connection, wanted: Iterable[Counter]) -> dict[Coun
 
 
 def read_readers(connection: Connection) -> list[CounterReader]:
-    states = tables.latest.c.counter == tables.states.c.counter
-    query = (
-        select(tables.latest.c.seat, _counters.account, _counters.org, tables.states.c.memory)
-        .join_from(tables.latest, tables.counters)
-        .outerjoin(tables.states, states)
-    )
-    rows = connection.execute(query)
+    rows = connection.execute(_MEMORIES)
     return [CounterReader(row.seat, Counter(row.account, row.org), row.memory) for row in rows]
 
 
