@@ -126,7 +126,7 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
     routes = [route for chat in bot.chats.values() for route in getattr(chat, "routes", list)()]
     proxies = http.trusted_proxies
     routes += PushEndpoint(bot.receiver, bot.clock.now, proxies).routes()
-    joining = JoinEndpoint(bot.store, http.public_url, bot.clock.now, bot.receiver.accepts_now, proxies)
+    joining = JoinEndpoint(bot.store, http.public_url or "", bot.clock.now, bot.receiver.accepts_now, proxies)
     routes += joining.routes()
     if config.github is not None:
         secrets_ = config.github.webhook_secret.values

@@ -7,6 +7,7 @@ GitHub gets its answer at once.
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from aiohttp import web
@@ -38,23 +39,18 @@ def signed(body: bytes, signature: str, secrets: Sequence[str]) -> bool:
     return right
 
 
+@dataclass(eq=False, repr=False)
 class GitHubEndpoint:
     """Answers webhooks. Several `secrets` are a rotation: each is valid. An address may fail 10 times, and twice a
     minute after that."""
 
-    def __init__(
-        self,
-        pull_requests: PullRequestTracker,
-        read: HookReader,
-        secrets: Sequence[str],
-        now: Callable[[], datetime],
-        trusted_proxies: Networks = (),
-    ) -> None:
-        self._trusted_proxies = trusted_proxies
-        self._pull_requests = pull_requests
-        self._read = read
-        self._secrets = secrets
-        self._now = now
+    pull_requests: PullRequestTracker
+    read: HookReader
+    secrets: Sequence[str]
+    now: Callable[[], datetime]
+    trusted_proxies: Networks = ()
+
+    def __post_init__(self) -> None:
         self._failures = RateLimiter(burst=10, seconds=30)
         self._requests = RequestFailures(log, "webhooks")
 
@@ -69,11 +65,11 @@ class GitHubEndpoint:
         return web.json_response(answer, status=status)
 
     async def _signed_body(self, request: web.Request) -> bytes:
-        address = client_address(request, self._trusted_proxies)
-        hold_up(self._failures.blocked(address, self._now()), "this address")
+        address = client_address(request, self.trusted_proxies)
+        hold_up(self._failures.blocked(address, self.now()), "this address")
         body = await read_json(request, LARGEST, READ_SECONDS)
-        if not signed(body, request.headers.get("X-Hub-Signature-256", ""), self._secrets):
-            self._failures.wait(address, self._now())
+        if not signed(body, request.headers.get("X-Hub-Signature-256", ""), self.secrets):
+            self._failures.wait(address, self.now())
             log.warning("a request to the GitHub webhook was refused", why="the signature is wrong")
             raise Refusal(
                 401,
@@ -91,12 +87,12 @@ class GitHubEndpoint:
         if event == "ping":
             return 200, {"status": "pong"}
         try:
-            merged = self._read(event, body)
+            merged = self.read(event, body)
         except UnusableHookError as bad:
             raise Refusal(422, str(bad)) from None
         if isinstance(merged, str):
             return 202, {"status": "ignored", "why": merged}
-        receipt = await self._pull_requests.add(merged, delivery, self._now())
+        receipt = await self.pull_requests.add(merged, delivery, self.now())
         log.info("a pull request was merged", pull=merged.name, receipt=receipt.value)
         if receipt in {HookReceipt.NEW, HookReceipt.KNOWN}:
             status = 202 if receipt is HookReceipt.NEW else 200

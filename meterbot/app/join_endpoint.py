@@ -6,6 +6,7 @@ chats fetch the links that they show.
 
 import math
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from aiohttp import web
@@ -35,28 +36,23 @@ _PRIVATE = {
 log = get_logger(__name__)
 
 
+@dataclass(eq=False, repr=False)
 class JoinEndpoint:
-    """`url` is where machines reach this bot; without one nobody can join. `accepts` says whether a seat accepts
+    """`url` is where machines reach this bot; if it is empty, nobody can join. `accepts` says whether a seat accepts
     pushes. An address may use 20 wrong codes, and two a minute after that."""
 
-    def __init__(
-        self,
-        store: Store,
-        url: str | None,
-        now: Callable[[], datetime],
-        accepts: Callable[[str], Awaitable[bool]],
-        trusted_proxies: Networks = (),
-    ) -> None:
-        self._store = store
-        self._accepts = accepts
-        self._url = (url or "").rstrip("/")
-        self._now = now
-        self._trusted_proxies = trusted_proxies
+    store: Store
+    url: str
+    now: Callable[[], datetime]
+    accepts: Callable[[str], Awaitable[bool]]
+    trusted_proxies: Networks = ()
+
+    def __post_init__(self) -> None:
         self._failures = RateLimiter(burst=20, seconds=30)
 
     def routes(self) -> list[web.RouteDef]:
         joining = [web.get("/join/{code}", self.show), web.post("/join/{code}", self.trade)]
-        return [web.get("/agent", self.agent), *(joining if self._url else [])]
+        return [web.get("/agent", self.agent), *(joining if self.url else [])]
 
     async def agent(self, request: web.Request) -> web.Response:
         """The agent's script, the same for everybody."""
@@ -75,33 +71,33 @@ class JoinEndpoint:
 
     async def show(self, request: web.Request) -> web.Response:
         """What the code would do, and how to do it."""
-        code, address = request.match_info["code"], client_address(request, self._trusted_proxies)
+        code, address = request.match_info["code"], client_address(request, self.trusted_proxies)
         in_browser = "text/html" in request.headers.get("Accept", "")
         if (wait := self._wait(address)) is not None:
             return wait if in_browser else _said_by_python(_TOO_MANY.format(wait.headers["Retry-After"]))
         seat = await self._seat_of(code)
         if seat is None:
-            self._failures.wait(address, self._now())
+            self._failures.wait(address, self.now())
         if in_browser:
-            page = expired_page() if seat is None else join_page(seat, self._url, code)
+            page = expired_page() if seat is None else join_page(seat, self.url, code)
             headers = {**_PRIVATE, "Content-Security-Policy": PAGE_POLICY}
             return web.Response(
                 text=page, status=200 if seat else 404, content_type="text/html", headers=headers
             )
         if seat is None:
             return _said_by_python(EXPIRED)
-        return web.Response(text=join_script(seat, self._url, code), headers=_PRIVATE)
+        return web.Response(text=join_script(seat, self.url, code), headers=_PRIVATE)
 
     async def trade(self, request: web.Request) -> web.Response:
         """The seat's push token for the code, once."""
-        code, address = request.match_info["code"], client_address(request, self._trusted_proxies)
+        code, address = request.match_info["code"], client_address(request, self.trusted_proxies)
         if (wait := self._wait(address)) is not None:
             return wait
         traded = None
         if await self._seat_of(code) is not None:
-            traded = await trade_code(self._store, code[:_LONGEST_CODE], self._now())
+            traded = await trade_code(self.store, code[:_LONGEST_CODE], self.now())
         if traded is None:
-            self._failures.wait(address, self._now())
+            self._failures.wait(address, self.now())
             log.warning("a request to join was refused")
             return web.json_response({"error": EXPIRED}, status=404, headers=_PRIVATE)
         seat, token = traded
@@ -110,12 +106,12 @@ class JoinEndpoint:
 
     async def _seat_of(self, code: str) -> str | None:
         """The seat of a valid code, if it still accepts pushes."""
-        seat = await seat_of_code(self._store, code[:_LONGEST_CODE], self._now())
-        return seat if seat is not None and await self._accepts(seat) else None
+        seat = await seat_of_code(self.store, code[:_LONGEST_CODE], self.now())
+        return seat if seat is not None and await self.accepts(seat) else None
 
     def _wait(self, address: str) -> web.Response | None:
         """The refusal of an address that tried too many wrong codes."""
-        seconds = math.ceil(self._failures.blocked(address, self._now()))
+        seconds = math.ceil(self._failures.blocked(address, self.now()))
         if seconds == 0:
             return None
         headers = {**_PRIVATE, "Retry-After": str(seconds)}

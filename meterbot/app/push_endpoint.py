@@ -3,6 +3,7 @@ accepted, whatever else fails from the same address."""
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from aiohttp import web
@@ -32,19 +33,16 @@ _WHAT_TO_SEND = (
 log = get_logger(__name__)
 
 
+@dataclass(eq=False, repr=False)
 class PushEndpoint:
     """Answers pushes. A seat may push 12 times at once and six times a minute. One token may fail 10 times from an
     address and twice a minute after that; all tokens together 60 times, and six times a minute after that."""
 
-    def __init__(
-        self,
-        receiver: PushReceiver,
-        now: Callable[[], datetime],
-        trusted_proxies: Networks = (),
-    ) -> None:
-        self._receiver = receiver
-        self._now = now
-        self._trusted_proxies = trusted_proxies
+    receiver: PushReceiver
+    now: Callable[[], datetime]
+    trusted_proxies: Networks = ()
+
+    def __post_init__(self) -> None:
         self._pushes = RateLimiter(burst=12, seconds=10)
         self._token_failures = RateLimiter(burst=10, seconds=30)
         self._address_failures = RateLimiter(burst=60, seconds=10)
@@ -60,15 +58,13 @@ class PushEndpoint:
             seat = await self._seat(request)
             document = await read_json(request, LARGEST, READ_SECONDS)
             try:
-                receipt = await self._receiver.receive(seat, document, self._now())
+                receipt = await self.receiver.receive(seat, document, self.now())
             except UnusablePushError as bad:
                 raise _unusable(bad) from None
         agent = _AGENT.match(request.headers.get("User-Agent", ""))
         if agent is not None and receipt.refused is None:
             try:
-                await self._receiver.note_agent(
-                    seat, agent["version"], spent_text(receipt.known), self._now()
-                )
+                await self.receiver.note_agent(seat, agent["version"], spent_text(receipt.known), self.now())
                 self._note_failures.stored()
             except Exception as error:  # noqa: BLE001 - logged; the push itself is stored
                 self._note_failures.failed(error)
@@ -76,11 +72,11 @@ class PushEndpoint:
 
     async def _seat(self, request: web.Request) -> str:
         """The token's seat. Raises `Refusal`."""
-        now = self._now()
+        now = self.now()
         header = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-        seat = None if header is None else await self._receiver.seat_of(header["token"])
+        seat = None if header is None else await self.receiver.seat_of(header["token"])
         if seat is None:
-            address = client_address(request, self._trusted_proxies)
+            address = client_address(request, self.trusted_proxies)
             key = f"{address} {header['token'][:_PREFIX] if header else ''}"
             hold_up(self._token_failures.wait(key, now), "this token")
             hold_up(self._address_failures.wait(address, now), "this address")

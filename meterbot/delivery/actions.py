@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from difflib import get_close_matches
 
@@ -58,25 +58,17 @@ class _Asked:
         return chosen
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class AlertActions:
     """Each action is stored in one transaction with the reply that reports it in the alert's thread."""
 
-    def __init__(
-        self,
-        store: Store,
-        seats: Mapping[str, Seat],
-        wake: Callable[[], None],
-        *,
-        now: Callable[[], datetime],
-        tz: tzinfo,
-        redaction: Redaction | None = None,
-    ) -> None:
-        self._store = store
-        self._seats = seats
-        self._wake = wake
-        self._now = now
-        self._tz = tz
-        self._redaction = redaction or Redaction()
+    store: Store
+    seats: Mapping[str, Seat]
+    wake: Callable[[], None]
+    _: KW_ONLY
+    now: Callable[[], datetime]
+    tz: tzinfo
+    redaction: Redaction = field(default_factory=Redaction)
 
     async def why(self, question: Question, words: Sequence[str]) -> Answer:
         """Shows the rule, its level, the readings that were compared, and the delivery."""
@@ -84,8 +76,8 @@ class AlertActions:
         if isinstance(asked, Message):
             return Answer(asked)
         keys = [event.key for event in asked.content.events]
-        postings = await self._store.read(lambda c: deliveries.postings(c, keys))
-        return Answer(why(asked.content, self._seats, self._tz, asked.now, postings))
+        postings = await self.store.read(lambda c: deliveries.postings(c, keys))
+        return Answer(why(asked.content, self.seats, self.tz, asked.now, postings))
 
     async def acknowledge(self, question: Question, words: Sequence[str]) -> Answer:
         """Records that somebody is taking care of the alert, which ends its reminders."""
@@ -127,10 +119,10 @@ class AlertActions:
 
     async def muted(self, question: Question, words: Sequence[str]) -> Answer:
         """Lists the snoozes and mutes, each with a button that undoes it. `unmute ana` and `unmute 2` undo one."""
-        now = self._now()
+        now = self.now()
         holding = [
             action
-            for action in await self._store.read(lambda c: alert_actions.holding(c, now))
+            for action in await self.store.read(lambda c: alert_actions.holding(c, now))
             if self._admits(question, action.seat)
         ]
         if len(words) > 1:
@@ -143,7 +135,7 @@ class AlertActions:
             return Answer(notice("Nothing is muted", "Nobody has snoozed or muted anything."))
         numbers = [f"{number}. " if len(holding) > 1 else "" for number in range(1, len(holding) + 1)]
         numbered = [*zip(numbers, holding, strict=True)]
-        lines = "\n".join(f"{number}{action_text(action, self._tz)}" for number, action in numbered)
+        lines = "\n".join(f"{number}{action_text(action, self.tz)}" for number, action in numbered)
         undo = tuple(
             undo_button
             for number, action in numbered[:5]
@@ -184,9 +176,9 @@ class AlertActions:
                 self._follow(connection, action.alert, f"{action.id} undone", None, now)
             return undone
 
-        undone = await self._store.run(undo)
-        self._wake()
-        said = action_text(action, self._tz)
+        undone = await self.store.run(undo)
+        self.wake()
+        said = action_text(action, self.tz)
         return notice("Undone" if undone else "It was already undone", f"No longer in effect: {said}")
 
     async def _asked(self, question: Question, words: Sequence[str]) -> _Asked | Message:
@@ -195,10 +187,10 @@ class AlertActions:
                 "Which alert?", f"Name its seat, as in “{words[0]} ana”, or press the button below it."
             )
         wanted = self._seat_name(question, words[1]) or words[1]
-        seat = self._seats.get(wanted)
+        seat = self.seats.get(wanted)
         if seat is not None and not self._admits(question, seat.name):
             return _NOT_YOURS  # whether the seat has an alert is private, too
-        content = await self._store.read(lambda c: post_contents.of(c, wanted) or self._newest_of(c, wanted))
+        content = await self.store.read(lambda c: post_contents.of(c, wanted) or self._newest_of(c, wanted))
         if content is None:
             if wanted != TEAM and not self._admits(question, wanted):
                 return _GONE if _ACTION_ID.fullmatch(wanted) else _NOT_YOURS
@@ -210,11 +202,11 @@ class AlertActions:
             for event in content.events
             if self._admits(question, event.seat) and not (named and (event.seat or TEAM) != wanted)
         )
-        return _Asked(question, replace(content, events=events), self._now()) if events else _NOT_YOURS
+        return _Asked(question, replace(content, events=events), self.now()) if events else _NOT_YOURS
 
     def _seat_name(self, question: Question, text: str) -> str | None:
         """The seat with this name, or the only one whose name begins with it, of those that the person may see."""
-        starting = [name for name in self._seats if name.startswith(text) and self._admits(question, name)]
+        starting = [name for name in self.seats if name.startswith(text) and self._admits(question, name)]
         if text in starting:
             return text
         return starting[0] if len(starting) == 1 else None
@@ -223,24 +215,24 @@ class AlertActions:
         """For a person who may see every seat, unless it is about the team."""
         if words[1] == TEAM:
             return _none_open("The team")
-        starting = [name for name in sorted(self._seats) if name.startswith(words[1])]
+        starting = [name for name in sorted(self.seats) if name.startswith(words[1])]
         if len(starting) > 1:
             return notice("Which seat?", f"Several begin with “{words[1]}”: {listed(starting)}.")
-        near = get_close_matches(words[1], self._seats, n=1)
+        near = get_close_matches(words[1], self.seats, n=1)
         kinds = get_close_matches(words[1], KIND_WORDS.values(), n=1) if words[0] == "mute" else []
         if kinds and not near:
             return notice(_GONE.title, f"Name the seat first, as in “mute ana {kinds[0]}”.")
         return notice(_GONE.title, f"Did you mean “{words[0]} {near[0]}”?") if near else _GONE
 
     def _admits(self, question: Question, seat: str | None) -> bool:
-        configured = None if seat is None else self._seats.get(seat)
-        return self._redaction.person_may_see(
+        configured = None if seat is None else self.seats.get(seat)
+        return self.redaction.person_may_see(
             seat, configured, question.platform, question.user, question.groups
         )
 
     def _newest_of(self, connection: Connection, seat: str) -> PostContent | None:
         """The content of the newest post about an open alert of the seat, or of the team."""
-        if seat not in self._seats and seat != TEAM:
+        if seat not in self.seats and seat != TEAM:
             return None
         mine = [event for event in event_log.open_alerts(connection, _ALERTS) if (event.seat or TEAM) == seat]
         postings = deliveries.postings(connection, [event.key for event in mine])
@@ -251,19 +243,19 @@ class AlertActions:
 
     async def _until(self, asked: _Asked, how_long: str) -> datetime | Message:
         """When the snooze ends, or a message that asks how long it should be."""
-        local = asked.now.astimezone(self._tz)
+        local = asked.now.astimezone(self.tz)
         if (length := parse_span(how_long)) is not None:
             return asked.now + length
         if how_long == "tomorrow":
             # By the clock on the wall: a day with a clock change has 23 or 25 hours.
-            return datetime.combine(local.date() + timedelta(days=1), MORNING, self._tz).astimezone(UTC)
+            return datetime.combine(local.date() + timedelta(days=1), MORNING, self.tz).astimezone(UTC)
         renewal = await self._renewal(asked)
         if how_long == "renewal" and renewal is not None:
             return renewal
         name, who = asked.event.seat or TEAM, one_line(asked.event.seat or "the team", 60)
         offered = {"1h": "1 hour", "tomorrow": "Until tomorrow 09:00"}
         if renewal is not None:
-            offered["renewal"] = f"Until the renewal, {local_day(renewal, self._tz)}"
+            offered["renewal"] = f"Until the renewal, {local_day(renewal, self.tz)}"
         choices = tuple(
             choice
             for time, label in offered.items()
@@ -285,15 +277,15 @@ class AlertActions:
         """When the day begins on which the seat's plan is charged next."""
         if asked.event.seat is None:
             return None
-        today = asked.now.astimezone(self._tz).date()
+        today = asked.now.astimezone(self.tz).date()
         mine = [
             one.known.snapshot.subscription
-            for one in await self._store.read(counter_states.read_latest)
+            for one in await self.store.read(counter_states.read_latest)
             if one.seat == asked.event.seat
         ]
         days = [next_charge(subscription) for subscription in mine if subscription is not None]
         known = [day for day in days if day is not None and day > today]
-        return datetime.combine(min(known), time(0), self._tz).astimezone(UTC) if known else None
+        return datetime.combine(min(known), time(0), self.tz).astimezone(UTC) if known else None
 
     async def _act(
         self, asked: _Asked, event: Event, kind: ActionKind, until: datetime | None, *, line: bool = True
@@ -311,9 +303,9 @@ class AlertActions:
             severity=event.severity,
             until=until,
         )
-        reply = action_line(action, self._tz) if line else None
-        stored = await self._store.run(lambda tx: self._add(tx, action, reply, asked.now))
-        self._wake()
+        reply = action_line(action, self.tz) if line else None
+        stored = await self.store.run(lambda tx: self._add(tx, action, reply, asked.now))
+        self.wake()
         return stored is action, stored
 
     def _add(
@@ -339,18 +331,18 @@ class AlertActions:
         """Edits every post of the alert, and replies in its thread."""
         event = event_log.events_by_key(connection, [alert])[alert]
         postings = [each for each in deliveries.postings(connection, [alert]) if each.event == alert]
-        priority, seat = priority_of(event.kind), self._seats.get(event.seat or "")
+        priority, seat = priority_of(event.kind), self.seats.get(event.seat or "")
         for posting in postings:
             # The name of the person who acted would identify the seat.
-            may_see = self._redaction.may_see(event, seat, posting.destination)
+            may_see = self.redaction.may_see(event, seat, posting.destination)
             new = follow_ups(
-                self._redaction.salted(name), [posting], Purpose.ACTION, reply if may_see else None, priority
+                self.redaction.salted(name), [posting], Purpose.ACTION, reply if may_see else None, priority
             )
             deliveries.queue(connection, new, {each.event: now for each in new})
 
     def _receipt(self, action: AlertAction, *, new: bool) -> Message:
         done, before, undo = _RECEIPTS[action.kind]
-        title, said = done if new else before, action_text(action, self._tz)
+        title, said = done if new else before, action_text(action, self.tz)
         undo_it = button("Undo", "unmute", action.id, typed=f"unmute {action.seat or TEAM}") if undo else ()
         return Message(title, f"{title}. {said}", text=said, actions=undo_it)
 

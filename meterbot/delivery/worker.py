@@ -8,7 +8,7 @@ decides what is sent next and together, and what is no longer worth sending.
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -69,31 +69,25 @@ Render = Callable[[Delivery], Message]
 log = get_logger(__name__)
 
 
+@dataclass(eq=False, repr=False)
 class DeliveryWorker:
     """Serves each chat by itself, so that one that hangs delays no other. `group_threshold` waiting posts become
     one."""
 
-    def __init__(
-        self,
-        store: Store,
-        chats: Mapping[str, Chat],
-        clock: Clock,
-        *,
-        worker: str,
-        render: Render,
-        group_threshold: int = 4,
-        rng: random.Random | None = None,
-        counters: ProcessCounters | None = None,
-    ) -> None:
-        self._store = store
-        self._chats = chats
-        self._render = render
-        self._choose = {name: grouping(group_threshold, name) for name in chats}
-        self._clock = clock
-        self._worker = worker
-        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._counters = counters or ProcessCounters()
-        self._wakers = {name: asyncio.Event() for name in chats}
+    store: Store
+    chats: Mapping[str, Chat]
+    clock: Clock
+    _: KW_ONLY
+    worker: str
+    render: Render
+    group_threshold: int = 4
+    rng: random.Random | None = None
+    counters: ProcessCounters = field(default_factory=ProcessCounters)
+
+    def __post_init__(self) -> None:
+        self._choose = {name: grouping(self.group_threshold, name) for name in self.chats}
+        self._rng = self.rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._wakers = {name: asyncio.Event() for name in self.chats}
         self._stopping = False
         self._trouble: dict[tuple[str, str], str] = {}
         self._unchecked: set[str] = set()
@@ -106,7 +100,7 @@ class DeliveryWorker:
     async def run(self) -> None:
         """Works until `stop`."""
         async with asyncio.TaskGroup() as group:
-            for name in self._chats:
+            for name in self.chats:
                 group.create_task(self._work(name))
 
     def stop(self) -> None:
@@ -132,7 +126,7 @@ class DeliveryWorker:
 
     async def drain(self) -> None:
         """Sends everything that may be sent now."""
-        await asyncio.gather(*(self._drain(name) for name in self._chats))
+        await asyncio.gather(*(self._drain(name) for name in self.chats))
 
     async def _drain(self, name: str) -> None:
         while await self.deliver_next(name):
@@ -140,11 +134,11 @@ class DeliveryWorker:
 
     async def deliver_next(self, name: str) -> bool:
         """Sends the next message of one of the chat's channels. False when nothing was due."""
-        now = self._clock.now()
-        if await self._store.read(lambda c: delivery_claims.ready_queue(c, name, now)) is None:
+        now = self.clock.now()
+        if await self.store.read(lambda c: delivery_claims.ready_queue(c, name, now)) is None:
             return False
-        claim, choose = Claim(self._worker, now, CLAIM_SECONDS), self._choose[name]
-        claimed = await self._store.run(
+        claim, choose = Claim(self.worker, now, CLAIM_SECONDS), self._choose[name]
+        claimed = await self.store.run(
             lambda tx: delivery_claims.claim(tx, name, claim, choose), durable=True
         )
         for unreadable in claimed.unreadable:
@@ -155,7 +149,7 @@ class DeliveryWorker:
             await self._supersede(delivery, why)
             return True
         try:
-            where, sent = await self._send(self._chats[name], delivery)
+            where, sent = await self._send(self.chats[name], delivery)
         except SendError as error:
             await self._failed(delivery, error)
         except asyncio.CancelledError:
@@ -180,14 +174,14 @@ class DeliveryWorker:
 
     async def _failed_itself(self, delivery: Delivery, reason: str, *, hopeless: bool = False) -> None:
         """Only this message cannot be sent: after a few attempts, or at once if it is `hopeless`, it is set aside."""
-        now, last = self._clock.now(), hopeless or delivery.own_failures + 1 >= MOST_TRIES
+        now, last = self.clock.now(), hopeless or delivery.own_failures + 1 >= MOST_TRIES
         again = None if last else now + timedelta(seconds=_OWN_PAUSE * 2**delivery.own_failures)
-        if await self._store.run(
+        if await self.store.run(
             lambda tx: delivery_outcomes.mark_own_failure(tx, delivery, reason, now, again)
         ):
             self._gave_up(delivery.chat, delivery.id, reason)
             return
-        self._counters.delivery(delivery.chat, Outcome.INVALID.value)
+        self.counters.delivery(delivery.chat, Outcome.INVALID.value)
         log.warning(
             "a message was refused, the others continue",
             chat=delivery.chat,
@@ -196,19 +190,19 @@ class DeliveryWorker:
         )
 
     def _gave_up(self, chat: str, delivery: str, reason: str) -> None:
-        self._counters.delivery(chat, "failed")
-        self._counters.failed("message")
+        self.counters.delivery(chat, "failed")
+        self.counters.failed("message")
         log.error("gave up on a message", chat=chat, delivery=delivery, reason=reason)
 
     async def _move_to_channel(self, delivery: Delivery, error: SendError) -> None:
         """A person accepts no direct messages: the channel gets the alert, as far as it may see it."""
-        now, channel = self._clock.now(), self._chats[delivery.chat].destination
+        now, channel = self.clock.now(), self.chats[delivery.chat].destination
         log.warning(
             "a direct message was refused, so its alert goes to the channel",
             chat=delivery.chat,
             reason=error.reason,
         )
-        await self._store.run(lambda tx: delivery_outcomes.move(tx, delivery, channel, _NO_DIRECT, now))
+        await self.store.run(lambda tx: delivery_outcomes.move(tx, delivery, channel, _NO_DIRECT, now))
 
     async def _failed(self, delivery: Delivery, error: SendError) -> None:
         if error.outcome is Outcome.INVALID:
@@ -225,7 +219,7 @@ class DeliveryWorker:
             await self._put_back(delivery, error)
             return
         # The post or thread is gone. That must not hold up the alerts behind it.
-        now = self._clock.now()
+        now = self.clock.now()
         is_alert = delivery.purpose is Purpose.ALERT and not delivery.event.only_ends
         if delivery.kind is DeliveryKind.REPLY and is_alert:
             log.info(
@@ -233,7 +227,7 @@ class DeliveryWorker:
                 chat=delivery.chat,
                 reason=error.reason,
             )
-            await self._store.run(lambda tx: delivery_outcomes.repost(tx, delivery, now))
+            await self.store.run(lambda tx: delivery_outcomes.repost(tx, delivery, now))
             return
         log.info("nothing is left to send", chat=delivery.chat, reason=error.reason)
         await self._supersede(delivery, error.reason)
@@ -241,21 +235,21 @@ class DeliveryWorker:
     async def _try_next_chat(self, delivery: Delivery, reason: str) -> None:
         """Sends a refused message on the next chat where its person is known; without one it is set aside."""
         owner = {} if delivery.message is None else delivery.message.owner
-        chats = [chat for chat in self._chats if chat in owner or chat == delivery.chat]
+        chats = [chat for chat in self.chats if chat in owner or chat == delivery.chat]
         later = chats[chats.index(delivery.chat) + 1 :]
         if not later:
             await self._failed_itself(delivery, reason, hopeless=True)
             return
-        now, to = self._clock.now(), Destination(later[0], f"@{owner[later[0]]}")
+        now, to = self.clock.now(), Destination(later[0], f"@{owner[later[0]]}")
         log.info("a direct message was refused, so it goes to another chat", chat=delivery.chat, to=to.chat)
         note = MAY_REPEAT if delivery.in_doubt else delivery.note
-        await self._store.run(lambda tx: delivery_outcomes.move_to_chat(tx, delivery, to, note, now))
+        await self.store.run(lambda tx: delivery_outcomes.move_to_chat(tx, delivery, to, note, now))
         self.wake()
 
     async def _supersede(self, delivery: Delivery, reason: str) -> None:
-        now = self._clock.now()
-        await self._store.run(lambda tx: delivery_outcomes.mark_superseded(tx, delivery, reason, now))
-        self._counters.delivery(delivery.chat, "superseded")
+        now = self.clock.now()
+        await self.store.run(lambda tx: delivery_outcomes.mark_superseded(tx, delivery, reason, now))
+        self.counters.delivery(delivery.chat, "superseded")
 
     async def _stopped_while_sending(self, delivery: Delivery) -> None:
         """Records the doubt, so that the next start looks at once and not when the claim has run out."""
@@ -291,7 +285,7 @@ class DeliveryWorker:
     def _message(self, delivery: Delivery) -> Message:
         """The message as rendered now. A message that cannot be rendered (a bug) must not hold up others."""
         try:
-            message = delivery.message or self._render(delivery)
+            message = delivery.message or self.render(delivery)
         except Exception:
             log.exception("an alert cannot be rendered", delivery=delivery.id, kind=delivery.event.kind.value)
             several = len(delivery.content.events) > 1 and not delivery.own_failures
@@ -327,28 +321,28 @@ class DeliveryWorker:
 
     async def _record(self, delivery: Delivery, where: Posted, *, sent: bool) -> None:
         unchecked = delivery.id in self._unchecked
-        pause, now, trouble = self._chats[delivery.chat].pause, self._clock.now(), delivery.trouble
+        pause, now, trouble = self.chats[delivery.chat].pause, self.clock.now(), delivery.trouble
         held = None if trouble is None else while_out(delivery.chat, trouble, now)
         # Discord answers a repeated nonce with the existing message, whose content is not known here.
         known = sent and not unchecked
         record = partial(
             delivery_outcomes.mark_delivered, sent=known, possible_duplicate=unchecked, held=held
         )
-        await self._store.run(lambda tx: record(tx, delivery, where, now, pause))
-        self._counters.delivery(delivery.chat, "delivered")
+        await self.store.run(lambda tx: record(tx, delivery, where, now, pause))
+        self.counters.delivery(delivery.chat, "delivered")
         self._unchecked.discard(delivery.id)
         if self._trouble.pop(_queue(delivery), None):
             log.info("messages arrive again", chat=delivery.chat, channel=delivery.channel)
 
     async def _put_back(self, delivery: Delivery, error: SendError, *, own_failure: bool = False) -> None:
-        self._counters.delivery(delivery.chat, error.outcome.value)
-        now, pause = self._clock.now(), self._pause(delivery, error)
+        self.counters.delivery(delivery.chat, error.outcome.value)
+        now, pause = self.clock.now(), self._pause(delivery, error)
         # An earlier attempt may still have arrived, whatever stopped this one.
         state = DeliveryState.IN_DOUBT if delivery.in_doubt else _STATE[error.outcome]
         trouble = DestinationTrouble(error.reason, now, refused=error.outcome is Outcome.REFUSED)
         again = now + timedelta(seconds=pause)
         put_back = partial(delivery_outcomes.mark_waiting, own_failure=own_failure)
-        await self._store.run(lambda tx: put_back(tx, delivery, state, again, trouble))
+        await self.store.run(lambda tx: put_back(tx, delivery, state, again, trouble))
         if self._trouble.get(_queue(delivery)) != error.reason:
             self._trouble[_queue(delivery)] = error.reason
             log.warning(
@@ -369,8 +363,8 @@ class DeliveryWorker:
 
     async def delete_duplicates(self) -> None:
         """Looks again for messages that may have been posted twice, and deletes the second copies."""
-        for name, chat in self._chats.items():
-            for possible in await self._store.read(partial(deliveries.possible_duplicates, chat=name)):
+        for name, chat in self.chats.items():
+            for possible in await self.store.read(partial(deliveries.possible_duplicates, chat=name)):
                 try:
                     await self._delete_duplicates_of(chat, possible)
                 except SendError as error:
@@ -382,7 +376,7 @@ class DeliveryWorker:
     async def _delete_duplicates_of(self, chat: Chat, posted: PossibleDuplicate) -> None:
         found = await chat.find(posted.id, posted.channel, posted.since - LOOK_BACK, posted.about)
         await self._delete_copies(chat, posted.id, [each for each in found if each != posted.where])
-        await self._store.run(lambda tx: deliveries.clear_possible_duplicate(tx, posted.id))
+        await self.store.run(lambda tx: deliveries.clear_possible_duplicate(tx, posted.id))
 
 
 def _with_note(message: Message, note: str) -> Message:

@@ -34,8 +34,8 @@ _put_back = DeliveryWorker._put_back
 
 async def _give_up_soon(self: DeliveryWorker, delivery: Any, error: SendError, **more: Any) -> None:
     if delivery.attempts >= _TRIES:
-        await self._store.run(
-            lambda c: delivery_outcomes.mark_superseded(c, delivery, "given up", self._clock.now())
+        await self.store.run(
+            lambda c: delivery_outcomes.mark_superseded(c, delivery, "given up", self.clock.now())
         )
     else:
         await _put_back(self, delivery, error, **more)
