@@ -14,7 +14,10 @@ from tests.tripwire import sitecustomize as tripwire
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    """A machine without Claude Code and sign-in, configured for a meterbot that does not exist."""
+    """A machine without Claude Code and sign-in, configured for a meterbot that does not exist.
+
+    It knows no certificate: to read those of the world takes longer than all the rest of a run.
+    """
     before = dict(os.environ)
     kept = {name: before[name] for name in (tripwire.LOG, "PYTEST_CURRENT_TEST") if name in before}
     os.environ.clear()
@@ -24,6 +27,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
         PATH=str(tmp_path / "bin"),
         METERBOT_URL="http://127.0.0.1:9",
         METERBOT_PUSH_TOKEN=PUSH_TOKEN,
+        SSL_CERT_FILE=os.devnull,
     )
     yield Home(tmp_path)
     os.environ.clear()

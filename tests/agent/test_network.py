@@ -179,6 +179,7 @@ def test_a_python_without_certificates_uses_the_systems(
     (tmp_path / "cert.pem").write_bytes(Path(bundle).read_bytes())
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
     monkeypatch.setattr(network, "SYSTEM_CERTIFICATES", tmp_path / "cert.pem")
+    del home.env["SSL_CERT_FILE"]
     context = certificates()
     assert context.get_ca_certs()
     assert context.verify_mode is ssl.CERT_REQUIRED
