@@ -22,6 +22,7 @@ from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import newest_schema, schemas, settings
 from meterbot.store.url import parse_url
 from tests.missing import judged_by
+from tests.store.earlier import load
 from tests.store.examples import NOW, delivery, event, write
 
 OLDER = sorted(schemas() - {newest_schema()})
@@ -266,6 +267,7 @@ def test_for_postgresql_its_own_programs_are_named_and_no_password(what: str, to
 
 async def left_by(schema: str, url: str) -> None:
     """A database as a version with this schema made it, with a word in it."""
+    await load(url, OLDER[0])
     engine = make_engine(parse_url(url))
     with for_writing(engine).begin() as connection:
         command.upgrade(settings(connection), schema)

@@ -1,13 +1,10 @@
-"""Databases that earlier versions left behind, as `tests/data/schemas` keeps them, become this version's and lose
-nothing."""
+"""Databases that earlier versions left behind become this version's and lose nothing."""
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import Connection, func, inspect, make_url, select, text
 
@@ -30,24 +27,11 @@ from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import bring_up_to_date, found_schema
 from meterbot.store.url import parse_url
 from tests import postgres
+from tests.store.earlier import REVISIONS, load
 from tests.store.examples import NOW, delivery, dollars, event, later, write
 from tests.store.test_migrations import upgraded_by_two_processes
 
-SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
-REVISIONS = sorted({path.name.partition(".")[0] for path in SCHEMAS.iterdir()})
-
 Shape = dict[str, Any]
-
-
-async def load(url: str, revision: str) -> None:
-    """Makes the database what the version with this schema left behind."""
-    script = (SCHEMAS / f"{revision}.{make_url(url).get_backend_name()}.sql").read_text("utf-8")
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(str(make_url(url).database))) as connection:
-            connection.executescript(script)
-        return
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as opened:
-        await opened.execute(script.encode())
 
 
 async def of(url: str, look: Callable[[Connection], Any]) -> Any:
@@ -97,6 +81,7 @@ async def test_a_new_database_is_made_at_once_and_is_what_all_the_steps_come_to(
         if not database_url.startswith("sqlite"):
             server = request.getfixturevalue("postgres_server")
             stepped = await stack.enter_async_context(postgres.fresh_database(server))
+        await load(stepped, REVISIONS[0])
         engine = make_engine(parse_url(stepped))
         with for_writing(engine).begin() as connection:
             bring_up_to_date(connection)

@@ -27,6 +27,7 @@ from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import VERSION_TABLE, bring_up_to_date, newest_schema, schemas, settings
 from meterbot.store.url import parse_url
 from tests.e2e import process
+from tests.store.earlier import load
 from tests.store.examples import NOW, event, write
 
 
@@ -39,6 +40,7 @@ def _differences(connection: Connection) -> list[object]:
 
 
 async def test_the_migrations_make_the_tables_that_the_code_expects(database_url: str) -> None:
+    await load(database_url, min(schemas()))
     engine = make_engine(parse_url(database_url))
     with for_writing(engine).begin() as connection:
         bring_up_to_date(connection)

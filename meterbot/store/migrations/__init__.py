@@ -32,7 +32,7 @@ def settings(connection: Connection | None = None) -> "Config":
 
 @cache
 def schemas() -> frozenset[str]:
-    """Every schema that this version can upgrade: `r0008_first_tables` makes 0008."""
+    """Every schema that this version can upgrade: `r0009_names` makes 0009."""
     found = iter_modules([str(Path(__file__).parent / "versions")])
     return frozenset(module.name[1:].partition("_")[0] for module in found)
 
