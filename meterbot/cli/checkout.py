@@ -119,7 +119,9 @@ def _commit_of(repo: Path, *names: str) -> tuple[str, str]:
 
 def _git(repo: Path, *arguments: str) -> str | None:
     """What git prints; None if it fails."""
-    command = _command(repo, arguments)
+    # Nothing is locked, and no program is run that the checkout's own configuration names.
+    safe = ["-c", "core.fsmonitor=false", "-c", "log.showSignature=false"]
+    command = ["git", "--no-pager", "--no-optional-locks", *safe, "-C", str(repo), *arguments]
     try:
         done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
             command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_SECONDS
@@ -129,9 +131,3 @@ def _git(repo: Path, *arguments: str) -> str | None:
     except subprocess.TimeoutExpired:
         raise CheckoutError(f"git took longer than {_SECONDS:.0f} seconds in {repo}") from None
     return None if done.returncode else done.stdout.decode("utf-8", "replace")
-
-
-def _command(repo: Path, arguments: Sequence[str]) -> list[str]:
-    # Nothing is locked, and no program is run that the checkout's own configuration names.
-    safe = ["-c", "core.fsmonitor=false", "-c", "log.showSignature=false"]
-    return ["git", "--no-pager", "--no-optional-locks", *safe, "-C", str(repo), *arguments]

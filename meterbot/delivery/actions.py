@@ -330,9 +330,8 @@ class AlertActions:
     ) -> None:
         """Edits every post of the alert, and replies in its thread."""
         event = event_log.events_by_key(connection, [alert])[alert]
-        postings = [each for each in deliveries.postings(connection, [alert]) if each.event == alert]
         priority, seat = priority_of(event.kind), self.seats.get(event.seat or "")
-        for posting in postings:
+        for posting in deliveries.postings(connection, [alert]):
             # The name of the person who acted would identify the seat.
             may_see = self.redaction.may_see(event, seat, posting.destination)
             new = follow_ups(

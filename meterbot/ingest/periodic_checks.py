@@ -221,8 +221,6 @@ class PeriodicChecks:
                 continue
             name, redaction = f"{event.key} reminder {times}", self.recorder.routing.redaction
             for posting in deliveries.postings(connection, [event.key]):
-                if posting.event != event.key:
-                    continue
                 redacted = redaction.redact_event(event, self.recorder.seats, posting.destination)
                 line = reminder(redacted, self.recorder.seats, self.recorder.settings.timezone, now)
                 new = follow_ups(

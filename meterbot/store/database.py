@@ -14,15 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from meterbot.core.errors import StartError
 from meterbot.core.log import get_logger
 from meterbot.core.models import Seat
-from meterbot.store import (
-    backup,
-    invited_seats,
-    lock_file,
-    locks,
-    source_states,
-    tables,
-    workers,
-)
+from meterbot.store import backup, invited_seats, lock_file, locks, source_states, tables, workers
 from meterbot.store.engine import for_migrating, for_writing, is_pooled, make_engine, prepare
 from meterbot.store.errors import start_error
 from meterbot.store.migrations import bring_up_to_date, found_schema, make, newest_schema, schemas

@@ -116,8 +116,6 @@ def read(connection: Connection, now: datetime) -> list[Worker]:
 def claim_leases(connection: Connection, worker: str, wanted: Iterable[str], now: datetime) -> set[str]:
     """Takes the free ones of these leases; returns those that the worker holds then."""
     names = set(wanted)
-    if not names:
-        return set()
     held = {
         row.name: row
         for row in select_in(connection, _HOLDERS, names, now=now, unbelievable=unbelievable(now))

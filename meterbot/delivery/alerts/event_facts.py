@@ -9,15 +9,7 @@ from meterbot.core.inline import instant as when
 from meterbot.core.messages import Field
 from meterbot.core.models import Event, EventKind, Seat
 from meterbot.core.money import Money, percent, show
-from meterbot.core.text import (
-    amounts_text,
-    day_text,
-    listed,
-    one_line,
-    percent_text,
-    sentence,
-    window_label,
-)
+from meterbot.core.text import amounts_text, day_text, listed, one_line, percent_text, sentence, window_label
 from meterbot.core.text import bar as percent_bar
 from meterbot.delivery.alerts.remedies import Remedy
 from meterbot.rules.fact_json import fact_money
