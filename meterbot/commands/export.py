@@ -30,15 +30,14 @@ def rows(samples: Iterable[Sample], seats: Mapping[Counter, str]) -> list[dict[s
 
 def _row(sample: Sample, seat: str) -> dict[str, object]:
     used, cap = sample.used, sample.cap
-    unit = used or cap
-    if cap is not None and unit is not None and cap.currency != unit.currency:
+    if cap is not None and cap.currency != used.currency:
         cap = None
     values = {
         "at": sample.at,
         "seat": seat,
         "organization": sample.counter.org,
-        "currency": unit and unit.currency,
-        "exponent": unit and unit.exponent,
+        "currency": used.currency,
+        "exponent": used.exponent,
         "used_minor": _minor(used),
         "used": used,
         "cap_minor": _minor(cap),

@@ -336,11 +336,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One point of a counter's history. `used` is None if it was unknown."""
+    """One point of a counter's history; a reading without an amount makes none."""
 
     at: datetime
     counter: Counter
-    used: Money | None
+    used: Money
     cap: Money | None
     blocked: bool
     counted_from: Money | None = None

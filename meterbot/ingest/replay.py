@@ -151,7 +151,7 @@ def replayed(
     for number, sample in enumerate(samples):
         if progress is not None and number % _A_FEW == 0:
             progress(number, len(samples))
-        if sample.counter not in seats or sample.used is None:
+        if sample.counter not in seats:
             continue
         own = history[sample.counter]
         own.add(sample)
@@ -180,12 +180,12 @@ def _watch_pace(changes: Changes, sample: Sample, own: _Past, settings: RuleSett
 def _reading(sample: Sample, seat: Seat) -> Snapshot:
     """A reading with only what the history contains: no windows and no reason of a block."""
     used, cap = sample.used, sample.cap
-    over = used is not None and cap is not None and used.currency == cap.currency and used.major >= cap.major
+    over = cap is not None and used.currency == cap.currency and used.major >= cap.major
     extra = ExtraUsage(
         enabled=True,
         used=used,
         cap=cap,
-        currency=None if used is None else used.currency,
+        currency=used.currency,
         out_of_credits=sample.blocked,
         # Above its cap and not blocked means that its owner or an administrator has switched it off.
         reason_class=ReasonClass.USER_OFF if over and not sample.blocked else None,

@@ -45,21 +45,18 @@ def hour_of(at: datetime) -> datetime:
 def hours_of(samples: Sequence[Sample], since: datetime) -> list[Hour]:
     """The hours from `since`, which is the beginning of one. The samples are of one counter, in order of time, with
     the last one before."""
-    known = [sample for sample in samples if sample.used is not None]
-    pairs = [
-        (sample, rise) for sample, rise in zip(known, increases(known), strict=True) if sample.at >= since
-    ]
-    _, open_block = _blocks(None, [sample for sample in known if sample.at < since])
+    rises = zip(samples, increases(samples), strict=True)
+    pairs = [(sample, rise) for sample, rise in rises if sample.at >= since]
+    _, open_block = _blocks(None, [sample for sample in samples if sample.at < since])
     hours: list[Hour] = []
     for at, group in groupby(pairs, key=lambda pair: hour_of(pair[0].at)):
         inside = list(group)
         spent = totals(rise.amount for _, rise in inside)
-        last = {sample.used.currency: sample for sample, _ in inside if sample.used is not None}
+        last = {sample.used.currency: sample for sample, _ in inside}
         blocks, open_block = _blocks(open_block, [sample for sample, _ in inside])
         hours += [
             Hour(at, sample.counter, spent[currency], sample.used, sample.cap, sample.blocked, blocks)
             for currency, sample in sorted(last.items())
-            if sample.used is not None
         ]
     return hours
 

@@ -20,25 +20,23 @@ class Increase:
 
 
 def increases(samples: Iterable[Sample]) -> Iterator[Increase]:
-    """One increase for each known reading. A value in another currency is a new base.
+    """One increase for each reading. A value in another currency is a new base.
 
     A reading is compared with the one before, or with its own `counted_from`. Without a stored one, a fall over the
     end of a month counts the new value, and any other fall counts nothing.
     """
     last: Sample | None = None
     for sample in samples:
-        if sample.used is None:
-            continue
-        base = _base(last, sample, sample.used)
-        risen = money.subtract(sample.used, base)
+        risen = money.subtract(sample.used, _base(last, sample))
         amount = risen if risen.minor > 0 else money.zero(risen)
         yield Increase(None if last is None else last.at, sample.at, amount)
         last = sample
 
 
-def _base(last: Sample | None, sample: Sample, used: Money) -> Money:
+def _base(last: Sample | None, sample: Sample) -> Money:
     """The amount that is already counted."""
-    if last is None or last.used is None or last.used.currency != used.currency:
+    used = sample.used
+    if last is None or last.used.currency != used.currency:
         return used
     if sample.counted_from is not None:
         return sample.counted_from
@@ -49,7 +47,7 @@ def _base(last: Sample | None, sample: Sample, used: Money) -> Money:
 def spend_between(samples: Sequence[Sample], start: datetime, end: datetime) -> dict[str, Money] | None:
     """The sum of increases in (start, end], per currency; None without a reading at or before `start`. Adjoining
     spans add up exactly."""
-    if not any(sample.at <= start and sample.used is not None for sample in samples):
+    if not any(sample.at <= start for sample in samples):
         return None
     seen = [one for one in increases(samples) if one.at <= end]
     nothing = (money.zero(one.amount) for one in seen)

@@ -66,8 +66,8 @@ def pace(
     samples: Sequence[Sample], now: datetime, windows: Iterable[timedelta] = PACE_WINDOWS
 ) -> Pace | None:
     """Over the shortest window with at least three readings that cover a third of it; None if there is none."""
-    points = [sample for sample in samples if sample.used is not None and sample.at <= now]
-    if not points or points[-1].used is None:
+    points = [sample for sample in samples if sample.at <= now]
+    if not points:
         return None
     currency, end = points[-1].used.currency, points[-1].at
     for window in windows:

@@ -241,7 +241,7 @@ def _why_unknown(read: _Read) -> str | None:
     for counter, points in read.points.items():
         if not points and _unmetered(read.known[counter]):
             continue
-        if not any(point.at <= read.pull.window.start and point.used is not None for point in points):
+        if not any(point.at <= read.pull.window.start for point in points):
             began = "the first commit" if read.pull.commits is not None else "the opening"
             return f"there is no reading from {began} or before"
     return None
@@ -255,7 +255,7 @@ def _settled(read: _Read) -> bool:
     """Whether each counter was read at or after the end. Readings come in order, so no earlier one will come."""
     for counter, points in read.points.items():
         known = read.known[counter]
-        times = [point.at for point in points if point.used is not None]
+        times = [point.at for point in points]
         if not points and known is not None and known.extra_usage_at is not None:
             times = [known.extra_usage_at]
         if not times or times[-1] < read.pull.window.end:

@@ -20,18 +20,14 @@ _ROLLED_UP_TO = "rolled_up_to"
 SINCE = bindparam("since", type_=_history.at.type)
 
 
-def last_before(table: Table, *known: str) -> Select[Any]:
-    """For `select_in`: each wanted counter's last row before `since` in which these columns are known."""
+def last_before(table: Table) -> Select[Any]:
+    """For `select_in`: each wanted counter's last row before `since`."""
     # The subquery walks the primary key backwards and stops at the counter's first row; a GROUP BY would read the
     # whole history.
     earlier = table.alias()
     newest = (
         select(earlier.c.at)
-        .where(
-            earlier.c.counter == tables.counters.c.id,
-            earlier.c.at < SINCE,
-            *(earlier.c[name].is_not(None) for name in known),
-        )
+        .where(earlier.c.counter == tables.counters.c.id, earlier.c.at < SINCE)
         .order_by(earlier.c.at.desc())
         .limit(1)
         .correlate(tables.counters)
@@ -46,8 +42,7 @@ _RAW: TypeEngine[Any] = NullType()
 _TAILS = select(*(type_coerce(column, _RAW) for column in _tails)).where(is_wanted(_tails.counter))
 _KEPT = select(tables.history).where(_history.at >= SINCE, is_wanted(_history.counter))
 LAST_BEFORE = last_before(tables.history)
-LAST_KNOWN_BEFORE = last_before(tables.history, "used")
-"""The last one with an amount, because a rise starts from it."""
+"""A rise starts from it."""
 
 
 class Tail(NamedTuple):
@@ -141,15 +136,13 @@ def _roll_up_again_from(connection: Connection, at: datetime) -> None:
 
 
 def read(connection: Connection, counters: Iterable[Counter], since: datetime) -> list[Sample]:
-    """The kept samples since `since`, the last one before (and the last one with a known amount), and the newest
-    reading, in order of time."""
+    """The kept samples since `since`, the last one before, and the newest reading, in order of time."""
     numbers = ids(connection, counters)
     names = {number: counter for counter, number in numbers.items()}
     newest = [sample_of(row, names[row.counter]) for row in select_in(connection, _ENDS, names)]
     active = {numbers[sample.counter] for sample in newest if sample.at >= since}
     rows = select_in(connection, _KEPT, active, since=since)
     rows += select_in(connection, LAST_BEFORE, active, since=since)
-    rows += select_in(connection, LAST_KNOWN_BEFORE, active, since=since)
     found = {(sample.at, sample.counter): sample for sample in newest}
     found |= {(row.at, names[row.counter]): sample_of(row, names[row.counter]) for row in rows}
     return [found[key] for key in sorted(found, key=lambda key: (key[0], str(key[1])))]

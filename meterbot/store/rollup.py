@@ -12,7 +12,7 @@ from meterbot.core.models import Counter, by_counter
 from meterbot.rules.hours import Hour, hour_of, hours_of
 from meterbot.store import history, locks, tables
 from meterbot.store.counter_states import ids
-from meterbot.store.history import LAST_KNOWN_BEFORE, SINCE, last_before, sample_of
+from meterbot.store.history import LAST_BEFORE, SINCE, last_before, sample_of
 from meterbot.store.statements import is_wanted, select_in, upsert
 
 _history, _hours = tables.history.c, tables.hours.c
@@ -37,7 +37,7 @@ def roll_up(connection: Connection, now: datetime) -> bool:
     inside = select(tables.history).where(_history.at >= start, _history.at < end)
     rows = connection.execute(inside.order_by(_history.counter, _history.at)).all()
     numbers = {row.counter for row in rows}
-    before = {row.counter: row for row in select_in(connection, LAST_KNOWN_BEFORE, numbers, since=start)}
+    before = {row.counter: row for row in select_in(connection, LAST_BEFORE, numbers, since=start)}
     written: list[dict[str, Any]] = []
     for number, own in groupby(rows, key=lambda row: row.counter):
         counter = Counter("", str(number))

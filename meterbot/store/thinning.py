@@ -61,8 +61,6 @@ def _turn(earlier: Sample | None, later: Sample | None) -> bool:
         return True
     if (earlier.cap, earlier.blocked) != (later.cap, later.blocked) or later.counted_from is not None:
         return True
-    if earlier.used is None or later.used is None:
-        return earlier.used is not later.used
     same_unit = (earlier.used.currency, earlier.used.exponent) == (later.used.currency, later.used.exponent)
     return not same_unit or later.used.minor < earlier.used.minor
 

@@ -47,9 +47,9 @@ def test_a_quiet_stretch_is_one_row_however_often_it_was_read() -> None:
 
 
 def test_unknown_is_null_and_empty_and_never_zero() -> None:
-    found = rows([replace(ONE, used=None, cap=None)], {ANA: "ana"})
-    assert found[0]["used"] is None
-    assert read(as_csv(found))[0]["used"] == ""
+    found = rows([replace(ONE, cap=None)], {ANA: "ana"})
+    assert found[0]["cap"] is None
+    assert read(as_csv(found))[0]["cap"] == ""
 
 
 def test_what_is_of_no_configured_seat_is_left_out() -> None:

@@ -42,11 +42,11 @@ def usd(amount: float | str | Decimal) -> Money:
     return Money(Decimal(str(amount)) * 100, "USD", 2)
 
 
-def sample(hour: float, used: str | float | None, cap: str | None = "50", *, blocked: bool = False) -> Sample:
+def sample(hour: float, used: str | float, cap: str | None = "50", *, blocked: bool = False) -> Sample:
     return Sample(
         NOON + hour * HOUR,
         COUNTER,
-        None if used is None else usd(used),
+        usd(used),
         None if cap is None else usd(cap),
         blocked,
     )

@@ -32,7 +32,7 @@ def usd_cents(cents: int | str) -> Money:
     return Money(Decimal(cents), "USD", 2)
 
 
-def sample(at: datetime, used: int | Money | None) -> Sample:
+def sample(at: datetime, used: int | Money) -> Sample:
     return Sample(
         at,
         Counter("acc", "org"),
@@ -42,7 +42,7 @@ def sample(at: datetime, used: int | Money | None) -> Sample:
     )
 
 
-def minutes(*points: tuple[int, int | Money | None], start: datetime = NOW) -> list[Sample]:
+def minutes(*points: tuple[int, int | Money], start: datetime = NOW) -> list[Sample]:
     return [sample(start + at * MINUTE, used) for at, used in points]
 
 
@@ -60,31 +60,25 @@ def spent(samples: list[Sample], start: datetime, end: datetime) -> str | None:
         ([(0, 100), (1, 150), (2, 400)], "300 USD"),
         ([(0, 100), (1, 100)], "0 USD"),
         ([(0, 400), (1, 100), (2, 150)], "50 USD"),
-        ([(0, 100), (1, None), (2, 150)], "50 USD"),
         (
             [(0, 100), (1, Money(Decimal(900), "EUR", 2)), (2, Money(Decimal(950), "EUR", 2))],
             "50 EUR + 0 USD",
         ),
         ([(0, 100), (2, 150), (61, 900)], "50 USD"),
         ([(1, 100), (2, 150)], None),
-        ([(0, None), (2, 150)], None),
         ([], None),
     ],
     ids=[
         "rises",
         "does not change",
         "a refund counts nothing",
-        "unknown in between",
         "another currency is a new base",
         "beyond the end",
         "nothing before the start",
-        "nothing known before the start",
         "no samples",
     ],
 )
-def test_spend_is_the_sum_of_increases(
-    points: list[tuple[int, int | Money | None]], expected: str | None
-) -> None:
+def test_spend_is_the_sum_of_increases(points: list[tuple[int, int | Money]], expected: str | None) -> None:
     assert spent(minutes(*points), NOW, NOW + HOUR) == expected
 
 
@@ -101,9 +95,7 @@ def test_spend_is_the_sum_of_increases(
         "from nothing",
     ],
 )
-def test_spend_over_the_turn_of_the_month(
-    points: list[tuple[int, int | Money | None]], expected: str
-) -> None:
+def test_spend_over_the_turn_of_the_month(points: list[tuple[int, int | Money]], expected: str) -> None:
     assert spent(minutes(*points, start=MAY), MAY - MINUTE, MAY + 24 * HOUR) == expected
 
 
@@ -117,7 +109,7 @@ def test_a_reading_that_says_what_it_is_counted_from_is_compared_with_that() -> 
 
 
 def test_an_increase_names_the_reading_before_it() -> None:
-    found = increases(minutes((0, 100), (1, None), (2, 150), (3, 120)))
+    found = increases(minutes((0, 100), (2, 150), (3, 120)))
     at = [NOW, NOW + 2 * MINUTE, NOW + 3 * MINUTE]
     assert [(one.since, one.at, one.amount) for one in found] == [
         (None, at[0], usd_cents(0)),
@@ -517,7 +509,7 @@ def with_a_habit(busy_hours: int = 12, settings: RuleSettings = ALL) -> Paced:
 
 def burst(paced: Paced, dollars: str, since: datetime = NOON) -> None:
     """So much in three quarters of an hour."""
-    used = max(event.major for sample in paced.watch.samples if (event := sample.used))
+    used = max(sample.used.major for sample in paced.watch.samples)
     for step in range(4):
         paced.uses(str(used + Decimal(dollars) * step / 3), since + 15 * step * MINUTE, "9000")
 

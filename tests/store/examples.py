@@ -49,7 +49,7 @@ def known(seat: str = "ana", used: str = "17.20", **changes: object) -> LastKnow
 
 def sample(
     minutes: float,
-    used: str | None = "1",
+    used: str = "1",
     counter: Counter = ANA,
     *,
     cap: str | None = "50",
@@ -58,7 +58,7 @@ def sample(
     return Sample(
         at=later(minutes=minutes),
         counter=counter,
-        used=None if used is None else dollars(used),
+        used=dollars(used),
         cap=None if cap is None else dollars(cap),
         blocked=blocked,
     )

@@ -268,9 +268,7 @@ async def test_a_sample_equal_to_the_one_before_is_not_kept_but_the_end_of_its_s
         assert connection.scalar(select(func.count()).select_from(tables.history)) == 3
 
 
-@pytest.mark.parametrize(
-    "changed", [sample(1, "1.0000001"), sample(1, None), sample(1, cap=None), sample(1, blocked=True)]
-)
+@pytest.mark.parametrize("changed", [sample(1, "1.0000001"), sample(1, cap=None), sample(1, blocked=True)])
 async def test_any_change_is_kept(store: Store, changed: Sample) -> None:
     await write(store, Batch(samples=[sample(0), changed]))
     assert await store.read(lambda c: history.read(c, [ANA], NOW)) == [sample(0), changed]
@@ -316,16 +314,6 @@ async def test_samples_come_with_the_last_one_before_per_counter(store: Store) -
     ]
     assert await store.read(lambda c: history.read(c, [BO], later(minutes=1))) == bo
     assert await store.read(lambda c: history.read(c, [Counter("nobody", "x")], NOW)) == []
-
-
-async def test_samples_come_with_the_last_amount_known_before(store: Store) -> None:
-    readings = [sample(0, "1"), sample(10, None), sample(20, None, blocked=True), sample(90, "4")]
-    await write(store, Batch(samples=readings))
-    assert await store.read(lambda c: history.read(c, [ANA], later(minutes=60))) == [
-        readings[0],
-        readings[2],
-        readings[3],
-    ]
 
 
 # Deliveries
