@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import TextIO
 from unicodedata import category
@@ -42,6 +43,7 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 log = get_logger(__name__)
 
 
+@dataclass(eq=False, repr=False)
 class Console:
     """A terminal, a pipe or a file. `user` is who asks, for `me`; `on_quit` is called when `quit` is typed.
 
@@ -52,23 +54,16 @@ class Console:
     destination = "terminal"
     pause = 0.0
 
-    def __init__(
-        self,
-        stdin: TextIO | None,
-        stdout: TextIO,
-        *,
-        user: str = "operator",
-        on_quit: Callable[[], None] | None = None,
-        now: Callable[[], datetime] | None = None,
-        tz: tzinfo = UTC,
-    ) -> None:
-        self._stdin = stdin
-        self._stdout = stdout
-        self._user = user
-        self._on_quit = on_quit
-        self._now = now
-        self._tz = tz
-        self._screen = Terminal(file=stdout, highlight=False)
+    stdin: TextIO | None
+    stdout: TextIO
+    _: KW_ONLY
+    user: str = "operator"
+    on_quit: Callable[[], None] | None = None
+    now: Callable[[], datetime] | None = None
+    tz: tzinfo = UTC
+
+    def __post_init__(self) -> None:
+        self._screen = Terminal(file=self.stdout, highlight=False)
         self._lock = asyncio.Lock()
         self._printed: deque[str] = deque(maxlen=_REMEMBERED)
         self._commands: asyncio.Task[None] | None = None
@@ -117,15 +112,15 @@ class Console:
 
     async def _read_commands(self, answer: Answerer) -> None:
         try:
-            async for line in _lines_of(self._stdin):
+            async for line in _lines_of(self.stdin):
                 if not (words := tuple(line.split())):
                     continue
                 words = words[1:] if words[0].lower() == _COMMAND else words
                 if " ".join(words).lower() in {"quit", "exit"}:
-                    if self._on_quit is not None:
-                        self._on_quit()
+                    if self.on_quit is not None:
+                        self.on_quit()
                     return
-                question = Question(words, self.name, self._user, self.destination, name=self._user)
+                question = Question(words, self.name, self.user, self.destination, name=self.user)
                 await self._show((await answer(question)).message)
         except SendError as error:
             log.warning("the console takes no more commands", reason=error.reason)
@@ -133,7 +128,7 @@ class Console:
             log.exception("the console takes no more commands")
 
     async def _show(self, message: Message) -> None:
-        stamp = "" if self._now is None else f"{moment(self._now(), self._tz)}  "
+        stamp = "" if self.now is None else f"{moment(self.now(), self.tz)}  "
         width = min(self._screen.width, _WIDEST) if self._screen.is_terminal else _WIDEST
         await self._print(_text(message, stamp, width))
 
@@ -143,7 +138,7 @@ class Console:
         async with self._lock:
             try:
                 # A terminal stopped with Ctrl-S, or a full pipe, must hold up nobody else.
-                await asyncio.to_thread(_write, self._stdout, capture.get())
+                await asyncio.to_thread(_write, self.stdout, capture.get())
             except (OSError, ValueError) as error:
                 raise SendError(Outcome.REFUSED, "the terminal is gone") from error
 

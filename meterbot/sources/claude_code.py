@@ -8,7 +8,7 @@ its reasons.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, timedelta
 
 from meterbot.core import secret
@@ -36,24 +36,19 @@ class SignIn:
     remedy: str
 
 
+@dataclass(eq=False, repr=False)
 class ClaudeCodeSource:
     """Reads one seat: the profile of its token, then the usage. `expected_account`: the known account of this seat;
     another one is reported with an error."""
 
-    def __init__(
-        self,
-        seat: Seat,
-        sign_in: SignIn,
-        transport: HttpClient,
-        base_url: str,
-        *,
-        expected_account: str | None = None,
-    ) -> None:
-        self._seat = seat
-        self._sign_in = sign_in
-        self._transport = transport
-        self._base_url = base_url
-        self._expected_account = expected_account
+    seat: Seat
+    sign_in: SignIn
+    transport: HttpClient
+    base_url: str
+    _: KW_ONLY
+    expected_account: str | None = None
+
+    def __post_init__(self) -> None:
         self._profile: Profile | None = None
         self._profile_token: str | None = None
         self._profile_at: datetime | None = None
@@ -68,7 +63,7 @@ class ClaudeCodeSource:
         except SourceError as trouble:
             unread = OrganizationAnswers(trouble=trouble, errors=[*found.errors, trouble.sentence])
             return (self._snapshot(now, None, unread),)
-        log_unknown(found.unknown_keys, self._unknown_keys, self._seat.name)
+        log_unknown(found.unknown_keys, self._unknown_keys, self.seat.name)
         return (self._snapshot(now, profile, found),)
 
     async def _read_with_newest(self, now: datetime, found: OrganizationAnswers) -> Profile:
@@ -83,11 +78,11 @@ class ClaudeCodeSource:
             refused, token = token, await self._token(now)
             if token == refused:
                 break
-        raise SourceError(Cause.SESSION, f"the token is no longer accepted (401): {self._sign_in.remedy}")
+        raise SourceError(Cause.SESSION, f"the token is no longer accepted (401): {self.sign_in.remedy}")
 
     async def _read_with(self, token: str, now: datetime, found: OrganizationAnswers) -> Profile:
         profile = await self._current_profile(token, now, found.errors)
-        wanted = {organization.lower() for organization in self._seat.organizations}
+        wanted = {organization.lower() for organization in self.seat.organizations}
         if wanted and profile.org not in wanted:
             raise SourceError(Cause.DENIED, "the token's organization is none of those configured")
         try:
@@ -126,12 +121,12 @@ class ClaudeCodeSource:
             raise SourceError(Cause.DRIFTED, f"the profile has changed its form ({notes.drift[-1]})")
         self._profile, self._profile_token, self._profile_at = profile, token, now
         self._profile_drift = tuple(notes.drift)
-        self._expected_account = self._expected_account or profile.account
+        self.expected_account = self.expected_account or profile.account
         return profile
 
     async def _token(self, now: datetime) -> str:
         """The token to use. Raises `SourceError` if there is none, without a request."""
-        login = await asyncio.to_thread(self._sign_in.store)
+        login = await asyncio.to_thread(self.sign_in.store)
         if not secret.looks_secret(login.token):  # its form is unusual, and it is hidden in logs all the same
             secret.remember(login.token)
         login.check(now)
@@ -146,7 +141,7 @@ class ClaudeCodeSource:
             "anthropic-version": "2023-06-01",
             "Accept": "application/json",
         }
-        answer = await self._transport.get(self._base_url, path, headers)
+        answer = await self.transport.get(self.base_url, path, headers)
         try:
             return reading(answer.status, answer.headers, answer.body, now)
         except SourceError as trouble:
@@ -156,7 +151,7 @@ class ClaudeCodeSource:
             raise SourceError(Cause.SCOPE, sentence) from None
 
     def _snapshot(self, now: datetime, profile: Profile | None, found: OrganizationAnswers) -> Snapshot:
-        snapshot = found.snapshot(self._seat, now)
+        snapshot = found.snapshot(self.seat, now)
         if profile is None:
             return snapshot
         remarks = self._remarks(profile)
@@ -175,7 +170,7 @@ class ClaudeCodeSource:
     def _remarks(self, profile: Profile) -> list[str]:
         """Notes on the token's account."""
         switched = "the token belongs to another account than before: is it the right seat's?"
-        troubles = [] if profile.account == self._expected_account else [switched]
+        troubles = [] if profile.account == self.expected_account else [switched]
         return troubles if profile.lapsed is None else [*troubles, profile.lapsed]
 
 

@@ -21,6 +21,7 @@ from meterbot.sources.responses import Cause, SourceError
 _HEADERS = {"User-Agent": f"meterbot/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}
 _NO_BODY = httpx.ByteStream(b"")
 _CONNECT_SECONDS = 10.0
+_IDLE_SECONDS = 180.0  # so long an unused connection is kept
 _NOT_GZIP = "the response is not valid gzip"
 _LONGEST_HEADER_LINE = 65_536  # Security headers and cookies can exceed aiohttp's limit of 8 KiB.
 
@@ -61,27 +62,21 @@ class HttpResponse:
     body: bytes = field(repr=False)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class HttpClient:
     """The client for all HTTP requests except those of the chats. Requests share no state: cookies are sent as a
     header, and there is no cookie jar. Redirects are not followed.
 
     `deadline`: seconds for one whole request. `largest`: bytes of a decompressed body. `connections`: how many may be
-    open at once; further requests wait. `idle`: seconds that an unused connection is kept.
+    open at once; further requests wait.
     """
 
-    def __init__(
-        self,
-        *,
-        deadline: float = 30.0,
-        largest: int = 2_000_000,
-        connections: int = 32,
-        idle: float = 180.0,
-    ) -> None:
-        self._deadline = deadline
-        self._largest = largest
-        self._connections = connections
-        self._idle = idle
-        self._extensions = {"timeout": {"connect": min(deadline, _CONNECT_SECONDS)}}
+    deadline: float = 30.0
+    largest: int = 2_000_000
+    connections: int = 32
+
+    def __post_init__(self) -> None:
+        self._extensions = {"timeout": {"connect": min(self.deadline, _CONNECT_SECONDS)}}
         self._transports: dict[str | None, AiohttpTransport] = {}
         self._routes: dict[str, AiohttpTransport] = {}
 
@@ -121,7 +116,7 @@ class HttpClient:
                 extensions=self._extensions,
             )
             request.read()
-            async with asyncio.timeout(self._deadline) as limit:
+            async with asyncio.timeout(self.deadline) as limit:
                 response = await transport.handle_async_request(request)
                 response.headers.encoding = "iso-8859-1"  # It fits all bytes, so that httpx tries no other.
                 try:
@@ -152,9 +147,9 @@ class HttpClient:
         try:
             async for chunk in response.stream:
                 begun = True
-                body += gzip.decompress(chunk, self._largest + 1 - len(body)) if gzip else chunk
-                if len(body) > self._largest:
-                    raise SourceError(Cause.DRIFTED, f"the response is larger than {self._largest} bytes")
+                body += gzip.decompress(chunk, self.largest + 1 - len(body)) if gzip else chunk
+                if len(body) > self.largest:
+                    raise SourceError(Cause.DRIFTED, f"the response is larger than {self.largest} bytes")
                 if gzip and gzip.unused_data:  # With each further chunk, zlib would copy all of it.
                     raise SourceError(Cause.UNREADABLE, _NOT_GZIP)
         except zlib.error:
@@ -174,7 +169,7 @@ class HttpClient:
     def _session(self, proxy: str | None) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self._connections, keepalive_timeout=self._idle, ssl=_trusted()
+                limit=self.connections, keepalive_timeout=_IDLE_SECONDS, ssl=_trusted()
             ),
             headers=_HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import discord
 
 from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms, send_best
-from meterbot.chat.discord.client import API_URL, BotClient, Note, SetNote, set_up_library
+from meterbot.chat.discord.client import BotClient, Note, SetNote, set_up_library
 from meterbot.chat.discord.connection import DiscordGateway
 from meterbot.chat.discord.failures import FAILURES, NEW_TOKEN, NOT_DISCORD, NotDiscordError, parsing
 from meterbot.chat.discord.listen import DiscordListener
@@ -28,6 +29,7 @@ _MESSAGE = f"{_MESSAGES}/{{message_id}}"
 log = get_logger(__name__)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class DiscordChat:
     """One channel of Discord.
 
@@ -39,36 +41,29 @@ class DiscordChat:
     pause = 0.0
     """discord.py waits as long as Discord demands."""
 
-    def __init__(
-        self,
-        *,
-        token: str,
-        channel_id: int,
-        guild_id: int | None,
-        clock: Clock,
-        note: Note,
-        set_note: SetNote,
-        api_url: str = API_URL,
-        patience: float = 15.0,
-        first_pause: float = 1.0,
-        identify_pause: float = 5.0,
-        gateway: Lease | None = None,
-    ) -> None:
-        self.destination = str(channel_id)
-        self._guild_id = guild_id
-        self._note, self._set_note = note, set_note
-        self._api_url = api_url
-        self._patience = patience
-        self._identify_pause = identify_pause
-        self._web = DiscordWeb(token, self._new_client, patience)
+    token: str
+    channel_id: int
+    guild_id: int | None
+    clock: Clock
+    note: Note
+    set_note: SetNote
+    api_url: str
+    patience: float = 15.0
+    first_pause: float = 1.0
+    identify_pause: float = 5.0
+    gateway: Lease | None = None
+
+    def __post_init__(self) -> None:
+        self.destination = str(self.channel_id)
+        self._web = DiscordWeb(self.token, self._new_client, self.patience)
         self._listener = DiscordListener()
         self._gateway = DiscordGateway(
             self._web,
             self._new_client,
-            token,
-            clock,
-            first_pause=first_pause,
-            lease=gateway or Lease("gateway", held=True),
+            self.token,
+            self.clock,
+            first_pause=self.first_pause,
+            lease=self.gateway or Lease("gateway", held=True),
         )
         self._direct: dict[str, str] = {}
 
@@ -87,7 +82,7 @@ class DiscordChat:
         except FAILURES as error:
             log.warning("cannot be reached, still trying", chat=self.name, error=type(error).__name__)
         try:
-            await self._gateway.start(self._patience, self._note, self._set_note)
+            await self._gateway.start(self.patience, self.note, self.set_note)
         except StartError:
             await self.close()
             raise
@@ -97,12 +92,12 @@ class DiscordChat:
         await self._web.close()
 
     def _new_client(self) -> BotClient:
-        set_up_library(self._api_url)
+        set_up_library(self.api_url)
         return BotClient(
             self._listener,
-            self._guild_id,
+            self.guild_id,
             moved=self._gateway.moved,
-            identify_pause=self._identify_pause,
+            identify_pause=self.identify_pause,
             trace=trace(),
         )
 

@@ -20,7 +20,6 @@ from meterbot.chat.discord.render import words_of
 from meterbot.core.hosts import proxy_for
 from meterbot.core.log import get_logger
 
-API_URL = "https://discord.com/api/v10"
 COMMAND = "claude-spend"
 MENU = "Claude spend"
 """The entry in the menus of people and messages, under Apps."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import discord
@@ -31,25 +32,19 @@ _HOPELESS: dict[int | None, str] = {
 log = get_logger(__name__)
 
 
+@dataclass(eq=False, repr=False)
 class DiscordGateway:
     """`first_pause`: seconds before the first reconnect, doubled from then on. `lease`: the right to listen."""
 
-    def __init__(
-        self,
-        web: DiscordWeb,
-        new_client: Callable[[], BotClient],
-        token: str,
-        clock: Clock,
-        *,
-        first_pause: float,
-        lease: Lease,
-    ) -> None:
-        self._web = web
-        self._new_client = new_client
-        self._token = token
-        self._clock = clock
-        self._first_pause = first_pause
-        self._lease = lease
+    web: DiscordWeb
+    new_client: Callable[[], BotClient]
+    token: str
+    clock: Clock
+    _: KW_ONLY
+    first_pause: float
+    lease: Lease
+
+    def __post_init__(self) -> None:
         self._started: asyncio.Future[StartError | None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.connection = Connection(up=False, detail="not connected yet")
@@ -70,26 +65,26 @@ class DiscordGateway:
         """Ends within seconds, whatever Discord does."""
         tasks, self._tasks = self._tasks, []
         await _cancelled(tasks, 3 * _CLOSE_SECONDS)
-        self.connection = Connection(up=False, since=self._clock.now(), detail="closed")
+        self.connection = Connection(up=False, since=self.clock.now(), detail="closed")
 
     async def _keep_connected(self) -> None:
         loop = asyncio.get_running_loop()
-        pauses = _pauses(self._first_pause)
+        pauses = _pauses(self.first_pause)
         while True:
             await self._stand_by()
             began = loop.time()
             await self._listen_while_leased()
             if loop.time() - began > _SETTLED_SECONDS:
-                pauses = _pauses(self._first_pause)
-            if self._lease.held:
+                pauses = _pauses(self.first_pause)
+            if self.lease.held:
                 await asyncio.sleep(next(pauses))
 
     async def _stand_by(self) -> None:
         """Waits until this process may listen. Meanwhile it can send."""
-        pauses = _pauses(self._first_pause)
-        while not self._lease.held:
+        pauses = _pauses(self.first_pause)
+        while not self.lease.held:
             try:
-                await self._web.client()
+                await self.web.client()
             except FAILURES as error:
                 self._set(up=False, detail=f"Discord cannot be reached ({type(error).__name__})")
             else:
@@ -97,21 +92,21 @@ class DiscordGateway:
             self._report_start(None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(next(pauses)):
-                    await self._lease.gained()
+                    await self.lease.gained()
 
     async def _listen_while_leased(self) -> None:
         """One gateway connection, closed when another process takes over."""
         listening = asyncio.create_task(self._listen())
-        losing = asyncio.create_task(self._lease.lost())
+        losing = asyncio.create_task(self.lease.lost())
         try:
             await asyncio.wait([listening, losing], return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _cancelled([listening, losing], _CLOSE_SECONDS + 0.1)
 
     async def _listen(self) -> None:
-        client = self._new_client()
+        client = self.new_client()
         try:
-            await client.listen(self._token)
+            await client.listen(self.token)
         except Exception as error:  # noqa: BLE001 - discord.py parses events: a malformed one raises anything
             self._ended(error)
         else:
@@ -152,7 +147,7 @@ class DiscordGateway:
 
     def _set(self, *, up: bool, detail: str | None) -> None:
         before = self.connection
-        since = before.since if up is before.up else self._clock.now()
+        since = before.since if up is before.up else self.clock.now()
         self.connection = Connection(up=up, since=since, detail=detail)
         if up and (before.detail != detail or not before.up):
             log.info(detail or "connected", chat="discord")
@@ -162,9 +157,9 @@ class DiscordGateway:
     async def _register(self, note: Note, set_note: SetNote) -> None:
         """Registers the commands, and retries until that works."""
         logged = ""
-        for pause in _pauses(self._first_pause):
+        for pause in _pauses(self.first_pause):
             try:
-                client = await self._web.client()
+                client = await self.web.client()
                 if await client.register_commands(note, set_note):
                     log.info("registered the commands", chat="discord", guild=client.guild_id)
             except Exception as error:  # noqa: BLE001 - Discord or the database is away: the commands can wait

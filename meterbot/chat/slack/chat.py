@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -35,6 +36,7 @@ _LONGEST_PAUSE = 60.0
 _FAREWELL_SECONDS = 0.5
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class SlackChat:
     """The bot in one workspace. `channel` is a channel's id; `ping_interval` and `timeout` are in seconds; `groups` are
     the user groups whose members the commands need to know; people of the workspaces `allow_teams` may use the bot in
@@ -44,27 +46,20 @@ class SlackChat:
     pause = 1.0
     """Slack takes about one message a second in a channel."""
 
-    def __init__(
-        self,
-        *,
-        bot_token: str,
-        channel: str,
-        app_token: str | None = None,
-        signing_secret: str | None = None,
-        mode: Literal["socket", "http"] = "socket",
-        api_url: str = "https://slack.com/api/",
-        ping_interval: float = 10.0,
-        timeout: float = 15.0,
-        groups: Sequence[str] = (),
-        allow_teams: Sequence[str] = (),
-    ) -> None:
-        self.destination = channel
-        self._token = bot_token
-        self._app_token = app_token
-        self._signing_secret = signing_secret
-        self._mode = mode
-        self._ping_interval = ping_interval
-        self._web = SlackWeb(bot_token, api_url, timeout, _library_log)
+    bot_token: str
+    channel: str
+    app_token: str | None = None
+    signing_secret: str | None = None
+    mode: Literal["socket", "http"] = "socket"
+    api_url: str = "https://slack.com/api/"
+    ping_interval: float = 10.0
+    timeout: float = 15.0
+    groups: Sequence[str] = ()
+    allow_teams: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        self.destination = self.channel
+        self._web = SlackWeb(self.bot_token, self.api_url, self.timeout, _library_log)
         self._bot: Mapping[str, Any] | None = None
         self._listener: SlackListener | None = None
         self._socket: SlackSocket | None = None
@@ -74,20 +69,19 @@ class SlackChat:
         self._connection = Connection(up=False, detail="not started")
         self._trouble: str | None = None
         self._direct: dict[str, str] = {}
-        self._groups = SlackGroups(self._web, groups)
-        self._allow_teams = frozenset(allow_teams)
+        self._groups = SlackGroups(self._web, self.groups)
 
     # --- Connecting
 
     async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
         """Returns when Slack has greeted us, or at once when it cannot be reached; then it keeps trying."""
-        if rotates(self._token):
+        if rotates(self.bot_token):
             raise StartError(ROTATION)
         self._listener = SlackListener(
             answer,
             forms,
             self._web,
-            self._signing_secret,
+            self.signing_secret,
             _library_log,
             groups_of=self._groups.of,
             teams=self._teams,
@@ -127,11 +121,11 @@ class SlackChat:
 
     def _teams(self) -> frozenset[str]:
         own = (self._bot or {}).get("team_id")
-        return self._allow_teams | {own} if isinstance(own, str) else frozenset()
+        return frozenset({*self.allow_teams, own}) if isinstance(own, str) else frozenset()
 
     def routes(self) -> list[web.RouteDef]:
         """The routes that Slack calls in HTTP mode."""
-        return [web.post("/slack/events", self._receive)] if self._mode == "http" else []
+        return [web.post("/slack/events", self._receive)] if self.mode == "http" else []
 
     async def _sign_in(self) -> str | None:
         """Who the bot is, and the address of a socket in Socket Mode. `StartError` when a token is refused."""
@@ -141,7 +135,7 @@ class SlackChat:
             raise self._fatal(failure, "SLACK_BOT_TOKEN (xoxb-…)") from None
         self._bot = bot
         _check_scopes(headers.get("x-oauth-scopes"))
-        if self._mode == "http":
+        if self.mode == "http":
             return None
         try:
             return await self._socket_url()
@@ -155,7 +149,7 @@ class SlackChat:
         return StartError(f"Slack rejects {setting}: {failure.reason}")
 
     async def _socket_url(self) -> str:
-        opened = await self._web.call("apps.connections.open", params={"token": self._app_token})
+        opened = await self._web.call("apps.connections.open", params={"token": self.app_token})
         url = opened.get("url")
         if not isinstance(url, str):
             raise SendError(Outcome.IN_DOUBT, "Slack gave no address for a socket")
@@ -163,7 +157,7 @@ class SlackChat:
 
     async def _sign_in_later(self, listener: SlackListener, failure: SendError | StartError) -> None:
         """A token that is refused now may be accepted again: an app can be disabled and enabled."""
-        pause = self._ping_interval
+        pause = self.ping_interval
         while True:
             self._trouble = str(failure)
             asked = failure.retry_after if isinstance(failure, SendError) else None
@@ -186,14 +180,14 @@ class SlackChat:
         self._socket = socket = SlackSocket(
             new_url=self._socket_url,
             heard=self._observe,
-            ping_interval=self._ping_interval,
+            ping_interval=self.ping_interval,
             logger=_library_log,
         )
         socket.socket_mode_request_listeners.append(listener.on_envelope)
         opening = asyncio.create_task(socket.open(url))
         try:
             while True:
-                await asyncio.sleep(self._ping_interval)
+                await asyncio.sleep(self.ping_interval)
                 if not self._observe().up:
                     socket.drop_stale_url()
         finally:
@@ -219,7 +213,7 @@ class SlackChat:
     def _is_up(self) -> bool:
         if self._trouble is not None:
             return False
-        return self._mode == "http" or (self._socket is not None and self._socket.alive())
+        return self.mode == "http" or (self._socket is not None and self._socket.alive())
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
         if self._listener is None:

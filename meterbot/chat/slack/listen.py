@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
 from logging import Logger
 from typing import Any
 
@@ -46,6 +47,7 @@ _NO_FORM = Answer(
 _FAILED = Answer(notice("Something went wrong", "The details are in meterbot's log.", Severity.WARNING))
 
 
+@dataclass(eq=False, repr=False)
 class SlackListener:
     """Passes questions to `answer` and sends its answers, or opens the form of `forms`.
 
@@ -53,32 +55,26 @@ class SlackListener:
     groups a person is in. `teams` are the workspaces whose people may use the bot (empty until its own is known).
     """
 
-    def __init__(
-        self,
-        answer: Answerer,
-        forms: Forms,
-        web_api: SlackWeb,
-        signing_secret: str | None,
-        logger: Logger,
-        *,
-        groups_of: Callable[[str], tuple[str, ...]],
-        teams: Callable[[], Collection[str]],
-    ) -> None:
-        self._answer = answer
-        self._forms = forms
-        self._web = web_api
-        self._groups_of = groups_of
-        self._teams = teams
+    answer: Answerer
+    forms: Forms
+    web_api: SlackWeb
+    signing_secret: str | None
+    logger: Logger
+    _: KW_ONLY
+    groups_of: Callable[[str], tuple[str, ...]]
+    teams: Callable[[], Collection[str]]
+
+    def __post_init__(self) -> None:
         self._answering: set[asyncio.Task[Any]] = set()
         self._handled: deque[str] = deque(maxlen=_REMEMBERED)
-        self._home = SlackHome(web_api, self._ask, groups_of)
+        self._home = SlackHome(self.web_api, self._ask, self.groups_of)
         self._app = AsyncApp(
             name="slack_bolt.app",  # the name of a logger that Bolt configures: none of ours
-            logger=logger,
+            logger=self.logger,
             # Bolt gets no token: it would ask Slack about it before the first command is acknowledged.
-            client=AsyncWebClient(logger=logger),
+            client=AsyncWebClient(logger=self.logger),
             authorize=_authorize,
-            signing_secret=signing_secret or "",
+            signing_secret=self.signing_secret or "",
         )
         # Slack shows a time-out for a command or action that has no listener.
         self._app.command(_EVERYTHING)(self._on_command)
@@ -137,7 +133,7 @@ class SlackListener:
             channel,
             text,
             name=str(user.get("name") or user.get("username") or ""),
-            groups=self._groups_of(user["id"]),
+            groups=self.groups_of(user["id"]),
         )
 
     async def _on_mention(self, body: dict[str, Any], event: dict[str, Any]) -> None:
@@ -148,12 +144,12 @@ class SlackListener:
         _, _, text = (event.get("text") or "").partition(">")  # behind the mention
         words = html.unescape(text).split()
         thread, channel = event.get("thread_ts"), event["channel"]
-        question = Question(tuple(words), "slack", user, channel, groups=self._groups_of(user))
+        question = Question(tuple(words), "slack", user, channel, groups=self.groups_of(user))
         with self._under_way():
             if self._is_foreign(body):
                 answer = _refused(body)
             else:
-                answer = await self._ask(question) if self._forms(question) is None else _NO_FORM
+                answer = await self._ask(question) if self.forms(question) is None else _NO_FORM
             await self._post_answer(answer, question, thread or (event.get("ts") if answer.public else None))
 
     async def _post_answer(self, answer: Answer, question: Question, thread: str | None) -> None:
@@ -163,7 +159,7 @@ class SlackListener:
         target |= {"unfurl_links": False, "unfurl_media": False} if answer.public else {"user": question.user}
         if thread is not None:
             target["thread_ts"] = thread
-        await self._show(answer, lambda payload: self._web.call(method, json={**payload, **target}))
+        await self._show(answer, lambda payload: self.web_api.call(method, json={**payload, **target}))
 
     async def _on_home(self, body: dict[str, Any], event: dict[str, Any]) -> None:
         """Somebody opened the bot's Home tab."""
@@ -188,7 +184,7 @@ class SlackListener:
 
     async def _open(self, trigger: str | None, view: Mapping[str, Any]) -> bool:
         try:
-            await self._web.call("views.open", json={"trigger_id": trigger, "view": view})
+            await self.web_api.call("views.open", json={"trigger_id": trigger, "view": view})
         except SendError as failure:
             log.warning("a modal was not opened", chat="slack", reason=failure.reason)
             return False
@@ -211,7 +207,7 @@ class SlackListener:
         """The answer, or None if a form was opened instead."""
         if self._is_foreign(body):
             return _refused(body)
-        form = self._forms(question)
+        form = self.forms(question)
         if form is None:
             return await self._ask(question)
         if await self._open(body.get("trigger_id"), form_view(form)):
@@ -220,7 +216,7 @@ class SlackListener:
 
     def _is_foreign(self, body: Mapping[str, Any]) -> bool:
         """Whether the person belongs to a workspace that may not use the bot, as in a Slack Connect channel."""
-        team, allowed = _team_of(body), self._teams()
+        team, allowed = _team_of(body), self.teams()
         return team is not None and bool(allowed) and team not in allowed
 
     async def _on_submission(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
@@ -245,7 +241,7 @@ class SlackListener:
 
     async def _update(self, view_id: str, message: Message) -> None:
         try:
-            await self._web.call("views.update", json={"view_id": view_id, "view": message_view(message)})
+            await self.web_api.call("views.update", json={"view_id": view_id, "view": message_view(message)})
         except SendError as failure:
             log.warning("the result of a form was not shown", chat="slack", reason=failure.reason)
 
@@ -271,7 +267,7 @@ class SlackListener:
 
     async def _ask(self, question: Question) -> Answer:
         try:
-            return await self._answer(question)
+            return await self.answer(question)
         except Exception:
             # A person is waiting, so there must be an answer.
             log.exception("answering a question failed", chat="slack")
@@ -288,7 +284,7 @@ class SlackListener:
             "unfurl_media": False,
             **({"thread_ts": thread} if thread else {}),
         }
-        await self._show(answer, lambda payload: self._web.respond(url, {**payload, **target}))
+        await self._show(answer, lambda payload: self.web_api.respond(url, {**payload, **target}))
 
     async def _show(self, answer: Answer, send: Callable[[Payload], Awaitable[object]]) -> None:
         try:

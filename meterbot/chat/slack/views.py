@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -33,18 +33,15 @@ _ELSEWHERE = ("share:", "refresh:")
 log = get_logger(__name__)
 
 
+@dataclass(eq=False, repr=False)
 class SlackHome:
     """`ask` answers for a person and never raises; `groups_of` knows from memory which user groups they are in."""
 
-    def __init__(
-        self,
-        web_api: SlackWeb,
-        ask: Callable[[Question], Awaitable[Answer]],
-        groups_of: Callable[[str], tuple[str, ...]],
-    ) -> None:
-        self._web = web_api
-        self._ask = ask
-        self._groups_of = groups_of
+    web_api: SlackWeb
+    ask: Callable[[Question], Awaitable[Answer]]
+    groups_of: Callable[[str], tuple[str, ...]]
+
+    def __post_init__(self) -> None:
         self._tabs: dict[str, str] = {}
         """Person → the tab that they looked at last, since the start."""
         self._requests: Counter[str] = Counter()
@@ -63,7 +60,7 @@ class SlackHome:
         self._requests[user] += 1
         request = self._requests[user]
         words = (HOME, tab) if tab else (HOME,)
-        answer = await self._ask(Question(words, "slack", user, groups=self._groups_of(user)))
+        answer = await self.ask(Question(words, "slack", user, groups=self.groups_of(user)))
         page = answer.page or HomePage((answer.message,))
         async with self._publishing[user]:
             # An older, slower drawing must not replace a newer one.
@@ -77,7 +74,7 @@ class SlackHome:
             await send_best(
                 "slack",
                 forms,
-                lambda view: self._web.call("views.publish", json={"user_id": user, "view": view}),
+                lambda view: self.web_api.call("views.publish", json={"user_id": user, "view": view}),
             )
         except SendError as failure:
             log.warning("the home tab was not shown", chat="slack", reason=failure.reason)
