@@ -8,6 +8,7 @@ from tests.conftest import (  # noqa: F401 - pytest finds fixtures by their name
     hosts_asked,
     postgres_server,
     postgres_shared,
+    sqlite_shared,
     sqlite_template,
     store,
 )

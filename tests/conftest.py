@@ -5,7 +5,6 @@ import asyncio
 import gc
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -21,9 +20,10 @@ import pytest
 from meterbot.core import secret
 from meterbot.core.log import structlog  # past it, tracebacks are drawn with rich, slowly
 from meterbot.store import Store
-from meterbot.store.database import open_store, upgrade
+from meterbot.store.database import upgrade
 from tests import postgres, properties
 from tests.missing import missing
+from tests.shared_store import SharedPostgres, SharedSqlite
 from tests.tripwire import sitecustomize as tripwire
 
 T = TypeVar("T")
@@ -115,11 +115,18 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_shared(postgres_server: str) -> Iterator[str]:
-    """A database with its tables for one test after the other, because emptying it is faster than copying it."""
+def sqlite_shared(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedSqlite]:
+    shared = SharedSqlite(sqlite_template, tmp_path_factory.mktemp("shared") / "meterbot.db")
+    yield shared
+    shared.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_shared(postgres_server: str) -> Iterator[SharedPostgres]:
     url = _apart(postgres.create(postgres_server))
-    _apart(upgrade(url))
-    yield url
+    shared = SharedPostgres(url)
+    yield shared
+    shared.close()
     _apart(postgres.drop(postgres_server, url))
 
 
@@ -131,27 +138,26 @@ def _apart(work: Coroutine[Any, Any, T]) -> T:
 
 @pytest.fixture
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """A database, without tables unless the test uses `store`. Such a test runs on SQLite and on PostgreSQL (see
-    `tests/selection.py`)."""
-    made = "store" in request.fixturenames
-    if request.param == "sqlite":
-        path = tmp_path / "meterbot.db"
-        if made:
-            shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
-    if made:
-        url = request.getfixturevalue("postgres_shared")
-        yield url
-        if not await postgres.empty(url):
-            await upgrade(url)
-        return
-    async with postgres.fresh_database(request.getfixturevalue("postgres_server")) as url:
-        yield url
+    """A database without tables, or that of `store` if the test uses it. Such a test runs on SQLite and on PostgreSQL
+    (see `tests/selection.py`)."""
+    if "store" in request.fixturenames:
+        shared: SharedSqlite | SharedPostgres = request.getfixturevalue(_SHARED[request.param])
+        yield shared.url
+        await asyncio.to_thread(shared.empty)
+    elif request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/meterbot.db"
+    else:
+        async with postgres.fresh_database(request.getfixturevalue("postgres_server")) as url:
+            yield url
 
 
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[Store]:
-    opened = await open_store(database_url)
+async def store(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    kind = "sqlite" if database_url.startswith("sqlite") else "postgresql"
+    shared: SharedSqlite | SharedPostgres = request.getfixturevalue(_SHARED[kind])
+    opened = shared.lend()
     yield opened
     await opened.close()
+
+
+_SHARED = {"sqlite": "sqlite_shared", "postgresql": "postgres_shared"}

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import psycopg
 
-from meterbot.store.tables import metadata
 from meterbot.store.url import parse_url
 
 
@@ -78,27 +77,6 @@ async def create(server: str) -> str:
 
 async def drop(server: str, url: str) -> None:
     await _on(server, f"DROP DATABASE {parse_url(url).database} WITH (FORCE)")
-
-
-async def empty(url: str) -> bool:
-    """Deletes every row and ends all other connections. Returns False, and leaves the database without tables, if one
-    was missing."""
-    # To delete a few rows takes far less time than to truncate, which creates every file again.
-    tables = [table.name for table in reversed(metadata.sorted_tables)]
-    # Who was thrown out may be in the middle of a commit: the lock waits for its end, as truncating would.
-    lock = f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE; "
-    deletions = lock + "".join(f"DELETE FROM {table}; " for table in tables)  # noqa: S608 - names of our own
-    try:
-        await _on(
-            url,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-            f"DO $$ BEGIN {deletions}PERFORM setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'; END $$",
-        )
-    except psycopg.errors.UndefinedTable:
-        await _on(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
-        return False
-    return True
 
 
 async def _on(url: str, *statements: str) -> None:

@@ -112,7 +112,7 @@ async def new_shape(database_url: str, sqlite_template: Path, request: pytest.Fi
     if kind not in _new_shapes:
         new = f"sqlite:///{sqlite_template}"
         if kind == "postgresql":
-            new = request.getfixturevalue("postgres_shared")
+            new = request.getfixturevalue("postgres_shared").url
         _new_shapes[kind] = await of(new, shape)
     return _new_shapes[kind]
 
