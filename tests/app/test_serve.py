@@ -31,12 +31,11 @@ async def test_sighup_reloads_the_configuration_and_keeps_the_old_one_for_a_wron
     assert "bo" in listed.stdout
 
 
-@pytest.mark.timeout(180)
 async def test_a_bot_on_a_full_disk_is_not_ready_until_there_is_room_again(tmp_path: Path) -> None:
     """No file of the process may grow: every write to the database fails as on a full disk."""
     port = free_port()
     (tmp_path / "config.toml").write_text(CONFIG.format(port=port, seat="ana"))
-    async with process.started("run", cwd=tmp_path) as bot:
+    async with process.started("run", cwd=tmp_path, module="tests.e2e.hurried") as bot:
         await process.line(bot.stderr, lambda line: '"event": "started"' in line)
         _, most = resource.prlimit(bot.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (1, most))

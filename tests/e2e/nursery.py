@@ -102,11 +102,13 @@ class Nursery:
 
     def start(
         self, words: tuple[str, ...], *, environ: Mapping[str, str], cwd: Path, files: tuple[int, int, int],
-        terminal: bool = False,
+        terminal: bool = False, module: str = "meterbot",
     ) -> Process:  # fmt: skip
-        """`python -m meterbot <words>` with these as standard input, output and error."""
+        """`python -m <module> <words>` with these as standard input, output and error."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        order = {"words": words, "environ": dict(environ), "cwd": str(cwd), "terminal": terminal}
+        order = {
+            "module": module, "words": words, "environ": dict(environ), "cwd": str(cwd), "terminal": terminal
+        }  # fmt: skip
         with theirs:
             socket.send_fds(self._orders, [json.dumps(order).encode()], [*files, theirs.fileno()])
         return Process(int(ours.recv(64)), ours)
@@ -126,12 +128,14 @@ def nursery() -> Nursery:
     return made
 
 
-async def piped(words: tuple[str, ...], *, environ: Mapping[str, str], cwd: Path, stdin: bool) -> Process:
+async def piped(
+    words: tuple[str, ...], *, environ: Mapping[str, str], cwd: Path, stdin: bool, module: str = "meterbot"
+) -> Process:
     """One whose output is read, and that is written to where it has a `stdin`."""
     loop = asyncio.get_running_loop()
     out, err = os.pipe(), os.pipe()
     into = os.pipe() if stdin else (os.open(os.devnull, os.O_RDONLY), None)
-    process = nursery().start(words, environ=environ, cwd=cwd, files=(into[0], out[1], err[1]))
+    process = nursery().start(words, environ=environ, cwd=cwd, files=(into[0], out[1], err[1]), module=module)
     for theirs in (into[0], out[1], err[1]):
         os.close(theirs)
     process.stdout, process.stderr = [await _reader(loop, ours) for ours in (out[0], err[0])]
@@ -193,7 +197,7 @@ def _live(order: dict[str, Any], files: list[int]) -> NoReturn:
     status = 1
     try:
         _become(order, files)
-        status = _run()
+        status = _run(order["module"])
     finally:
         os._exit(status)
 
@@ -226,11 +230,11 @@ def _output(file: int, errors: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(binary, encoding=encoding, errors=errors, line_buffering=lines)
 
 
-def _run() -> int:
+def _run(module: str) -> int:
     """As Python runs a module as its main program, to its exit status."""
     status = 0
     try:
-        runpy.run_module("meterbot", run_name="__main__", alter_sys=True)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         status = _status(end.code)
     except BaseException as error:  # noqa: BLE001 - nothing may come back into the nursery

@@ -40,12 +40,19 @@ def surroundings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 
 @asynccontextmanager
 async def started(
-    *words: str, environ: Mapping[str, str] | None = None, cwd: Path, stdin: bytes | None = None
+    *words: str,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path,
+    stdin: bytes | None = None,
+    module: str = "meterbot",
 ) -> AsyncIterator[Process]:
-    """`meterbot <words>`, killed with the block if it has not ended. `stdin` None is an empty one."""
+    """`meterbot <words>`, killed with the block if it has not ended. `stdin` None is an empty one. `module`: another
+    main program that takes the same words."""
     own = {name for name in environ or {} if name.startswith("PYTHON")} - {"PYTHONIOENCODING"}
     begin = spawned if own else nursery.piped
-    process = await begin(words, environ=surroundings(environ), cwd=cwd, stdin=stdin is not None)
+    process = await begin(
+        words, environ=surroundings(environ), cwd=cwd, stdin=stdin is not None, module=module
+    )
     if process.stdin is not None and stdin:
         process.stdin.write(stdin)
     try:
@@ -56,10 +63,12 @@ async def started(
         await ended(process)
 
 
-async def spawned(words: tuple[str, ...], *, environ: Mapping[str, str], cwd: Path, stdin: bool) -> Process:
+async def spawned(
+    words: tuple[str, ...], *, environ: Mapping[str, str], cwd: Path, stdin: bool, module: str = "meterbot"
+) -> Process:
     """A process with a Python of its own, as in production."""
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "meterbot", *words, env=environ, cwd=cwd,
+        sys.executable, "-m", module, *words, env=environ, cwd=cwd,
         stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=2**20,
     )  # fmt: skip
