@@ -23,7 +23,7 @@ TAKEN_OVER = 10.0
 """Seconds after a death until another process does everything that the dead one did."""
 STARTED = 60.0
 """Seconds within which a process has started, on a busy machine."""
-EVERY = 4.0
+EVERY = 3.0
 
 pytestmark = pytest.mark.timeout(240)
 
