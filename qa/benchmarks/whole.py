@@ -38,6 +38,7 @@ FEW, MANY, MOST = 100, 3_000, 10_000
 INTERVALS = {FEW: 15.0, MANY: 60.0, MOST: 60.0}
 """(seats, seconds between two readings of one seat). The bot is watched for this long, too: each seat is read twice,
 and the second time is measured."""
+_QUIET = 2.0
 _LEAD = 3.0
 _PROBE = 0.01
 _ASK_EVERY = 4.0
@@ -122,7 +123,7 @@ async def _child(
 ) -> dict[str, Any]:
     quiet = Probe()
     task = asyncio.create_task(quiet.run())
-    await asyncio.sleep(2)
+    await asyncio.sleep(min(_QUIET, seconds))
     task.cancel()
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
         config = load(None, environment(seats, url, Path(folder), interval), Path(folder))
@@ -142,7 +143,7 @@ async def _child(
             task = asyncio.create_task(probe.run())
             cpu, wall, lags = time.process_time(), time.monotonic(), list[float]()
             while time.monotonic() - wall < seconds:
-                await asyncio.sleep(_ASK_EVERY)
+                await asyncio.sleep(min(_ASK_EVERY, seconds))
                 asked = time.perf_counter()
                 answer = await bot.commands.answer(Question((), "slack", "U1"))
                 render(answer.message)

@@ -2,60 +2,48 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests import postgres
-from tests.e2e.process import surroundings
+from tests.e2e import process
 from tests.missing import missing
 
 pytestmark = pytest.mark.timeout(300)
 
 
-def campaign(*words: str, tmp_path: Path) -> tuple[int, str]:
+async def campaign(*words: str, tmp_path: Path) -> tuple[int, str]:
     """Its exit status and report."""
-    ended = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "qa.faults", *words],
-        cwd=Path(__file__).parents[2],
-        env={
-            **surroundings(),
-            "TMPDIR": str(tmp_path),
-            "METERBOT_TEST_PG_URL": os.environ.get("METERBOT_TEST_PG_URL", ""),
-        },
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    return ended.returncode, ended.stdout + ended.stderr
+    environ = {"TMPDIR": str(tmp_path), "METERBOT_TEST_PG_URL": os.environ.get("METERBOT_TEST_PG_URL", "")}
+    root = Path(__file__).parents[2]
+    ended = await process.meterbot(*words, environ=environ, cwd=root, seconds=280, module="qa.faults")
+    return ended.status, ended.stdout + ended.stderr
 
 
-def test_no_fault_loses_or_doubles_a_message_on_sqlite(tmp_path: Path) -> None:
-    status, report = campaign("--runs", "7", "--seed", "1", "--workers", "1", tmp_path=tmp_path)
+async def test_no_fault_loses_or_doubles_a_message_on_sqlite(tmp_path: Path) -> None:
+    status, report = await campaign("--runs", "7", "--seed", "1", "--workers", "1", tmp_path=tmp_path)
     assert "lost: 0, doubled: 0, out of order: 0, held up: 0, other problems: 0" in report, report
     assert status == 0, report
 
 
-def test_no_fault_loses_or_doubles_a_message_of_two_bots_on_postgresql(tmp_path: Path) -> None:
+async def test_no_fault_loses_or_doubles_a_message_of_two_bots_on_postgresql(tmp_path: Path) -> None:
     if why := postgres.trouble():
         missing(why)
     words = ("--runs", "2", "--seed", "6", "--workers", "1", "--database", "postgresql")
-    status, report = campaign(*words, tmp_path=tmp_path)
+    status, report = await campaign(*words, tmp_path=tmp_path)
     assert "lost: 0, doubled: 0, out of order: 0, held up: 0, other problems: 0" in report, report
     assert status == 0, report
 
 
-def test_no_bug_that_a_campaign_has_found_is_back(tmp_path: Path) -> None:
-    status, report = campaign("--found", "--workers", "1", tmp_path=tmp_path)
+async def test_no_bug_that_a_campaign_has_found_is_back(tmp_path: Path) -> None:
+    status, report = await campaign("--found", "--workers", "1", tmp_path=tmp_path)
     assert "lost: 0, doubled: 0, out of order: 0, held up: 0, other problems: 0" in report, report
     assert status == 0, report
 
 
-def test_of_a_naive_sender_the_oracle_finds_lost_and_doubled_messages(tmp_path: Path) -> None:
-    status, report = campaign("--found", "--naive", "--workers", "1", tmp_path=tmp_path)
+async def test_of_a_naive_sender_the_oracle_finds_lost_and_doubled_messages(tmp_path: Path) -> None:
+    status, report = await campaign("--found", "--naive", "--workers", "1", tmp_path=tmp_path)
     lost, doubled = re.findall(r"lost: (\d+), doubled: (\d+)", report)[-1]  # the others are progress
     assert status == 1, report
     assert int(lost) > 0, report

@@ -83,10 +83,14 @@ async def ended(process: Process, seconds: float = SECONDS) -> Ended:
 
 
 async def meterbot(
-    *words: str, environ: Mapping[str, str] | None = None, cwd: Path, seconds: float = SECONDS
+    *words: str,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path,
+    seconds: float = SECONDS,
+    module: str = "meterbot",
 ) -> Ended:
     """Runs a command to its end."""
-    async with started(*words, environ=environ, cwd=cwd) as process:
+    async with started(*words, environ=environ, cwd=cwd, module=module) as process:
         return await ended(process, seconds)
 
 
