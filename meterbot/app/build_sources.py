@@ -31,7 +31,7 @@ _READ_SECONDS = 1.2
 def open_http(config: Config, closing: AsyncExitStack) -> HttpClient:
     """The client for all HTTP requests except those of the chats."""
     http = HttpClient(connections=reads_at_once(config))
-    closing.push_async_callback(http.aclose)
+    closing.push_async_exit(http)
     return http
 
 

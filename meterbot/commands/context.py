@@ -106,14 +106,16 @@ class CommandContext:
     async def view(self, request: Request) -> View:
         """The team as the person who asks may see it."""
         question = request.question
-        operator = self.redaction.operators.include(question.platform, question.user, question.groups)
-        own = self.owned(question.platform, question.user)
+        own, operator = self.owned(question.platform, question.user), self.is_operator(question)
         return self.view_of(await self.report(self.now()), own, public=request.public, operator=operator)
 
     def view_of(self, report: TeamReport, own: Iterable[str], *, public: bool, operator: bool) -> View:
         """The report as the owner of these seats may see it."""
         salt = secrets.token_hex(16)
         return View(report, self.tz, self.redaction.rows, frozenset(own), public, operator, salt)
+
+    def is_operator(self, question: Question) -> bool:
+        return self.redaction.operators.include(question.platform, question.user, question.groups)
 
     def owned(self, platform: str, user: str) -> list[str]:
         return sorted(seat.name for seat in self.seats.values() if seat.owner.get(platform) == user)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from meterbot.core import money
 from meterbot.core.models import Event, EventKind, Severity
@@ -61,12 +60,13 @@ def month_report(
     before = [row.previous for row in known if row.previous is not None]
     days = sum(row.days for row in known)
     spending = sum(row.spending_days for row in known)
+    most_first = sorted(known, key=lambda row: (-row.final.major, row.seat))
     together = " and ".join(money.show(amount) for amount in finals.values())
     facts: dict[str, object] = {
         "period": month,
         "totals": _facts(finals),
         "previous": _facts(money.totals(before)) if len(before) == len(known) else None,
-        "seats": [row.facts for row in sorted(known, key=_most_first)] if named else None,
+        "seats": [row.facts for row in most_first] if named else None,
         "unknown": sum(
             row is None and not _unmetered(one.memory) for row, one in zip(rows, accounts, strict=True)
         ),
@@ -144,7 +144,3 @@ def _final(month: str, one: AccountMonth) -> Money | None:
 
 def _facts(amounts: Mapping[str, Money]) -> list[dict[str, object] | None]:
     return [money_fact(amount) for amount in amounts.values()]
-
-
-def _most_first(row: _Row) -> tuple[Decimal, str]:
-    return -row.final.major, row.seat

@@ -177,12 +177,9 @@ def _cap_ahead(memory: CounterMemory, samples: Sequence[Sample], now: datetime) 
     used, cap, speed = memory.used, memory.cap, pace(samples, now, (DAY,))
     if used is None or not isinstance(cap, Money) or speed is None:
         return None
-    at = cap_eta(used, cap, speed, now, _ends(memory, now))
+    ends = now if memory.period is None else month_end(memory.period[:7])
+    at = cap_eta(used, cap, speed, now, ends)
     return None if at is None else _CapAhead(used, cap, speed, at)
-
-
-def _ends(memory: CounterMemory, now: datetime) -> datetime:
-    return now if memory.period is None else month_end(memory.period[:7])
 
 
 def _watch_cap(memory: CounterMemory, rise: RisenCounter, now: datetime) -> tuple[CounterMemory, list[Event]]:

@@ -26,7 +26,8 @@ def extended(trail: Trail, windows: Iterable[Window], at: datetime) -> dict[str,
         points = trail.get(window.name, ())
         if points and not _goes_on(points[-1], point):
             points = ()
-        if not points or at - points[-1].at >= _spacing(window.name):
+        spacing = _SPACING if window.name == "five_hour" else _WEEKLY_SPACING
+        if not points or at - points[-1].at >= spacing:
             points = (*points, point)[-_MOST:]
         found[window.name] = points
     return found
@@ -38,10 +39,6 @@ def _goes_on(last: WindowPoint, point: WindowPoint) -> bool:
     if last.resets_at is None or point.resets_at is None:
         return True
     return abs(point.resets_at - last.resets_at) <= SAME_RESET
-
-
-def _spacing(name: str) -> timedelta:
-    return _SPACING if name == "five_hour" else _WEEKLY_SPACING
 
 
 def full_at(window: Window, trail: Trail, read_at: datetime) -> datetime | None:

@@ -172,13 +172,13 @@ class AdminApiSource:
             items += page.items
             if page.next in seen:
                 notes.reject(f"{name}.next_page", "another page", "one that was there already")
-                return Listing(tuple(items), whole=False)
+                return Listing(items, whole=False)
             if len(seen) >= MOST_PAGES - 1:
                 notes.reject(name, f"at most {MOST_PAGES} pages", "more")
-                return Listing(tuple(items), whole=False)
+                return Listing(items, whole=False)
             seen.add(page.next)
             page = page_of(await self._get(f"{path}&page={quote(page.next, safe='')}", now), name, notes)
-        return Listing((*items, *page.items), page.whole)
+        return Listing([*items, *page.items], page.whole)
 
     async def _get(self, path: str, now: datetime) -> object:
         self._asked += 1

@@ -43,7 +43,7 @@ class Listing:
     """The items of a page or of all pages of a report. `whole` False: there are more, or some could not be read.
     `next`: the cursor of the next page."""
 
-    items: tuple[object, ...]
+    items: list[object]
     whole: bool
     next: str | None = None
 
@@ -70,11 +70,11 @@ def page_of(body: object, path: str, notes: DriftNotes) -> Listing:
     """The page in a body. If the body does not say whether it is the last, there may be more."""
     shape = section(PageShape, body, path, notes)
     if shape is None:
-        return Listing((), whole=False)
+        return Listing([], whole=False)
     if not isinstance(shape.data, list):
         note_missing(shape, "data", path, "a list", notes)
-        return Listing((), whole=False)
-    items, cursor = tuple(shape.data), shape.next_page
+        return Listing([], whole=False)
+    items, cursor = shape.data, shape.next_page
     if shape.has_more is False:
         return Listing(items, whole=True)
     if isinstance(cursor, str) and _CURSOR.fullmatch(cursor):
@@ -91,8 +91,7 @@ def costs_of(report: Listing, month: str, now: datetime, notes: DriftNotes) -> O
     amounts: list[Money] = []
     days: set[datetime] = set()
     whole = report.whole
-    for place, item in enumerate(report.items):
-        path = f"cost_report[{place}]"
+    for path, item in elements(report.items, "cost_report", notes):
         bucket = section(BucketShape, item, path, notes)
         if bucket is None or bucket.starting_at is None:
             if bucket is not None:
@@ -117,8 +116,7 @@ def day_of(report: Listing, notes: DriftNotes) -> Day:
     """One day of the Claude Code report."""
     uses: list[Use] = []
     whole = report.whole
-    for place, item in enumerate(report.items):
-        path = f"claude_code[{place}]"
+    for path, item in elements(report.items, "claude_code", notes):
         row = section(UsageShape, item, path, notes)
         if row is None:
             whole = False
@@ -154,8 +152,7 @@ def limits_of(report: Listing, now: datetime, notes: DriftNotes, *, name_people:
     """Everyone's monthly limit."""
     people: dict[str, PersonLimit] = {}
     whole = report.whole
-    for place, item in enumerate(report.items):
-        path = f"spend_limits[{place}]"
+    for path, item in elements(report.items, "spend_limits", notes):
         row = section(LimitRowShape, item, path, notes)
         if row is not None and not _is_of_a_person(row):
             continue

@@ -18,7 +18,7 @@ from meterbot.sources.account import AccountInfo, Organization, account_of
 from meterbot.sources.fields import DriftNotes
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.organization import OrganizationAnswers, OrganizationReader, log_unknown
-from meterbot.sources.responses import Cause, SourceError
+from meterbot.sources.responses import OF_ONE_ANSWER, Cause, SourceError
 from meterbot.sources.session import Keeper, Session
 from meterbot.store import Latest
 
@@ -119,11 +119,7 @@ class ClaudeAiSource:
         try:
             return await self._read_account(now)
         except SourceError as trouble:
-            if held.organizations is None or trouble.cause not in {
-                Cause.FAILING,
-                Cause.UNREADABLE,
-                Cause.DRIFTED,
-            }:
+            if held.organizations is None or trouble.cause not in OF_ONE_ANSWER:
                 raise
             # The list of organizations hardly ever changes, so the numbers need not wait for it.
             errors.append(f"account: {trouble.sentence}; the last known one is used")

@@ -19,12 +19,9 @@ from meterbot.sources.extra_usage import Metering, metering_of
 from meterbot.sources.fields import DriftNotes
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.organization import OrganizationAnswers, conclude, log_unknown, parse_usage
-from meterbot.sources.responses import Cause, Missing, SourceError, reading
+from meterbot.sources.responses import OF_ONE_ANSWER, Cause, Missing, SourceError, reading
 
 _PROFILE_AGE = timedelta(days=1)
-
-# Failures of the profile alone do not stop the reading if the token's profile is known.
-_OF_THE_PROFILE = {Cause.FAILING, Cause.UNREADABLE, Cause.DRIFTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +105,7 @@ class ClaudeCodeSource:
         try:
             return await self._ask_profile(token, now)
         except SourceError as trouble:
-            if held is None or trouble.cause not in _OF_THE_PROFILE:
+            if held is None or trouble.cause not in OF_ONE_ANSWER:
                 raise
             errors.append(f"profile: {trouble.sentence}; the last known one is used")
             return held

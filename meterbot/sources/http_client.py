@@ -6,9 +6,9 @@ import re
 import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import Self
 
 import aiohttp
 import httpx
@@ -63,7 +63,7 @@ class HttpResponse:
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class HttpClient:
+class HttpClient(AbstractAsyncContextManager["HttpClient"]):
     """The client for all HTTP requests except those of the chats. Requests share no state: cookies are sent as a
     header, and there is no cookie jar. Redirects are not followed.
 
@@ -80,13 +80,7 @@ class HttpClient:
         self._transports: dict[str | None, AiohttpTransport] = {}
         self._routes: dict[str, AiohttpTransport] = {}
 
-    async def __aenter__(self) -> Self:
-        return self
-
     async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
         for transport in self._transports.values():
             await transport.aclose()
 

@@ -66,6 +66,9 @@ _HEALTH = {
 }
 """The others are refusals: waiting does not help."""
 
+OF_ONE_ANSWER = frozenset({Cause.FAILING, Cause.UNREADABLE, Cause.DRIFTED})
+"""Failures of a single answer: an earlier one can be used instead."""
+
 _NO_MATTER_OF_TIME = frozenset({Cause.SESSION, Cause.SCOPE})
 """Only a person can end these refusals, so their `Retry-After` is ignored."""
 

@@ -52,7 +52,7 @@ class House:
 
     async def __aexit__(self, *_: object) -> None:
         await self.poller.close()
-        await self.transport.aclose()
+        await self.transport.__aexit__()
         await self.server.__aexit__()
         self.server.assert_expected_only()
 

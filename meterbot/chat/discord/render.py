@@ -48,7 +48,8 @@ def post_payload(message: Message, delivery: str) -> Payload:
     """The body that posts or replaces a message; it carries `delivery`, which `carries` finds."""
     mark = f"ref:{delivery}"
     buttons = _buttons(message.actions, mark)
-    hidden = "" if _marked(buttons, mark) else hidden_mark(delivery)
+    marked = any(button["custom_id"].endswith(mark) for button in buttons)
+    hidden = "" if marked else hidden_mark(delivery)
     owner = _owner(message)
     begin = _begin(message, owner)
     # A phone's notification shows the content alone, and nothing of an embed.
@@ -299,10 +300,6 @@ def _buttons(actions: Sequence[Action], mark: str | None) -> list[Payload]:
         label = _shown(cut(action.label, _LABEL, _calm))
         buttons.append({"type": 2, "style": 2, "label": label, "custom_id": custom_id})
     return buttons[: _ROWS * _BUTTONS_PER_ROW]
-
-
-def _marked(buttons: Sequence[Payload], mark: str) -> bool:
-    return any(button["custom_id"].endswith(mark) for button in buttons)
 
 
 def _owner(message: Message) -> str | None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from meterbot.chat.slack.text import DASH, Block, clipped, one_line, rich_elements
-from meterbot.chat.text_forms import cell_text
+from meterbot.chat.slack.text import Block, clipped, one_line, rich_elements
+from meterbot.chat.text_forms import DASH, cell_text
 from meterbot.core.inline import plain
 from meterbot.core.messages import Chart, Column, Series, Table
 

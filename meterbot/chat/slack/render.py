@@ -9,7 +9,6 @@ from typing import Any
 
 from meterbot.chat.slack.data_blocks import NativeBudget, chart_block, table_block
 from meterbot.chat.slack.text import (
-    DASH,
     Block,
     clipped,
     escaped,
@@ -21,6 +20,7 @@ from meterbot.chat.slack.text import (
     visible,
 )
 from meterbot.chat.text_forms import (
+    DASH,
     EMOJI,
     body_lines,
     chart_table,

@@ -9,11 +9,11 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
+from meterbot.chat.text_forms import DASH
 from meterbot.core.inline import Instant, Link, pieces, plain
 
 Block = dict[str, Any]
 
-DASH = "–"
 _DATE_FORMAT = "{date_short_pretty} at {time}"
 # Controls that reorder the text around them: a name could make an amount read backwards.
 _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])

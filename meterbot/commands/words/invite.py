@@ -12,12 +12,9 @@ from meterbot.core.text import one_line
 
 async def answer(context: CommandContext, request: Request) -> Answer:
     question = request.question
-    operators = context.redaction.operators
     if context.invitations is None:
         return unavailable(request)
-    if question.platform != "console" and not operators.include(
-        question.platform, question.user, question.groups
-    ):
+    if question.platform != "console" and not context.is_operator(question):
         return Answer(notice("Not allowed", "Only operators can invite: see [privacy] operators."))
     try:
         seats = _wanted(context, request.arguments, question.platform)

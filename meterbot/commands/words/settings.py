@@ -111,10 +111,7 @@ def _said(context: CommandContext, held: SeatSettings) -> dict[str, str]:
 def _seat(context: CommandContext, question: Question, name: str) -> Seat | Message:
     """The seat, if this person may set something for it."""
     seat = context.seats.get(name)
-    operators = context.redaction.operators
-    if seat is not None and (
-        seat.owner.get(question.platform) == question.user
-        or operators.include(question.platform, question.user, question.groups)
-    ):
+    owner = None if seat is None else seat.owner.get(question.platform)
+    if seat is not None and (owner == question.user or context.is_operator(question)):
         return seat
     return notice("Not yours to set", "Only a seat's owner and the operators may change its settings.")
