@@ -110,11 +110,11 @@ class ExtraUsage:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """The plan's own billing."""
+    """The plan's own billing. `next_charge_at` is set if the instant is known and not only the day."""
 
     status: str | None
     next_charge_date: date | None
-    """Of an instant, its UTC day."""
+    next_charge_at: datetime | None = None
     billing_interval: str | None = None
     ends_on: date | None = None
     """It ends on this day, so there is no charge."""

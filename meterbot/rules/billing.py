@@ -43,7 +43,10 @@ def _day_of(day: int, year: int, month: int) -> date:
 
 def next_charge(subscription: Subscription) -> date | None:
     """The day of the next charge; None if unknown, or if the subscription ends before."""
-    day, ends = subscription.next_charge_date, subscription.ends_on
+    day = subscription.next_charge_date
+    if day is None and subscription.next_charge_at is not None:
+        day = subscription.next_charge_at.date()
+    ends = subscription.ends_on
     return day if ends is None or (day is not None and day < ends) else None
 
 

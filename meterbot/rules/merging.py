@@ -17,7 +17,7 @@ _NOT_THE_MEMBERS = "overage: not sent, and the usage has the whole organization'
 _PUSHED = "push"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _SUBSCRIPTION_FIELDS = (
-    "status", "next_charge_date", "billing_interval", "ends_on", "changes_to", "paused_until"
+    "status", "next_charge_date", "next_charge_at", "billing_interval", "ends_on", "changes_to", "paused_until",
 )  # fmt: skip
 
 _Part = TypeVar("_Part", ExtraUsage, Subscription, SeenSubscription, Snapshot)

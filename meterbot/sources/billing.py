@@ -39,6 +39,7 @@ def billing_of(body: object, notes: DriftNotes) -> Billing:
     subscription = Subscription(
         status=shape.status,
         next_charge_date=_next_charge(shape) if renews else None,
+        next_charge_at=shape.next_charge_at if renews else None,
         billing_interval=shape.billing_interval,
         ends_on=ends_on,
         gift=gift is not None or (bool(shape.has_schedule) and downgrade is None),

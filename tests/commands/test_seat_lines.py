@@ -138,6 +138,11 @@ def test_a_window_of_unknown_use_that_has_reset_since_says_so() -> None:
         (Subscription("active", date(2026, 5, 14)), date(2026, 5, 14), ["Next charge      2026-05-14"]),
         (Subscription("active", None), None, []),
         (
+            Subscription("active", None, datetime(2026, 5, 14, 22, tzinfo=UTC)),
+            date(2026, 5, 14),
+            ["Next charge      2026-05-14"],
+        ),
+        (
             Subscription("active", date(2026, 5, 14), ends_on=date(2026, 5, 14)),
             None,
             ["Ends on          2026-05-14"],

@@ -1,4 +1,4 @@
-from datetime import date, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -26,11 +26,11 @@ def subscribed(**fields: object) -> Subscription:
     return billing.subscription
 
 
-def test_a_day_stays_a_day_and_of_an_instant_alone_the_utc_day_counts() -> None:
+def test_a_day_stays_a_day_and_an_instant_an_instant() -> None:
     assert subscribed() == Subscription("active", DAY)
-    late = {"next_charge_at": "2026-10-03T23:30:00-08:00"}
-    assert subscribed(**late).next_charge_date == DAY
-    assert subscribed(**late, next_charge_date=None).next_charge_date == DAY + timedelta(days=1)
+    late = subscribed(next_charge_at="2026-10-03T23:30:00-08:00")
+    assert late.next_charge_date == DAY
+    assert late.next_charge_at == datetime(2026, 10, 4, 7, 30, tzinfo=UTC)
     only_instant = subscribed(next_charge_date=None, next_charge_at="2026-10-03T22:14:09.5+00:00")
     assert only_instant.next_charge_date == DAY
 
@@ -47,7 +47,7 @@ def test_a_day_stays_a_day_and_of_an_instant_alone_the_utc_day_counts() -> None:
 )
 def test_a_pending_cancellation_has_an_end_and_no_renewal(ending: dict[str, object]) -> None:
     ended = subscribed(**ending)
-    assert (ended.next_charge_date, ended.ends_on) == (None, DAY)
+    assert (ended.next_charge_date, ended.next_charge_at, ended.ends_on) == (None, None, DAY)
 
 
 def test_an_end_after_the_next_charge_leaves_the_charge() -> None:

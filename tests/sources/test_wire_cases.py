@@ -104,6 +104,7 @@ def _sub(**fields: object) -> Expected:
     usual: dict[str, object] = {
         "status": "active",
         "next_charge_date": date(2026, 10, 3),
+        "next_charge_at": None,
         "billing_interval": "monthly",
         "ends_on": None,
         "gift": False,
@@ -448,7 +449,7 @@ EXPECTED: dict[str, Expected | NotRead] = {
     ),
     "overage_list_page": NotRead(),
     "sub_active": _sub(),
-    "sub_next_charge_at": _sub(),
+    "sub_next_charge_at": _sub(next_charge_at=datetime(2026, 10, 3, 22, 14, 9, tzinfo=UTC)),
     "sub_pending_cancel": _sub(next_charge_date=None, ends_on=date(2026, 10, 3)),
     "sub_ending_later_than_charge": _sub(ends_on=date(2027, 3, 3)),
     "sub_cancel_no_next_charge": _sub(next_charge_date=None, ends_on=date(2026, 10, 3)),
