@@ -25,7 +25,16 @@ MISSING = "Discord's OpenAPI description (METERBOT_DISCORD_OPENAPI)"
 @cache
 def contract() -> "Contract | None":
     """The description; None if it is absent."""
-    return Contract(json.loads(PATH.read_bytes())) if PATH.is_file() else None
+    return Contract(json.loads(PATH.read_bytes(), object_hook=_enumerated)) if PATH.is_file() else None
+
+
+def _enumerated(part: dict[str, Any]) -> dict[str, Any]:
+    """One of many constants becomes an enum, which takes jsonschema a fraction of the time."""
+    choices = part.get("oneOf")
+    if not isinstance(choices, list) or not all("const" in choice for choice in choices):
+        return part
+    constants = [choice["const"] for choice in choices]
+    return {name: value for name, value in part.items() if name != "oneOf"} | {"enum": constants}
 
 
 class Contract:

@@ -4,6 +4,7 @@ Slack reads control sequences (`<!channel>`) in `mrkdwn` and `plain_text`, so `&
 text has no control sequences.
 """
 
+import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from meterbot.core.inline import Instant, Link, pieces, plain
 Block = dict[str, Any]
 
 _DATE_FORMAT = "{date_short_pretty} at {time}"
-# Controls that reorder the text around them: a name could make an amount read backwards.
-_BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+# Controls but the line feed, lone surrogates, and what reorders the text around it: a name could make an amount read
+# backwards.
+_UNWANTED = re.compile(r"[\0-\t\v-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def plain_text(text: str, limit: int) -> Block:
@@ -48,11 +50,7 @@ def clipped(text: str, limit: int) -> str:
 def clean(text: str) -> str:
     """Without characters that JSON cannot contain or that change the reading order: controls, lone surrogates,
     direction marks."""
-    return "".join(
-        character
-        for character in text.translate(_BIDI)
-        if character == "\n" or unicodedata.category(character) not in {"Cc", "Cs"}
-    )
+    return _UNWANTED.sub("", text)
 
 
 def one_line(text: str) -> str:
