@@ -18,7 +18,7 @@ from meterbot.sources.claude_code import ClaudeCodeSource, SignIn
 from meterbot.sources.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
 from meterbot.sources.github import GitHub
 from meterbot.sources.http_client import HttpClient
-from meterbot.sources.session import Keeper
+from meterbot.sources.session import Keeper, Session
 from meterbot.sources.session_keys import Sessions
 from meterbot.store import Latest, Store, invited_seats
 
@@ -102,14 +102,12 @@ def build_sources(
         seat, known = seats[each.name], accounts.get(each.name)
         match each:
             case ClaudeAiSeat():
+                key, keeper = each.session_key.get_secret_value(), keepers.get(each.name)
                 sources[each.name] = ClaudeAiSource(
                     seat,
-                    each.session_key.get_secret_value(),
-                    http,
-                    config.endpoints.claude_ai,
+                    Session(key, http, config.endpoints.claude_ai, keeper),
                     expected_account=known,
                     known=by_seat[each.name],
-                    keeper=keepers.get(each.name),
                     retry_pauses=pauses,
                 )
             case ClaudeCodeSeat():

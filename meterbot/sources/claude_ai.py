@@ -10,16 +10,15 @@ seat.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, InitVar, dataclass, replace
 from datetime import datetime, timedelta
 
 from meterbot.core.models import Counter, Seat, Snapshot
 from meterbot.sources.account import AccountInfo, Organization, account_of
 from meterbot.sources.fields import DriftNotes
-from meterbot.sources.http_client import HttpClient
 from meterbot.sources.organization import OrganizationAnswers, OrganizationReader, log_unknown
 from meterbot.sources.responses import OF_ONE_ANSWER, Cause, SourceError
-from meterbot.sources.session import Keeper, Session
+from meterbot.sources.session import Session
 from meterbot.store import Latest
 
 _ACCOUNT_AGE = timedelta(hours=1)
@@ -31,35 +30,26 @@ RETRY_PAUSES = (1.5, 3.0, 5.0)
 """Seconds until a new key becomes valid."""
 
 
+@dataclass(eq=False, repr=False)
 class ClaudeAiSource:
     """Reads one seat: its account (kept for an hour), then usage, overage, subscription and prepaid credits of each
     organization, one request at a time.
 
     `expected_account`: the account this seat is known to be; another one is reported as it is, with an error.
     `known`: what earlier processes read of this seat: if one of its organizations refuses now, that is reported; one
-    that never could be read is left out. `keeper`: stores the session key when claude.ai renews it; without one, a
-    renewed key ends with this object. `retry_pauses`: a session key can be refused for some seconds after it was
+    that never could be read is left out. `retry_pauses`: a session key can be refused for some seconds after it was
     issued; in the first minute a refusal is tried again after each of these, in seconds, by awaiting `pause`.
     """
 
-    def __init__(
-        self,
-        seat: Seat,
-        session_key: str,
-        transport: HttpClient,
-        base_url: str,
-        *,
-        expected_account: str | None = None,
-        known: Iterable[Latest] = (),
-        keeper: Keeper | None = None,
-        retry_pauses: Sequence[float] = RETRY_PAUSES,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._seat = seat
-        self._session = Session(session_key, transport, base_url, keeper)
-        self._expected_account = expected_account
-        self._retry_pauses = retry_pauses
-        self._pause = pause
+    seat: Seat
+    session: Session
+    _: KW_ONLY
+    expected_account: str | None = None
+    known: InitVar[Iterable[Latest]] = ()
+    retry_pauses: Sequence[float] = RETRY_PAUSES
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def __post_init__(self, known: Iterable[Latest]) -> None:
         self._account = AccountInfo(None, None, None)
         self._account_at: datetime | None = None
         self._account_drift: tuple[str, ...] = ()
@@ -71,18 +61,13 @@ class ClaudeAiSource:
         self._usage_is_total = {one.counter.org for one in known if one.known.snapshot.usage_is_total}
         self._unknown_keys: set[str] = set()
 
-    @property
-    def session_key(self) -> str:
-        """The newest session key. A secret."""
-        return self._session.key
-
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
         """One snapshot for each organization that can be read, or one without any. Never raises for a failure of the
         service."""
         self._first_read_at = self._first_read_at or now
         errors: list[str] = []
         try:
-            await self._session.refresh()
+            await self.session.refresh()
             account = await self._current_account(now, errors)
             answers = await self._read_all(self._to_read(account, errors), now, errors)
         except SourceError as trouble:
@@ -132,30 +117,30 @@ class ClaudeAiSource:
         self._account_drift = tuple(notes.drift)
         if account.organizations is None:
             raise SourceError(Cause.DRIFTED, f"the account has changed its form ({notes.drift[0]})")
-        self._expected_account = self._expected_account or account.uuid
+        self.expected_account = self.expected_account or account.uuid
         self._account, self._account_at = account, now
         self._unreadable.clear()
         return account
 
     async def _ask_account(self, now: datetime) -> object:
         young = self._first_read_at is not None and now - self._first_read_at < _YOUNG
-        pauses = list(self._retry_pauses) if young and self._account.organizations is None else []
+        pauses = list(self.retry_pauses) if young and self._account.organizations is None else []
         while True:
             try:
-                return await self._session.get("/api/account", now)
+                return await self.session.get("/api/account", now)
             except SourceError as trouble:
                 if trouble.cause is not Cause.UNAUTHORIZED:
                     raise
                 if not pauses:
                     raise SourceError(Cause.SESSION, trouble.sentence) from None
-            await self._pause(pauses.pop(0))
+            await self.pause(pauses.pop(0))
 
     def _to_read(self, account: AccountInfo, errors: list[str]) -> list[Organization]:
         """The organizations to read. Raises `SourceError` if there are none."""
         members = account.organizations or ()
         if not members:
             raise SourceError(Cause.DENIED, "no organization: the account is a member of none")
-        wanted = {organization.lower() for organization in self._seat.organizations}
+        wanted = {organization.lower() for organization in self.seat.organizations}
         chosen = [o for o in members if not wanted or o.uuid in wanted]
         if len(chosen) < len(wanted):
             errors.append(
@@ -173,7 +158,7 @@ class ClaudeAiSource:
     async def _organization(self, organization: Organization, now: datetime) -> OrganizationAnswers:
         asked = self._balance_asked_at.get(organization.uuid)
         due = asked is None or not timedelta(0) <= now - asked < _BALANCE_AGE
-        reader = OrganizationReader(self._session, organization, self._account.uuid, now)
+        reader = OrganizationReader(self.session, organization, self._account.uuid, now)
         found = await reader.read(balance=due, usage_is_total=organization.uuid in self._usage_is_total)
         if found.metering.usage_is_total:
             self._usage_is_total.add(organization.uuid)
@@ -181,7 +166,7 @@ class ClaudeAiSource:
             self._usage_is_total.discard(organization.uuid)
         if due and found.trouble is None:
             self._balance_asked_at[organization.uuid] = now
-        log_unknown(found.unknown_keys, self._unknown_keys, self._seat.name)
+        log_unknown(found.unknown_keys, self._unknown_keys, self.seat.name)
         if found.distrusts_account:
             self._account_at = None
         if found.windows_read or found.metering.read:
@@ -214,15 +199,15 @@ class ClaudeAiSource:
     def _counter(self, organization: Organization) -> Counter:
         account = self._account.uuid
         if account is None:
-            return Counter.of_seat(self._seat.name, organization.uuid)
+            return Counter.of_seat(self.seat.name, organization.uuid)
         return Counter(account, organization.uuid)
 
     def _snapshot(
         self, now: datetime, organization: Organization | None, found: OrganizationAnswers, errors: list[str]
     ) -> Snapshot:
         """The snapshot with its account and organization, and with notes on that account."""
-        snapshot = found.snapshot(self._seat, now)
-        switched = self._account.uuid not in {None, self._expected_account}
+        snapshot = found.snapshot(self.seat, now)
+        switched = self._account.uuid not in {None, self.expected_account}
         sentence = "the session belongs to another account than before: is it the right seat's?"
         return replace(
             snapshot,

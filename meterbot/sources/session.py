@@ -100,51 +100,51 @@ class Keeper(Protocol):
         ...
 
 
+@dataclass(eq=False, repr=False)
 class Session:
-    """One seat's session. Only this object and its keeper hold the key."""
+    """One seat's session. Only this object and its keeper hold the key. Without a keeper, a key that claude.ai renews
+    ends with this object."""
 
-    def __init__(self, key: str, http: HttpClient, base_url: str, keeper: Keeper | None = None) -> None:
-        self._http = http
-        self._base_url = base_url
-        self._keeper = keeper
-        self._use(key.strip())
+    key: str
+    """The newest one. A secret."""
+    http: HttpClient
+    base_url: str
+    keeper: Keeper | None = None
 
-    @property
-    def key(self) -> str:
-        """The newest session key. A secret."""
-        return self._key
+    def __post_init__(self) -> None:
+        self._use(self.key.strip())
 
     async def refresh(self) -> None:
         """Loads the keeper's key. Raises `SourceError` if that fails: an outdated key would be refused, and look like
         a session that has ended."""
-        if self._keeper is None:
+        if self.keeper is None:
             return
         try:
-            self._use(await self._keeper.current())
+            self._use(await self.keeper.current())
         except Exception:
             log.exception("the stored session key could not be read")
             raise SourceError(Cause.FAILING, "the stored session key could not be read") from None
 
     async def get(self, path: str, now: datetime) -> object:
         """The JSON that `path` answers. Raises `SourceError` otherwise."""
-        response = await self._http.get(
-            self._base_url,
+        response = await self.http.get(
+            self.base_url,
             path,
-            cookie_header(self._key),
+            cookie_header(self.key),
             lambda status, sent: self._keep_renewal(status, sent, now),
         )
         return reading(response.status, response.headers, response.body, now)
 
     def _keep_renewal(self, status: int, headers: httpx.Headers, now: datetime) -> Awaitable[None] | None:
         """Stores a renewed key before the body is read: the body may break off, and the old key may be refused soon."""
-        renewal = renewed_session(status, headers, self._key, now)
+        renewal = renewed_session(status, headers, self.key, now)
         if renewal is None:
             return None
         self._use(renewal.key)
-        if self._keeper is None:
+        if self.keeper is None:
             return None
-        return self._keeper.renewed(renewal.key, renewal.ends_at, now)
+        return self.keeper.renewed(renewal.key, renewal.ends_at, now)
 
     def _use(self, key: str) -> None:
-        self._key = key
+        self.key = key
         secret.remember(key)

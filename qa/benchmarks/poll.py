@@ -15,6 +15,7 @@ import httpx
 from meterbot.core.models import Health, Seat
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.http_client import HttpClient
+from meterbot.sources.session import Session
 from qa.benchmarks import floor, measure, upstream
 from qa.benchmarks.measure import Line
 
@@ -59,7 +60,9 @@ def bots_own(transport: HttpClient, url: str) -> Poll:
     began = datetime(2026, 4, 30, 10, tzinfo=UTC)
     readers = [
         ClaudeAiSource(
-            Seat(f"seat{number}", "claude_ai"), upstream.session_key(number), transport, url, retry_pauses=()
+            Seat(f"seat{number}", "claude_ai"),
+            Session(upstream.session_key(number), transport, url),
+            retry_pauses=(),
         )
         for number in range(SEATS)
     ]

@@ -9,6 +9,7 @@ from meterbot.core.models import Seat, Snapshot
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.http_client import HttpClient
+from meterbot.sources.session import Session
 from meterbot.store import Latest
 from tests.simulator.claude_ai import ClaudeAi, RotatingAccount
 from tests.simulator.server import Reply
@@ -76,9 +77,7 @@ async def serving(
 
         source = ClaudeAiSource(
             seat,
-            key,
-            transport,
-            server.url,
+            Session(key, transport, server.url),
             expected_account=expected_account,
             known=known,
             pause=pause,

@@ -441,7 +441,7 @@ async def test_a_renewed_session_is_used_from_the_next_request_on() -> None:
         await served.read()
         sent = [request.session_keys for request in served.server.requests]
     assert sent == [(KEY,), (second,), *[(third,)] * 3]
-    assert served.source.session_key == third
+    assert served.source.session.key == third
 
 
 @pytest.mark.parametrize(
@@ -457,7 +457,7 @@ async def test_a_renewed_session_is_kept_although_its_answer_cannot_be_read(
         headers = {"Set-Cookie": f"sessionKey={renewed}; Path=/", "Content-Encoding": encoding}
         served.server.fail("account", Reply(body=body, headers=headers, cut=cut))
         assert (await served.read_one()).health is not Health.OK
-    assert served.source.session_key == renewed
+    assert served.source.session.key == renewed
 
 
 async def test_a_cookie_that_is_no_key_does_not_cost_the_seat_its_session() -> None:
@@ -465,7 +465,7 @@ async def test_a_cookie_that_is_no_key_does_not_cost_the_seat_its_session() -> N
         headers = {"Set-Cookie": "sessionKey=from-a-proxy; Path=/"}
         served.server.fail("account", Reply(body=served.account.body(), headers=headers))
         assert (await served.read_one()).health is Health.OK
-    assert served.source.session_key == KEY
+    assert served.source.session.key == KEY
 
 
 @pytest.mark.parametrize(
@@ -509,7 +509,7 @@ async def test_a_session_of_unusual_form_is_hidden_as_well(
         served.server.fail("overage", Reply(body={"is_enabled": True, "disabled_reason": f"for {odd}"}))
         snapshot = await served.read_one()
         watch.assert_hidden(odd, snapshot, served.source)
-    assert served.source.session_key == odd
+    assert served.source.session.key == odd
     assert snapshot.extra_usage is not None
     assert snapshot.extra_usage.reason == "for [hidden]"
 

@@ -92,9 +92,8 @@ async def test_no_session_travels_with_another_seats_request_though_the_server_r
         for name in ("ana", "bo"):
             account = server.add_account(f"sk-ant-sid01-planted-0123-{name}-0")
             account.rotate_to.extend(f"sk-ant-sid01-planted-0123-{name}-{turn}" for turn in range(1, 20))
-            sources[name] = ClaudeAiSource(
-                Seat(name, "claude_ai"), f"sk-ant-sid01-planted-0123-{name}-0", transport, by_name
-            )
+            session = Session(f"sk-ant-sid01-planted-0123-{name}-0", transport, by_name)
+            sources[name] = ClaudeAiSource(Seat(name, "claude_ai"), session)
         for _ in range(3):
             await asyncio.gather(*(source.read(NOW) for source in sources.values()))
         sent = [request.headers.getall("Cookie") for request in server.requests]  # type: ignore[attr-defined]
@@ -104,7 +103,7 @@ async def test_no_session_travels_with_another_seats_request_though_the_server_r
     assert sorted(line for lines in sent for line in lines) == sorted(
         f"sessionKey=sk-ant-sid01-planted-0123-{name}-{turn}" for name in sources for turn in range(11)
     )
-    assert {source.session_key for source in sources.values()} == {
+    assert {source.session.key for source in sources.values()} == {
         "sk-ant-sid01-planted-0123-ana-11",
         "sk-ant-sid01-planted-0123-bo-11",
     }

@@ -19,6 +19,7 @@ from meterbot.core.cipher import Cipher, new_key
 from meterbot.core.models import Health, Seat, SessionEnd
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.http_client import HttpClient
+from meterbot.sources.session import Session
 from meterbot.sources.session_keys import SeatSession, Sessions, Unkept
 from meterbot.store import Store, StoredSession, forgetting
 from meterbot.store import sessions as kept
@@ -379,7 +380,7 @@ async def test_a_database_that_is_away_at_the_start_is_no_reason_to_use_the_conf
 
 def reader(server: ClaudeAi, transport: HttpClient, keeper: SeatSession) -> ClaudeAiSource:
     seat = Seat("ana", "claude_ai")
-    return ClaudeAiSource(seat, CONFIGURED, transport, server.url, keeper=keeper, retry_pauses=())
+    return ClaudeAiSource(seat, Session(CONFIGURED, transport, server.url, keeper), retry_pauses=())
 
 
 @pytest.fixture
@@ -449,10 +450,11 @@ async def answering_once(sent: bytes, *, then_wait: asyncio.Event | None = None)
 @pytest.mark.parametrize("body", BROKEN_BODIES.values(), ids=BROKEN_BODIES)
 async def test_a_renewal_is_stored_although_the_body(store: Store, body: bytes) -> None:
     async with answering_once(_RENEWED.encode() + body) as url, HttpClient(deadline=5) as http:
-        source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=session(store, K1))
+        signed_in = Session(CONFIGURED, http, url, session(store, K1))
+        source = ClaudeAiSource(Seat("ana", "claude_ai"), signed_in)
         (snapshot,) = await source.read(NOW)
     assert snapshot.health is not Health.OK
-    assert source.session_key == SECOND
+    assert source.session.key == SECOND
     assert await session(store, K1).current() == SECOND
 
 
@@ -460,7 +462,8 @@ async def test_a_renewal_is_stored_although_the_body_never_comes(store: Store) -
     over = asyncio.Event()
     sent = _RENEWED.encode() + b"content-length: 5000\r\n\r\n"
     async with answering_once(sent, then_wait=over) as url, HttpClient(deadline=0.2) as http:
-        source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=session(store, K1))
+        signed_in = Session(CONFIGURED, http, url, session(store, K1))
+        source = ClaudeAiSource(Seat("ana", "claude_ai"), signed_in)
         (snapshot,) = await source.read(NOW)
         over.set()
     assert snapshot.detail == "no response in time"
@@ -470,7 +473,8 @@ async def test_a_renewal_is_stored_although_the_body_never_comes(store: Store) -
 async def test_a_refusal_does_not_renew_the_key(store: Store) -> None:
     sent = _RENEWED.replace("200 OK", "403 Forbidden").encode() + b"content-length: 2\r\n\r\n{}"
     async with answering_once(sent) as url, HttpClient(deadline=5) as http:
-        source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=session(store, K1))
+        signed_in = Session(CONFIGURED, http, url, session(store, K1))
+        source = ClaudeAiSource(Seat("ana", "claude_ai"), signed_in)
         await source.read(NOW)
     assert await session(store, K1).current() == CONFIGURED
 
@@ -497,7 +501,7 @@ async def test_a_slow_store_does_not_use_up_the_deadline() -> None:
         answering_once(_RENEWED.encode() + b"content-length: 2\r\n\r\n{}") as url,
         HttpClient(deadline=0.2) as http,
     ):
-        source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=keeper)
+        source = ClaudeAiSource(Seat("ana", "claude_ai"), Session(CONFIGURED, http, url, keeper))
         (snapshot,) = await source.read(NOW)
     assert keeper.stored == [SECOND]
     assert snapshot.health is Health.DRIFTED  # the body was read: it only says nothing
