@@ -46,12 +46,14 @@ async def test_a_running_bot_tells_systemd_and_the_dead_mans_switch_that_all_is_
     async with team() as three, alarm() as there, service_manager(address) as systemd:
         environ = {
             **three.environ,
-            "METERBOT_CONFIG_TOML": three.toml("sqlite:///meterbot.db", poll_interval="2s"),
+            "METERBOT_CONFIG_TOML": three.toml("sqlite:///meterbot.db", poll_interval="20s"),
             "NOTIFY_SOCKET": address,
             "METERBOT_PING_URL": there.url,
         }
         three.accounts["bo"].signed_in = False
-        async with process.started("run", environ=environ, cwd=tmp_path) as running:
+        async with process.started(
+            "run", environ=environ, cwd=tmp_path, module="tests.e2e.hurried"
+        ) as running:
             await systemd.hear("READY=1")
             await systemd.hear("STATUS=2 of 3 seats ok, connected to slack and discord")
             await systemd.hear("WATCHDOG=1")
