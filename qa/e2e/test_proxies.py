@@ -154,7 +154,7 @@ name = "api"
 source = "admin_api"
 token_env = "ADMIN_KEY"
 """
-    text = three.toml("sqlite:///meterbot.db", extra, poll_interval="2s")
+    text = three.toml("sqlite:///meterbot.db", extra, poll_interval="20s")
     named = {CLAUDE: three.claude.url, SLACK: three.slack.api_url, DISCORD: three.discord.api_url}
     text = text.replace('slack = "UANA1"', 'slack = "UANA1", github = "ana"')
     for host, url in named.items():
@@ -201,7 +201,9 @@ async def test_everything_connects_through_the_only_way_out(tmp_path: Path) -> N
             assert f"the dead man's switch through http://127.0.0.1:{proxy.port}" in checked.stdout
             assert "fail  " not in checked.stdout, checked.stdout
             proxy.connected.clear()
-            async with process.started("run", environ=environ, cwd=tmp_path) as running:
+            async with process.started(
+                "run", environ=environ, cwd=tmp_path, module="tests.e2e.hurried"
+            ) as running:
                 await process.line(running.stderr, lambda line: "started" in line)
                 await merged(github, port)
                 await three.slack.until(

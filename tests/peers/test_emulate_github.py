@@ -66,7 +66,7 @@ async def test_a_pull_request_that_is_merged_there_is_reported_here(peer: Peer, 
         }
         url = f"http://127.0.0.1:{port}"
         async with (
-            process.started("run", environ=environ, cwd=tmp_path) as running,
+            process.started("run", environ=environ, cwd=tmp_path, module="tests.e2e.hurried") as running,
             aiohttp.ClientSession() as session,
         ):
             await process.line(running.stderr, lambda line: "started" in line)
