@@ -7,14 +7,14 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from meterbot.commands.outlooks import Outlooks, outlooks
-from meterbot.commands.reports import team_report, with_paces
+from meterbot.commands.reports import report_on, team_readings, with_paces
 from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.core.models import Counter, Sample, Seat, by_counter
 from meterbot.rules.forecast import HABIT
 from meterbot.rules.hours import Hour, joined, last_month, this_day_of_last_month
 from meterbot.rules.months import calendar_month
 from meterbot.rules.pace import DAY, PACE_WINDOWS, pace
-from meterbot.store import Connection, Store, history, rollup, source_states
+from meterbot.store import Connection, Store, counter_states, history, rollup, source_states
 
 _MANY_SEATS = 200
 _COUNTERS_AT_ONCE = 30
@@ -35,15 +35,20 @@ async def off_loop(
 async def current_report(store: Store, seats: Iterable[Seat], now: datetime, tz: tzinfo = UTC) -> TeamReport:
     """The team as the store knows it. `tz`: the zone of configured renewal days."""
     members = tuple(seats)
-
-    def made(connection: Connection) -> TeamReport:
-        return team_report(*source_states.read_team(connection), members, now, tz)
-
-    report = await store.read(made)
+    report = await store.read(lambda c: read_report(c, members, now, tz))
     beside = {row.counter for row in report.rows if row.beside and row.counter is not None}
     if not beside:
         return report
     return with_paces(report, await store.read(lambda c: history.read(c, beside, now - PACE_WINDOWS[-1])))
+
+
+def read_report(connection: Connection, seats: Iterable[Seat], now: datetime, tz: tzinfo = UTC) -> TeamReport:
+    """The same without the paces of API organizations."""
+    readings = team_readings(counter_states.read_unparsed(connection), seats)
+    # Of thousands of sources nearly all are well.
+    sources = source_states.read_unwell(connection)
+    sources |= source_states.read_sources(connection, readings.silent(now) - sources.keys())
+    return report_on(readings, sources, now, tz)
 
 
 async def current_outlooks(store: Store, report: TeamReport) -> Outlooks:

@@ -1,12 +1,13 @@
 """Makes the team's report from what the store knows of each seat."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
+from decimal import Decimal
 from functools import partial
 from operator import attrgetter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from meterbot.commands.team_report import MissingSeat, RowDetails, SeatRow, TeamReport
 from meterbot.commands.totals import count_once, totals_of
@@ -21,6 +22,9 @@ from meterbot.rules.months import calendar_month, month_start
 from meterbot.rules.pace import pace
 from meterbot.rules.seat_facts import SeatFacts, facts_of
 from meterbot.rules.shared_counters import Shared, completed
+
+_counter = attrgetter("counter")
+_LESS_THAN_ANY = Decimal("-Infinity")
 
 
 class LatestReading(Protocol):
@@ -49,44 +53,96 @@ def team_report(
 ) -> TeamReport:
     """The team at `now`. Seats and organizations that are not configured are left out. `tz`: the zone of configured
     renewal days."""
-    members = {seat.name: seat for seat in sorted(seats, key=lambda seat: seat.name)}
+    return report_on(team_readings(latest, seats), sources, now, tz)
+
+
+class _Member(NamedTuple):
+    """A configured seat, what is known from it about each of its counters, and when the newest of that was read."""
+
+    seat: Seat
+    known: list[LatestReading]
+    newest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamReadings:
+    """What is known of each seat, by name. `shared`: what each seat knows of a counter that several of them read."""
+
+    members: Sequence[_Member]
+    shared: Mapping[Counter, Mapping[str, LastKnown]]
+
+    def silent(self, now: datetime) -> set[str]:
+        """The seats without a reading of the last three intervals: whether they are well, only their sources tell."""
+        return {
+            seat.name for seat, _, newest in self.members if newest is None or now - newest > seat.stale_after
+        }
+
+
+def team_readings(latest: Iterable[LatestReading], seats: Iterable[Seat]) -> TeamReadings:
+    """Seats and organizations that are not configured are left out."""
+    configured = {seat.name: seat for seat in seats}
     known: defaultdict[str, list[LatestReading]] = defaultdict(list)
-    readers: defaultdict[Counter, list[LatestReading]] = defaultdict(list)
+    first_readers: dict[Counter, LatestReading] = {}
+    readers: defaultdict[Counter, dict[str, LastKnown]] = defaultdict(dict)
     for one in latest:
-        reader = members.get(one.seat)
-        if reader is not None and reader.covers(one.counter.org):
-            known[one.seat].append(one)
-            readers[one.counter].append(one)
-    shared = {
-        counter: {one.seat: one.known for one in several}
-        for counter, several in readers.items()
-        if len(several) > 1
-    }
+        seat = configured.get(one.seat)
+        if seat is None or not seat.covers(one.counter.org):
+            continue
+        known[one.seat].append(one)
+        if (first := first_readers.setdefault(one.counter, one)) is not one:
+            readers[one.counter] |= {first.seat: first.known, one.seat: one.known}
+    members = [_member(configured[name], known.get(name, [])) for name in sorted(configured)]
+    return TeamReadings(members, {counter: dict(sorted(each.items())) for counter, each in readers.items()})
+
+
+def _member(seat: Seat, known: list[LatestReading]) -> _Member:
+    if not known:
+        return _Member(seat, known, None)
+    known.sort(key=_counter)
+    facts = [one.facts or facts_of(one.known) for one in known]
+    newest = max([each.fetched_at for each in facts])
+    return _Member(priced(seat, [each.tier for each in facts]), known, newest)
+
+
+def report_on(
+    readings: TeamReadings, sources: Mapping[str, SourceState], now: datetime, tz: tzinfo = UTC
+) -> TeamReport:
+    """The team at `now`. `sources`: at least those that are not well, and those of silent seats. `tz`: the zone of
+    configured renewal days."""
     rows, missing, at = list[SeatRow](), list[MissingSeat](), _moment(now, tz)
-    for name, member in members.items():
-        own = [(one, one.facts or facts_of(one.known)) for one in known.get(name, ())]
-        seat = members[name] = priced(member, (facts.tier for _, facts in own))
-        newest = max((facts.fetched_at for _, facts in own), default=None)
-        state = _present_state(seat, sources.get(name), newest, now)
-        rows += [_row(seat, one, shared.get(one.counter), state.health, at) for one, _ in own]
-        if not own:
-            rows.append(_empty_row(seat, state.health, at))
-        if state.health is not Health.OK or not own:
-            health = Health.NEVER_SEEN if state.health is Health.OK else state.health
-            missing.append(_missing(seat, replace(state, health=health), now))
-    rows = count_once(rows, shared)
-    duplicates = tuple(sorted({tuple(sorted(names)) for names in shared.values()}))
-    counted_seats = [seat.name for seat in members.values() if not seat.beside]
+    for seat, known, newest in readings.members:
+        trouble = _trouble(seat, sources.get(seat.name), newest, now)
+        health = Health.OK if trouble is None else trouble.health
+        rows += [_row(seat, one, readings.shared.get(one.counter), health, at) for one in known]
+        if not known:
+            rows.append(_empty_row(seat, health, at))
+            trouble = trouble or replace(sources[seat.name], health=Health.NEVER_SEEN)
+        if trouble is not None:
+            missing.append(_missing(seat, trouble, now))
+    count_once(rows, readings.shared)
+    seats = [member.seat for member in readings.members]
+    duplicates = tuple(sorted({tuple(names) for names in readings.shared.values()}))
+    counted_seats = [seat.name for seat in seats if not seat.beside]
     behind = {row.seat.name for row in rows if not row.current}
     return TeamReport(
         as_of=now,
-        rows=tuple(sorted(rows, key=attrgetter("rank"))),
-        totals=totals_of(rows, list(members.values()), duplicates),
+        rows=tuple(_in_order(rows)),
+        totals=totals_of(rows, seats, duplicates),
         missing=tuple(missing),
         duplicates=duplicates,
         seats=len(counted_seats),
         current=sum(name not in behind for name in counted_seats),
     )
+
+
+def _in_order(rows: Iterable[SeatRow]) -> list[SeatRow]:
+    """Blocked ones first, then by amount, then as they are, by name."""
+    by_amount = sorted(rows, key=_amount, reverse=True)
+    return sorted(by_amount, key=lambda row: not row.blocked)
+
+
+def _amount(row: SeatRow) -> Decimal:
+    return _LESS_THAN_ANY if row.used is None else row.used.major
 
 
 def _completed(seat: Seat, known: LastKnown, readers: Mapping[str, LastKnown], today: date) -> Shared:
@@ -117,17 +173,20 @@ def _missing(seat: Seat, state: SourceState, now: datetime) -> MissingSeat:
     )
 
 
-def _present_state(
+def _trouble(
     seat: Seat, state: SourceState | None, newest: datetime | None, now: datetime
-) -> SourceState:
-    """The stored state, or `stale` when nothing arrived for three intervals. `newest`: the time of its newest
-    reading."""
-    if state is None:
-        state = SourceState(seat.name) if newest is None else SourceState(seat.name, Health.OK, newest)
-    seen = max((at for at in (state.last_ok_at, newest) if at is not None), default=None)
-    if state.health is Health.OK and seen is not None and now - seen > seat.stale_after:
-        return replace(state, health=Health.STALE, since=seen + seat.stale_after)
-    return state
+) -> SourceState | None:
+    """The stored state, or `stale` when nothing arrived for three intervals; None if all is well. `newest`: the time
+    of its newest reading."""
+    if state is not None and state.health is not Health.OK:
+        return state
+    if state is None and newest is None:
+        return SourceState(seat.name)
+    last_ok_at = None if state is None else state.last_ok_at
+    seen = newest if last_ok_at is None or (newest is not None and newest > last_ok_at) else last_ok_at
+    if seen is None or now - seen <= seat.stale_after:
+        return None
+    return replace(state or SourceState(seat.name), health=Health.STALE, since=seen + seat.stale_after)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TypeVar
 
 from meterbot.commands.privacy import View
@@ -25,6 +25,7 @@ Hourly = Mapping[Counter, Sequence[Hour]]
 """The hours of each counter."""
 
 NAME_COLUMNS = 24
+_name = attrgetter("seat.name")
 _FRESH = timedelta(hours=1)
 """A number is shown without its age for so long, and for two intervals of its seat."""
 
@@ -81,9 +82,10 @@ def row_note(row: SeatRow, view: View) -> str:
 def names_text(names: Iterable[str], view: View, most: int = 10) -> str:
     """`ana, bo and 2 seats`: by name as far as this reader may see the names."""
     seats = sorted(names)
-    shown = [one_line(name, NAME_COLUMNS) for name in seats if view.may_see(name)]
-    hidden = len(seats) - len(shown)
-    return listed([*shown, *([count(hidden, "seat")] if hidden else [])], most)
+    seen = [name for name in seats if view.may_see(name)]
+    hidden = len(seats) - len(seen)
+    shown = [one_line(name, NAME_COLUMNS) for name in seen[:most]]
+    return listed([*shown, *seen[most:], *([count(hidden, "seat")] if hidden else [])], most)
 
 
 def seat_name(row: SeatRow, view: View) -> str:
@@ -169,13 +171,12 @@ def _same_account(row: SeatRow, view: View) -> list[str]:
 def upcoming(view: View) -> list[tuple[date, SeatRow]]:
     """Charges from today on that this reader may see, the next one first; one for each account."""
     today = view.report.as_of.astimezone(view.tz).date()
-    rows = view.rows_shown(sorted(view.report.rows, key=lambda row: row.seat.name))
     dated: dict[object, tuple[date, SeatRow]] = {}
-    for row in rows:
+    for row in view.rows_shown(sorted(view.report.rows, key=_name)):
         day = row.facts.next_charge
         if day is not None and day >= today:
             dated.setdefault(row.counter, (day, row))
-    return sorted(dated.values(), key=lambda pair: pair[0])
+    return sorted(dated.values(), key=itemgetter(0))
 
 
 def charge_lines(charges: Sequence[tuple[date, SeatRow]], view: View) -> Iterator[str]:

@@ -103,7 +103,10 @@ async def overview(
     stored, by name."""
     latest, sources = await store.read(source_states.read_team)
     tokens = {token.seat: token.made_at for token in await store.read(push_tokens.read)}
-    known_sources = {one.seat: one.known.snapshot.source for one in latest if one.seat not in seats}
+    unknown = sorted(
+        (one for one in latest if one.seat not in seats), key=lambda one: (one.seat, one.counter)
+    )
+    known_sources = {one.seat: one.known.snapshot.source for one in unknown}
     left = sorted({*sources, *tokens, *known_sources} - seats.keys())
     everyone = [*seats.values(), *(Seat(name, known_sources.get(name, "")) for name in left)]
     report = team_report(latest, sources, everyone, now)

@@ -50,9 +50,21 @@ class SeatRow:
     counted: bool = False
     pace: Pace | None = None
     """How fast an API organization spends; only for rows that are `beside`."""
+    # What every row is asked for many times while an answer is made:
+    beside: bool = field(init=False, repr=False, compare=False)
+    used: Money | None = field(init=False, repr=False, compare=False)
+    """This month's amount, None when unknown or not metered."""
+    known: bool = field(init=False, repr=False, compare=False)
+    """Whether this month's amount is known, or known not to be metered."""
+    metered: bool = field(init=False, repr=False, compare=False)
+    blocked: bool = field(init=False, repr=False, compare=False)
     _made: RowDetails | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
+        facts = self.facts
+        self.used, self.metered, self.blocked = facts.used, facts.metered, facts.blocked
+        self.known = self.extra_known and not self.outdated and (self.used is not None or not self.metered)
+        self.beside = self.seat.beside
         self.counted = self.counted and self.used is not None and not self.beside
 
     @property
@@ -71,36 +83,8 @@ class SeatRow:
         return self.details.block
 
     @property
-    def blocked(self) -> bool:
-        return self.facts.blocked
-
-    @property
-    def metered(self) -> bool:
-        return self.facts.metered
-
-    @property
-    def used(self) -> Money | None:
-        """This month's amount, None when unknown or not metered."""
-        return self.facts.used
-
-    @property
     def extra_known(self) -> bool:
         return self.facts.extra_usage_at is not None
-
-    @property
-    def known(self) -> bool:
-        """Whether this month's amount is known, or known not to be metered."""
-        return self.extra_known and not self.outdated and (self.used is not None or not self.metered)
-
-    @property
-    def beside(self) -> bool:
-        return self.seat.beside
-
-    @property
-    def rank(self) -> tuple[bool, bool, Decimal, str]:
-        """Blocked ones first, then by amount, then by name."""
-        amount = Decimal(0) if self.used is None else self.used.major
-        return not self.blocked, self.used is None, -amount, self.seat.name
 
     @property
     def current(self) -> bool:

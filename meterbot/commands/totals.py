@@ -1,7 +1,6 @@
 """The team's totals: exact, per currency, each counter once."""
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -11,19 +10,17 @@ from meterbot.core.money import Money, totals
 from meterbot.core.plans import plan_fees
 
 
-def count_once(rows: list[SeatRow], shared: Collection[Counter]) -> list[SeatRow]:
+def count_once(rows: Iterable[SeatRow], shared: Collection[Counter]) -> None:
     """Marks one row for each counter that several seats read: the freshest."""
-    if not shared:
-        return rows
     best: dict[Counter, SeatRow] = {}
-    for row in rows:
+    for row in rows if shared else ():
         if row.counter is None or row.counter not in shared or row.beside or row.used is None:
             continue
         held = best.get(row.counter)
         if held is None or _freshness(row) > _freshness(held):
             best[row.counter] = row
-    chosen = {id(row) for row in best.values()}
-    return [replace(row, counted=True) if id(row) in chosen else row for row in rows]
+    for row in best.values():
+        row.counted = True
 
 
 def _freshness(row: SeatRow) -> tuple[datetime, bool]:
@@ -34,13 +31,12 @@ def totals_of(
     rows: list[SeatRow], seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]
 ) -> tuple[Total, ...]:
     counted = [row for row in rows if row.counted]
-    spent = totals(row.used for row in counted if row.used is not None)
+    spent = totals([row.used for row in counted if row.used is not None])
     fees = plan_fees(seats, duplicates).sums
-    nothing_unknown = all(row.known for row in rows if not row.beside)
     sums = []
     for currency in sorted({*spent, *fees}):
         used = spent.get(currency)
-        if used is None and nothing_unknown:
+        if used is None and all(row.known or row.beside for row in rows):
             used = Money(Decimal(0), currency, fees[currency].exponent)
         own = [row for row in counted if row.used is not None and row.used.currency == currency]
         sums.append(_total(currency, used, own, fees.get(currency)))

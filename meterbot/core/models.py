@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, NamedTuple, Protocol, TypeVar
 
 from pydantic import PlainSerializer
@@ -366,6 +367,11 @@ def by_counter(items: Iterable[Item]) -> defaultdict[Counter, list[Item]]:
     return found
 
 
+@cache  # a team has few intervals
+def _three(interval: float) -> timedelta:
+    return timedelta(seconds=3 * interval)
+
+
 @dataclass(frozen=True, slots=True)
 class Seat:
     """One person's Claude account as configured, without its secrets."""
@@ -385,7 +391,7 @@ class Seat:
     @property
     def stale_after(self) -> timedelta:
         """How long a source that reports no failures may be silent before it is stale."""
-        return timedelta(seconds=3 * self.interval)
+        return _three(self.interval)
 
     @property
     def beside(self) -> bool:

@@ -1,8 +1,10 @@
 """Exact money: minor units as `Decimal`, with a currency and its scale."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import reduce
 
 # No sum of accepted amounts (10^12 minor units each) is ever rounded.
 _EXACT = Context(prec=60)
@@ -87,14 +89,12 @@ def _rescaled(amount: Money, exponent: int) -> Decimal:
 
 def totals(amounts: Iterable[Money]) -> dict[str, Money]:
     """Exact sums, one per currency, in alphabetical order of the currency code."""
-    parts: dict[tuple[str, int], Decimal] = {}
+    parts: defaultdict[tuple[str, int], list[Decimal]] = defaultdict(list)
     for amount in amounts:
-        unit = (amount.currency, amount.exponent)
-        held = parts.get(unit)
-        parts[unit] = amount.minor if held is None else _EXACT.add(held, amount.minor)
+        parts[amount.currency, amount.exponent].append(amount.minor)
     sums: dict[str, Money] = {}
-    for (currency, exponent), minor in sorted(parts.items()):
-        part, total = Money(minor, currency, exponent), sums.get(currency)
+    for (currency, exponent), minors in sorted(parts.items()):
+        part, total = Money(reduce(_EXACT.add, minors), currency, exponent), sums.get(currency)
         sums[currency] = part if total is None else add(total, part)
     return sums
 

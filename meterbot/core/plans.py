@@ -67,10 +67,11 @@ def priced(seat: Seat, tiers: Iterable[str | None]) -> Seat:
 
 def plan_fees(seats: Iterable[Seat], duplicates: Iterable[Collection[str]]) -> PlanFees:
     """One fee for each account: `duplicates` are the names of seats with one counter, which are one subscription."""
-    by_trust = sorted(seats, key=lambda seat: (seat.list_price, seat.name))  # a configured price comes first
-    paid = {seat.name: seat for seat in by_trust if seat.plan_price is not None}
+    paid = {seat.name: seat for seat in seats if seat.plan_price is not None}
     for group in duplicates:
-        for again in [name for name in paid if name in group][1:]:
-            del paid[again]
+        same = [paid[name] for name in group if name in paid]
+        same.sort(key=lambda seat: (seat.list_price, seat.name))  # a configured price comes first
+        for again in same[1:]:
+            del paid[again.name]
     prices = [seat.plan_price for seat in paid.values() if seat.plan_price is not None]
     return PlanFees(totals(prices), any(seat.list_price for seat in paid.values()))

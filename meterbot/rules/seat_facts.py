@@ -9,6 +9,10 @@ from meterbot.core.money import Money
 from meterbot.rules.billing import as_configured, next_charge
 from meterbot.rules.blocked import block_reason, is_metered
 
+FACTS_VERSION = 1
+"""Stored with the facts. Raise it when they get another meaning: then facts that an earlier version has stored are not
+used, and are made again from what is known."""
+
 
 class SeatFacts(NamedTuple):
     """`used` is None if the amount is unknown or nothing is metered; `cap` as in `ExtraUsage`. `tier`: the account's

@@ -16,6 +16,7 @@ _SOURCES = tables.sources.c
 _SEAT = _SOURCES.seat
 _COLUMNS = [column.name for column in _SOURCES]
 _ALL = select(tables.sources).order_by(_SEAT)
+_UNWELL = _ALL.where(_SOURCES.health != Health.OK.value)
 _SOME = _ALL.where(is_wanted(_SEAT))
 _LOCKED = _SOME.with_for_update(key_share=True)
 _STORED = select(_SEAT).where(is_wanted(_SEAT))
@@ -56,6 +57,11 @@ def write_sources(connection: Connection, sources: Iterable[SourceState]) -> Non
         tables.sources,
         [{name: getattr(one, name) for name in _COLUMNS} for one in sources],
     )
+
+
+def read_unwell(connection: Connection) -> dict[str, SourceState]:
+    """Of all seats whose source is not well."""
+    return _by_seat(connection.execute(_UNWELL))
 
 
 def read_team(connection: Connection) -> tuple[list[UnparsedLatest], dict[str, SourceState]]:

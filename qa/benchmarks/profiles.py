@@ -26,11 +26,11 @@ from meterbot.app.config import load
 from meterbot.app.run import Bot
 from meterbot.chat.slack.render import render
 from meterbot.commands.privacy import View
-from meterbot.commands.reports import team_report
+from meterbot.commands.readings import read_report
 from meterbot.commands.words.team import team
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health, SourceState
-from meterbot.store import counter_states, source_states
+from meterbot.store import counter_states
 from meterbot.store.database import open_store
 from qa.benchmarks import measure, store, tick, upstream, whole, workers
 from tests import postgres
@@ -79,8 +79,8 @@ async def of_answer() -> str:
         profiler = cProfile.Profile(time.thread_time)
         profiler.enable()
         with bot.store.engine.connect() as connection:
-            known = source_states.read_team(connection)
-        render(team(View(team_report(*known, bot.seats.values(), clock.now()))))
+            report = read_report(connection, bot.seats.values(), clock.now())
+        render(team(View(report)))
         profiler.disable()
     return f"By who has the CPU:\n{_shares(_rooms(profiler))}\n\nBy function:\n{_functions(profiler)}"
 

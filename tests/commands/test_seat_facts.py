@@ -3,24 +3,25 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import Connection, delete, update
 
 from meterbot.commands.privacy import View
+from meterbot.commands.readings import read_report
 from meterbot.commands.reports import LatestReading, team_report
 from meterbot.commands.team_report import RowDetails, SeatRow, TeamReport
 from meterbot.commands.words.team import MOST_ROWS, team
 from meterbot.core.models import Counter, Health, LastKnown, ReasonClass, Seat, SourceState, Subscription
 from meterbot.core.money import Money
 from meterbot.core.operators import Rows
-from meterbot.rules.seat_facts import SeatFacts
+from meterbot.rules.seat_facts import FACTS_VERSION, SeatFacts
 from meterbot.store import Batch, Latest, Store, source_states, tables
-from meterbot.store.column_types import json_of
 from tests.properties import examples
 from tests.store.examples import write
-from tests.teams import NOW, Reading, api_snapshot, extra, org_spend, reading, seat, snapshot, state
+from tests.teams import NOW, Reading, api_snapshot, extra, money, org_spend, reading, seat, snapshot, state
 
 NAMES = ("ana", "bo", "cy", "dee", "eve")
 AMOUNTS = st.none() | st.builds(
@@ -41,6 +42,8 @@ EXTRAS = st.none() | st.builds(
     comparable=st.booleans(),
     disabled_until=st.sampled_from([None, NOW - timedelta(days=1), NOW + timedelta(days=1)]),
 )
+DUE = st.sampled_from([None, NOW + timedelta(minutes=5)])
+HEALTHS = st.just(Health.OK) | st.sampled_from(Health)
 SUBSCRIPTIONS = st.none() | st.builds(
     Subscription,
     st.just("active"),
@@ -61,7 +64,8 @@ def members(draw: st.DrawFn, name: str) -> Member:
         organizations=draw(st.sampled_from([(), (), ("org-1",)])),
     )
     orgs = draw(st.lists(st.sampled_from(["org-1", "org-2"]), unique=True, max_size=2))
-    source = draw(st.none() | st.builds(state, st.just(name), st.sampled_from(Health)))
+    seen = st.none() | st.builds(lambda age: NOW - age, AGES)
+    source = draw(st.none() | st.builds(state, st.just(name), HEALTHS, last_ok_at=seen, next_due=DUE))
     return configured, [draw(readings(name, org)) for org in orgs], source
 
 
@@ -122,29 +126,59 @@ def test_totals_order_and_every_row_are_the_same(team_: tuple[Member, ...], rows
     assert team(views[0]) == team(views[1])
 
 
-@examples(15)
+@examples(25)
 @given(TEAMS)
 async def test_what_the_database_keeps_makes_the_same_report(store: Store, team_: tuple[Member, ...]) -> None:
-    await store.run(lambda c: c.exec_driver_sql("DELETE FROM latest"))
-    await write(store, Batch(latest=[Latest(one.seat, one.counter, one.known) for one in in_order(team_)]))
-    latest, _ = await store.read(source_states.read_team)
-    one, other = whole(team_), report(team_, latest)
+    """Also without the sources that are well."""
+    for table in (tables.latest, tables.sources):
+        await store.run(partial(Connection.execute, statement=delete(table)))
+    latest = [Latest(one.seat, one.counter, one.known) for one in in_order(team_)]
+    sources = [source for _, _, source in team_ if source is not None]
+    await write(store, Batch(latest=latest, sources=sources))
+    one = whole(team_)
+    other = await store.read(lambda c: read_report(c, [seat for seat, _, _ in team_], NOW))
     assert _same(one, other)
     assert _same([_without_email(row) for row in one.rows], [row.details for row in other.rows])
 
 
-async def test_facts_count_for_what_they_were_made_of_alone(store: Store) -> None:
-    """An earlier version that still runs while this one starts writes `known` without them."""
-    old, new = (reading(snapshot(extra_usage=extra(used))) for used in ("10.00", "20.00"))
-    for one in (new, old):
+async def test_facts_are_stored_with_every_reading(store: Store) -> None:
+    first, second = (reading(snapshot(extra_usage=extra(used))) for used in ("10.00", "20.00"))
+    billed = reading(api_snapshot(seat="ana", account_uuid="account-ana", org_uuid="org-ana"))
+    for one, facts in ((first, first.facts), (billed, None), (second, second.facts)):
         await write(store, Batch(latest=[Latest(one.seat, one.counter, one.known)]))
-    rows, _ = await store.read(source_states.read_team)
-    assert [row.facts for row in rows] == [old.facts]
-    later = update(tables.latest).values(known=json_of(LastKnown, new.known))
-    await store.run(lambda c: c.execute(later))
-    rows, _ = await store.read(source_states.read_team)
-    assert [row.facts for row in rows] == [None]
-    assert report_of(rows[0]).totals == report_of(new).totals != report_of(old).totals
+        rows, _ = await store.read(source_states.read_team)
+        assert [row.facts for row in rows] == [facts]
+
+
+async def test_facts_of_another_version_do_not_count(store: Store) -> None:
+    """While a new version starts, the old one still writes the facts that it knows."""
+    one = reading(snapshot(extra_usage=extra("10.00")))
+    await write(store, Batch(latest=[Latest(one.seat, one.counter, one.known)]))
+    others = update(tables.latest).values(facts_version=FACTS_VERSION + 1, used=money("99.00"))
+    await store.run(lambda c: c.execute(others))
+    (row,), _ = await store.read(source_states.read_team)
+    assert row.facts is None
+    assert report_of(row).totals == report_of(one).totals
+
+
+def test_another_meaning_of_the_facts_is_another_version() -> None:
+    """Raise `FACTS_VERSION` where these become others: what is stored already would be read with the new meaning."""
+    blocked = extra("50.00", "50.00", enabled=False)
+    off = extra("0.00", None, enabled=False, cap_known=False)
+    shots = [
+        snapshot(tier="pro"),
+        snapshot(extra_usage=blocked),
+        snapshot(extra_usage=off, subscription=None),
+    ]
+    day, usage = date(2026, 5, 14), (money("17.20"), money("50.00"))
+    assert (FACTS_VERSION, [reading(shot).facts for shot in shots]) == (
+        1,
+        [
+            (NOW, NOW, *usage, True, True, False, day, "pro"),
+            (NOW, NOW, money("50.00"), money("50.00"), True, True, True, day, None),
+            (NOW, NOW, None, None, False, False, False, None, None),
+        ],
+    )
 
 
 def report_of(latest: LatestReading) -> TeamReport:

@@ -1,6 +1,7 @@
 """The team view: what `/claude-spend` answers. Totals first, then who is blocked, the seats, who is missing, and
 what is charged next."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -29,7 +30,7 @@ from meterbot.commands.seat_lines import estimate_value
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
-from meterbot.core.money import Money, totals
+from meterbot.core.money import totals
 from meterbot.core.text import amounts_text, count, moment, percent_text
 
 MOST_ROWS = 30
@@ -170,24 +171,25 @@ def rest_note(rest: Sequence[SeatRow], view: View, *, among: bool) -> str:
         return ""
     number = len({row.seat.name for row in rest})
     head = f"and {number} more" if among else count(number, "seat")
-    spent: dict[str, list[tuple[str, Money]]] = {}
+    spent: defaultdict[str, list[SeatRow]] = defaultdict(list)
     for row in rest:
         if row.counted and row.used is not None:
-            spent.setdefault(row.used.currency, []).append((row.seat.name, row.used))
-    sums = [each for each in spent.values() if len(each) > 1 or view.sees_rows_of(each[0][0])]
-    known = amounts_text(totals(used for each in sums for _, used in each).values())
+            spent[row.used.currency].append(row)
+    sums = [rows for rows in spent.values() if len(rows) > 1 or view.sees_rows_of(rows[0].seat.name)]
+    amounts = [row.used for rows in sums for row in rows if row.used is not None]
+    known = amounts_text(totals(amounts).values())
     if len(sums) < len(spent):
         said = f"{known} together, and one amount" if known else "amount"
         return f"{head}: {said} not shown, because a sum of one seat would be that seat's own number"
     line = f"{head}: {known} together" if known else f"{head}: no known spend"
-    blocked = sum(row.blocked for row in rest)
-    unknown = sum(not row.known for row in rest)
+    blocked = len([row for row in rest if row.blocked])
+    unknown = len([row for row in rest if not row.known])
     asides = [f"{blocked} BLOCKED"] * bool(blocked) + [f"{unknown} unknown"] * bool(unknown)
     return line + (f" ({', '.join(asides)})" if asides else "")
 
 
 def _api_organizations(view: View) -> Section:
-    beside = view.rows_shown(row for row in view.report.rows if row.beside)[:MOST_ROWS]
+    beside = view.rows_shown([row for row in view.report.rows if row.beside])[:MOST_ROWS]
     heading = f"API {'organization' if len(beside) == 1 else 'organizations'} (not in the total)"
     lines = []
     for row in beside:
