@@ -19,9 +19,19 @@ _START_SECONDS = 15.0
 class LocalSlack:
     """A running workspace. `post` drives it, `messages` shows its channel's messages."""
 
-    def __init__(self, port: int, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, port: int, session: aiohttp.ClientSession, process: asyncio.subprocess.Process
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._session = session
+        self._process = process
+
+    async def pause(self) -> None:
+        """Waits a moment before it is asked again: asked all the time, it uses the core that the bot needs."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), 0.05)
+        code = self._process.returncode
+        assert code is None, f"local-slack ended with status {code}"
 
     @property
     def api_url(self) -> str:
@@ -56,6 +66,7 @@ class LocalSlack:
                 for message in await self.messages():
                     if wanted(message):
                         return message
+                await self.pause()
 
     async def _post(self, what: str, body: dict[str, Any]) -> None:
         async with self._session.post(f"{self.url}/_control/{what}", json=body) as response:
@@ -74,8 +85,8 @@ async def local_slack(binary: Path, folder: Path, bot_url: str | None = None) ->
     )  # fmt: skip
     try:
         async with aiohttp.ClientSession() as session:
-            slack = LocalSlack(port, session)
-            await _answering(slack, process)
+            slack = LocalSlack(port, session, process)
+            await _answering(slack)
             yield slack
     finally:
         if process.returncode is None:
@@ -87,15 +98,13 @@ async def local_slack(binary: Path, folder: Path, bot_url: str | None = None) ->
             await process.wait()
 
 
-async def _answering(slack: LocalSlack, process: asyncio.subprocess.Process) -> None:
+async def _answering(slack: LocalSlack) -> None:
     async with asyncio.timeout(_START_SECONDS):
         while True:
-            assert process.returncode is None, f"local-slack ended with status {process.returncode}"
             with suppress(aiohttp.ClientConnectionError):
                 await slack.messages()
                 return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), 0.05)
+            await slack.pause()
 
 
 def _workspace(bot_url: str | None) -> dict[str, Any]:
