@@ -90,8 +90,7 @@ def _outlook(row: SeatRow, samples: Sequence[Sample], hours: Sequence[Hour], now
 def _rest(row: SeatRow, hours: Sequence[Hour], now: datetime) -> RemainingSpend | None:
     if row.used is None or row.read_at is None or now - row.read_at > _FRESH:
         return None  # the days since would count as days without spend
-    own = [hour for hour in hours if hour.spent.currency == row.used.currency]
-    return rest_of_month(own, own[0].at, now) if own else None
+    return rest_of_month(hours, row.used.currency, now)
 
 
 def _cap_at(

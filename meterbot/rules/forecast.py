@@ -52,12 +52,15 @@ class Forecast:
     ends: datetime
 
 
-def rest_of_month(hours: Iterable[Hour], known_since: datetime, now: datetime) -> RemainingSpend | None:
-    """From the hours of one counter in one currency. None if fewer than three whole days are known."""
+def rest_of_month(hours: Iterable[Hour], currency: str, now: datetime) -> RemainingSpend | None:
+    """From one counter's hours in this currency, in order. None if fewer than three whole days are known."""
+    own = [hour for hour in hours if hour.spent.currency == currency]
+    if not own:
+        return None
     today = now.astimezone(UTC).date()
-    first = max((known_since + _DAY - timedelta(microseconds=1)).date(), today - HABIT)
+    first = max((own[0].at + _DAY - timedelta(microseconds=1)).date(), today - HABIT)
     days = {first + number * _DAY: 0.0 for number in range((today - first).days)}
-    for hour in hours:
+    for hour in own:
         if hour.at.date() in days:
             days[hour.at.date()] += float(hour.spent.minor)
     if len(days) < FEWEST_DAYS:

@@ -186,8 +186,7 @@ def _watch_cap(memory: CounterMemory, rise: RisenCounter, now: datetime) -> tupl
     ahead, risk = _cap_ahead(memory, rise.samples, now), memory.risk
     if ahead is None:
         return memory, []
-    own = _in_currency(rise.hours, ahead.used.currency)
-    month = forecast(ahead.used, rest_of_month(own, own[0].at, now), now) if own else None
+    month = forecast(ahead.used, rest_of_month(rise.hours, ahead.used.currency, now), now)
     if not cap_is_at_risk(ahead.at, ahead.cap, month, now):
         return memory, []
     up_to = still_at_risk_up_to(ahead.used, ahead.speed.per_hour, month)
@@ -219,12 +218,12 @@ def _spike(memory: CounterMemory, rise: RisenCounter, now: datetime) -> Event | 
     if speed is None:
         return None
     fast, before = speed.per_hour, hour_of(now - HOUR)
-    own = _in_currency(rise.hours, fast.currency)
-    busy = [hour.spent for hour in own if hour.at < before and hour.spent.minor > 0]
+    spent = [hour.spent for hour in rise.hours if hour.at < before and hour.spent.minor > 0]
+    busy = sorted((one for one in spent if one.currency == fast.currency), key=lambda one: one.major)
     if len(busy) < _FEWEST_BUSY_HOURS:
         return None
     part, whole = _PERCENTILE
-    usual = sorted(busy, key=lambda spent: spent.major)[(len(busy) * part - 1) // whole]
+    usual = busy[(len(busy) * part - 1) // whole]
     if fast.minor < _LEAST_MINOR or fast.major < usual.major * _SPIKE_FACTOR:
         return None
     return _event(
@@ -242,10 +241,6 @@ def _spike(memory: CounterMemory, rise: RisenCounter, now: datetime) -> Event | 
             "hours": len(busy),
         },
     )
-
-
-def _in_currency(hours: Iterable[Hour], currency: str) -> list[Hour]:
-    return [hour for hour in hours if hour.spent.currency == currency]
 
 
 def _event(

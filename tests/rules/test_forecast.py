@@ -23,6 +23,11 @@ def hour(at: datetime, cents: float) -> Hour:
     return Hour(at, ANA, usd(cents), usd(cents), None, blocked=False)
 
 
+def known_since(at: datetime, hours: list[Hour]) -> list[Hour]:
+    """The hours behind a first one without spend."""
+    return [hour(at, 0), *hours]
+
+
 def workdays(rng: random.Random, at: datetime) -> float:
     """Somebody who works from Monday to Friday and now and then beyond the plan."""
     busy = rng.random() < (0.15 if at.weekday() >= 5 else 0.7)
@@ -65,7 +70,7 @@ def held_out(
                 final = usd(float(final.minor) + cents / 4)
                 used = final if at < now else used
         day += DAY
-    return forecast(used, rest_of_month(hours, since, now), now), final
+    return forecast(used, rest_of_month(known_since(since, hours), "USD", now), now), final
 
 
 def test_four_months_of_five_end_inside_the_range() -> None:
@@ -91,26 +96,29 @@ NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 
 def test_under_three_whole_days_nothing_is_forecast() -> None:
     midnight = datetime(2026, 3, 11, tzinfo=UTC)
-    assert rest_of_month(habit(2, 100, NOW), midnight - 2 * DAY, NOW) is None
-    assert rest_of_month(habit(3, 100, NOW), midnight - 3 * DAY + HOUR, NOW) is None
-    assert rest_of_month(habit(3, 100, NOW), midnight - 3 * DAY, NOW) is not None
+    assert rest_of_month(known_since(midnight - 2 * DAY, habit(2, 100, NOW)), "USD", NOW) is None
+    assert rest_of_month(known_since(midnight - 3 * DAY + HOUR, habit(3, 100, NOW)), "USD", NOW) is None
+    assert rest_of_month(known_since(midnight - 3 * DAY, habit(3, 100, NOW)), "USD", NOW) is not None
+    assert rest_of_month(known_since(midnight - 3 * DAY, habit(3, 100, NOW)), "EUR", NOW) is None
     assert forecast(usd(500), None, NOW) is None
 
 
 def test_even_days_go_on_as_they_were() -> None:
-    said = forecast(usd(1000), rest_of_month(habit(10, 100, NOW), NOW - 10.5 * DAY, NOW), NOW)
+    said = forecast(
+        usd(1000), rest_of_month(known_since(NOW - 10.5 * DAY, habit(10, 100, NOW)), "USD", NOW), NOW
+    )
     assert said == Forecast(usd(3050), usd(3050), usd(3050), datetime(2026, 4, 1, tzinfo=UTC))
 
 
 def test_who_spends_nothing_ends_where_it_is() -> None:
-    said = forecast(usd(1000), rest_of_month([], NOW - 10 * DAY, NOW), NOW)
+    said = forecast(usd(1000), rest_of_month(known_since(NOW - 10 * DAY, []), "USD", NOW), NOW)
     assert said is not None
     assert said.low == said.high == usd(1000)
 
 
 def test_a_range_never_begins_under_what_is_spent() -> None:
     days = [hour(NOW - 5 * DAY, 90_000), hour(NOW - 4 * DAY, 0)]
-    said = forecast(usd(90_000), rest_of_month(days, NOW - 9 * DAY, NOW), NOW)
+    said = forecast(usd(90_000), rest_of_month(known_since(NOW - 9 * DAY, days), "USD", NOW), NOW)
     assert said is not None
     assert usd(90_000).minor <= said.low.minor <= said.likely.minor <= said.high.minor
 
@@ -121,7 +129,7 @@ def test_a_team_scatters_less_than_its_seats_together() -> None:
     rests = []
     for _ in range(9):
         spent = [hour(midnight - number * DAY, bursts(rng, NOW)) for number in range(20, 0, -1)]
-        rests.append(rest_of_month(spent, midnight - 20 * DAY, NOW))
+        rests.append(rest_of_month(spent, "USD", NOW))
     known = [one for one in rests if one is not None]
     whole = known[0]
     for one in known[1:]:
