@@ -5,6 +5,7 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -20,7 +21,7 @@ import pytest
 from meterbot.core import secret
 from meterbot.core.log import structlog  # past it, tracebacks are drawn with rich, slowly
 from meterbot.store import Store
-from meterbot.store.database import upgrade
+from meterbot.store.database import open_store, upgrade
 from tests import postgres, properties
 from tests.missing import missing
 from tests.shared_store import SharedPostgres, SharedSqlite
@@ -141,9 +142,7 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
     """A database without tables, or that of `store` if the test uses it. Such a test runs on SQLite and on PostgreSQL
     (see `tests/selection.py`)."""
     if "store" in request.fixturenames:
-        shared: SharedSqlite | SharedPostgres = request.getfixturevalue(_SHARED[request.param])
-        yield shared.url
-        await asyncio.to_thread(shared.empty)
+        yield _shared(request, request.param).url
     elif request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/meterbot.db"
     else:
@@ -154,10 +153,29 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
 @pytest.fixture
 async def store(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     kind = "sqlite" if database_url.startswith("sqlite") else "postgresql"
-    shared: SharedSqlite | SharedPostgres = request.getfixturevalue(_SHARED[kind])
-    opened = shared.lend()
+    async with _shared(request, kind).lend() as lent:
+        yield lent
+
+
+def _shared(request: pytest.FixtureRequest, kind: str) -> SharedSqlite | SharedPostgres:
+    shared: SharedSqlite | SharedPostgres = request.getfixturevalue(
+        "sqlite_shared" if kind == "sqlite" else "postgres_shared"
+    )
+    return shared
+
+
+@pytest.fixture
+async def sqlite_store(sqlite_shared: SharedSqlite) -> AsyncIterator[Store]:
+    """For a test of what has nothing to do with the kind of database."""
+    async with sqlite_shared.lend() as lent:
+        yield lent
+
+
+@pytest.fixture
+async def own_store(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Store]:
+    """With a file and connections of its own, for a test that changes how they behave."""
+    path = tmp_path / "meterbot.db"
+    shutil.copyfile(sqlite_template, path)
+    opened = await open_store(f"sqlite:///{path}")
     yield opened
     await opened.close()
-
-
-_SHARED = {"sqlite": "sqlite_shared", "postgresql": "postgres_shared"}

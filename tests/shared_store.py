@@ -1,7 +1,10 @@
 """One database for one test after the other, with its connections and the statements that are compiled already: to make
 them again for each takes longer than most tests."""
 
+import asyncio
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +33,17 @@ class SharedSqlite:
         self._engine = make_engine(parse_url(self.url))
         self._start()
 
-    def lend(self) -> Store:
-        """For one test, which may close it."""
-        return _lent(self._engine)
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Store]:
+        """For one test, which may close it; empty again at the end."""
+        store = _lent(self._engine)
+        try:
+            yield store
+        finally:
+            await store.close()
+            await asyncio.to_thread(self._empty)
 
-    def empty(self) -> None:
+    def _empty(self) -> None:
         """Deletes every row. Where tables have changed, or the test left a lock behind, it begins with another file."""
         try:
             with for_writing(self._engine).begin() as connection:
@@ -71,11 +80,17 @@ class SharedPostgres:
         event.listen(self._engine, "connect", lambda made, _: self._ours.append(made.info.backend_pid))
         self._make()
 
-    def lend(self) -> Store:
-        """For one test, which may close it."""
-        return _lent(self._engine)
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Store]:
+        """For one test, which may close it; empty again at the end."""
+        store = _lent(self._engine)
+        try:
+            yield store
+        finally:
+            await store.close()
+            await asyncio.to_thread(self._empty)
 
-    def empty(self) -> None:
+    def _empty(self) -> None:
         """Deletes every row, and ends the connections that the test made or left in the middle of something. Makes the
         tables again if one was missing."""
         # Who was thrown out may be in the middle of a commit: the lock waits for its end.
@@ -96,6 +111,10 @@ class SharedPostgres:
     def _make(self) -> None:
         with for_migrating(self._engine).begin() as connection:
             make(connection)
+
+
+def file_of(store: Store) -> Path:
+    return Path(str(store.engine.url.database))
 
 
 def _lent(engine: Engine) -> Store:

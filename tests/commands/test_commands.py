@@ -2,11 +2,10 @@ import asyncio
 import io
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,9 +47,9 @@ from meterbot.store import (
     delivery_outcomes,
     rollup,
 )
-from meterbot.store.database import open_store
 from meterbot.store.delivery_claims import Claim
 from tests.properties import examples
+from tests.shared_store import file_of
 from tests.teams import (
     NOW,
     extra,
@@ -77,9 +76,8 @@ async def test_status_says_whose_plan_is_another_than_the_accounts(store: Store)
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(sqlite_store: Store) -> Store:
     """Ana twice (two accounts), Bo blocked, Cy never read."""
-    opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
     readings = [
         reading("ana"),
         reading(snapshot("ana-home", extra_usage=extra("3", "10"))),
@@ -87,9 +85,8 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     ]
     latest = [Latest(each.seat, each.counter, each.known) for each in readings]
     sources = [state("ana"), state("ana-home"), state("bo", Health.RATE_LIMITED)]
-    await opened.run(lambda c: batches.write(c, Batch(latest=latest, sources=sources)))
-    yield opened
-    await opened.close()
+    await sqlite_store.run(lambda c: batches.write(c, Batch(latest=latest, sources=sources)))
+    return sqlite_store
 
 
 def commands(
@@ -379,8 +376,8 @@ async def test_status_beside_a_running_bot_says_how_its_chats_are_connected(stor
     assert "No bot seems to be running, its last tick was 9 min ago" in text
 
 
-async def test_a_store_that_is_down_is_a_sentence_and_not_a_traceback(store: Store, tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "meterbot.db")) as database, database:
+async def test_a_store_that_is_down_is_a_sentence_and_not_a_traceback(store: Store) -> None:
+    with closing(sqlite3.connect(file_of(store))) as database, database:
         database.execute("drop table latest")
     database.close()
     with capture_logs() as logged:

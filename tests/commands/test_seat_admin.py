@@ -1,8 +1,6 @@
 """What an operator asks about the seats and does to them."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,7 +19,6 @@ from meterbot.core.models import Health, Seat, SourceState
 from meterbot.core.seats import SeatDirectory
 from meterbot.ingest.pushes import digest
 from meterbot.store import Batch, Forgotten, Latest, Store, push_tokens, tables
-from meterbot.store.database import open_store
 from tests.app.config.writing import loaded
 from tests.store.examples import ANA, NOW, known, later, write
 
@@ -29,10 +26,8 @@ SEATS = [Seat("bo", "push", interval=900.0), Seat("ana", "claude_ai"), Seat("cy"
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
-    yield opened
-    await opened.close()
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
 
 
 async def test_a_token_is_made_once_and_kept_as_its_digest(store: Store) -> None:

@@ -3,14 +3,12 @@
 import asyncio
 import itertools
 import random
-import shutil
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +56,7 @@ from tests.chat.discord import rig as discord_rig
 from tests.chat.slack import rig as slack_rig
 from tests.e2e.wall import KilledError, Standing, Trouble, Wall
 from tests.properties import examples
+from tests.shared_store import file_of
 from tests.simulator import discord_faults
 from tests.simulator.slack import SlackSimulator
 from tests.simulator.slack_faults import Fault, dropped, hanging, rate_limited, refused
@@ -163,14 +162,10 @@ class Line:
 
 
 @pytest.fixture
-async def line(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Line]:
-    path = tmp_path / "meterbot.db"
-    shutil.copyfile(sqlite_template, path)
-    store = await open_store(f"sqlite:///{path}")
-    made = Line(store, ManualClock(NOW))
+async def line(sqlite_store: Store) -> Line:
+    made = Line(sqlite_store, ManualClock(NOW))
     await made.come_alive("one", "other", "next", "slow", "quick", "third")
-    yield made
-    await store.close()
+    return made
 
 
 @contextmanager
@@ -543,13 +538,13 @@ async def test_a_cancelled_send_is_in_doubt_and_settled_by_the_next_start(
     assert wall.titles() == ["alert"]
 
 
-async def test_a_cancelled_send_ends_even_when_its_doubt_cannot_be_noted(line: Line, tmp_path: Path) -> None:
+async def test_a_cancelled_send_ends_even_when_its_doubt_cannot_be_noted(line: Line) -> None:
     wall = Wall()
     wall.troubles.append(Trouble.HANGS_AFTER)
     await line.queue("alert")
     running = asyncio.create_task(line.worker(wall).run())
     await asyncio.wait_for(wall.hanging.wait(), 5)
-    with refusing(tmp_path, "in_doubt"), capture_logs() as logged:
+    with refusing(line.store, "in_doubt"), capture_logs() as logged:
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(running, 5)
@@ -559,13 +554,11 @@ async def test_a_cancelled_send_ends_even_when_its_doubt_cannot_be_noted(line: L
     assert wall.titles() == ["alert"]
 
 
-async def test_a_message_whose_arrival_could_not_be_recorded_is_not_sent_twice(
-    line: Line, tmp_path: Path
-) -> None:
+async def test_a_message_whose_arrival_could_not_be_recorded_is_not_sent_twice(line: Line) -> None:
     wall = Wall()
     await line.queue("alert")
     worker = line.worker(wall)
-    with refusing(tmp_path, "delivered"), pytest.raises(Exception, match="disk full"):
+    with refusing(line.store, "delivered"), pytest.raises(Exception, match="disk full"):
         await worker.deliver_next("wall")
     await worker.drain()
     assert [what for what, _ in wall.calls] == ["post"]
@@ -575,7 +568,7 @@ async def test_a_message_whose_arrival_could_not_be_recorded_is_not_sent_twice(
     assert await line.waiting() is None
 
 
-async def test_a_database_that_is_away_is_reported_and_waited_for(line: Line, tmp_path: Path) -> None:
+async def test_a_database_that_is_away_is_reported_and_waited_for(line: Line) -> None:
     wall = Wall()
     await line.queue("alert")
     worker = line.worker(wall)
@@ -588,7 +581,7 @@ async def test_a_database_that_is_away_is_reported_and_waited_for(line: Line, tm
         raise structlog.DropEvent
 
     structlog.configure(processors=[hear])
-    with refusing(tmp_path, "claimed"):
+    with refusing(line.store, "claimed"):
         running = asyncio.create_task(worker.run())
         await asyncio.wait_for(heard.wait(), 5)
         worker.wake()
@@ -624,9 +617,9 @@ async def test_a_worker_that_lost_its_claim_does_not_undo_what_the_next_one_did(
 
 
 @contextmanager
-def refusing(folder: Path, state: str) -> Iterator[None]:
+def refusing(store: Store, state: str) -> Iterator[None]:
     """The disk is full for every delivery that is to enter this state."""
-    with closing(sqlite3.connect(folder / "meterbot.db", timeout=10)) as database, database:
+    with closing(sqlite3.connect(file_of(store), timeout=10)) as database, database:
         database.execute(
             f"create trigger full before update on deliveries when new.state = '{state}' "
             "begin select raise(abort, 'disk full'); end"

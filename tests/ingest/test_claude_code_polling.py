@@ -1,10 +1,8 @@
 """A Claude Code seat over hours, with failures of the service; poller, ingest, store and client are real."""
 
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Self
 
 import pytest
@@ -22,7 +20,6 @@ from meterbot.sources.claude_code import ClaudeCodeSource, SignIn
 from meterbot.sources.claude_login import Login
 from meterbot.sources.http_client import HttpClient
 from meterbot.store import Store, counter_states, event_log, source_states
-from meterbot.store.database import open_store
 from tests.properties import examples
 from tests.simulator.anthropic_api import AnthropicApi, Asked, rate_limited, scope_missing, token_invalid
 from tests.simulator.server import Reply, error
@@ -92,10 +89,8 @@ class House:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
-    yield opened
-    await opened.close()
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
 
 
 async def test_an_undisturbed_seat_stays_far_below_the_budget(store: Store) -> None:

@@ -1,7 +1,6 @@
 """The door, with the real rules, messages and a real SQLite file."""
 
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -61,6 +60,7 @@ from meterbot.store import (
 from meterbot.store.database import open_store
 from meterbot.store.delivery_claims import Claim
 from tests.properties import examples
+from tests.shared_store import file_of
 from tests.store.examples import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
@@ -152,10 +152,8 @@ class Door:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
-    yield opened
-    await opened.close()
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
 
 
 async def test_a_plan_that_is_another_than_the_accounts_is_logged_once(store: Store) -> None:
@@ -863,15 +861,15 @@ async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(s
 # Failure
 
 
-async def test_nothing_is_written_or_woken_when_the_database_is_locked(store: Store, tmp_path: Path) -> None:
-    door = Door(store)
+async def test_nothing_is_written_or_woken_when_the_database_is_locked(own_store: Store) -> None:
+    door = Door(own_store)
     await door.take(snapshot("0"))
     listening.listen(
-        store.engine,
+        own_store.engine,
         "checkout",
         lambda connection, *_: connection.cursor().execute("PRAGMA busy_timeout = 0"),
     )
-    other = sqlite3.connect(tmp_path / "meterbot.db", isolation_level=None)
+    other = sqlite3.connect(file_of(own_store), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Exception, match="locked"):
         await door.take(snapshot("1", later(minutes=1)))

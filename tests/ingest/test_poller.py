@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +32,7 @@ from meterbot.store import ALIVE_SECONDS, Store, counter_states, source_states, 
 from meterbot.store.database import open_store
 from meterbot.store.errors import StoreTimeoutError, is_outage
 from tests.properties import examples
+from tests.shared_store import file_of
 from tests.store.examples import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
@@ -149,10 +149,8 @@ class House:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
-    yield opened
-    await opened.close()
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
 
 
 # The poller
@@ -395,19 +393,19 @@ async def test_a_reader_that_breaks_is_logged_and_does_not_stop_the_others(store
     assert (states["ana"].health, states["bo"].health) == (Health.UNREACHABLE, Health.OK)
 
 
-async def test_a_locked_database_loses_no_reading_and_is_logged_once(store: Store, tmp_path: Path) -> None:
-    house = House(store, "ana", "bo")
+async def test_a_locked_database_loses_no_reading_and_is_logged_once(own_store: Store) -> None:
+    house = House(own_store, "ana", "bo")
     for source in house.sources.values():
         source.gate.clear()
     await house.pass_time(6, settle=False)
     for source in house.sources.values():
         await asyncio.wait_for(source.entered.wait(), 5)
     listening.listen(
-        store.engine,
+        own_store.engine,
         "checkout",
         lambda connection, *_: connection.cursor().execute("PRAGMA busy_timeout = 0"),
     )
-    other = sqlite3.connect(tmp_path / "meterbot.db", isolation_level=None)
+    other = sqlite3.connect(file_of(own_store), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with capture_logs() as logs:
         for source in house.sources.values():
@@ -416,13 +414,15 @@ async def test_a_locked_database_loses_no_reading_and_is_logged_once(store: Stor
         assert [len(source.starts) for source in house.sources.values()] == [1, 1]
         other.execute("ROLLBACK")
         other.close()
-        while not await store.read(counter_states.read_latest):
+        while not await own_store.read(counter_states.read_latest):
             await house.pass_time(1)
     assert [entry["event"] for entry in logs] == [
         "readings could not be stored, they are kept",
         "readings are stored again",
     ]
-    read = {row.seat: row.known.snapshot.fetched_at for row in await store.read(counter_states.read_latest)}
+    read = {
+        row.seat: row.known.snapshot.fetched_at for row in await own_store.read(counter_states.read_latest)
+    }
     assert read.keys() == {"ana", "bo"}
     assert all(at <= later(seconds=7) for at in read.values())
     await house.pass_time(5)
@@ -465,14 +465,14 @@ async def test_closing_gives_up_what_runs_and_stores_what_was_read(store: Store)
 
 
 async def test_closing_ends_even_when_the_database_hangs(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("meterbot.ingest.poller._CLOSE_SECONDS", 0.05)
     house = House(store)
     await house.poller.tick(NOW)
     house.clock.advance(timedelta(seconds=6))
     await house.poller.tick(house.clock.now())
-    other = sqlite3.connect(tmp_path / "meterbot.db", isolation_level=None)
+    other = sqlite3.connect(file_of(store), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     await asyncio.wait_for(house.sources["ana"].entered.wait(), 5)
     with capture_logs() as logs:

@@ -1,11 +1,10 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -23,7 +22,6 @@ from meterbot.core.secret import hide
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.pushes import CODE_LASTS, digest, seat_of_code, trade_code
 from meterbot.store import PushToken, Store, forgetting, notes, push_tokens
-from meterbot.store.database import open_store
 from tests.e2e.wall import Trouble, Wall
 from tests.teams import NOW, seat
 
@@ -35,10 +33,8 @@ COMMAND = re.compile(r"curl -fsSL https://meterbot\.example/join/([\w-]{32}) \| 
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
-    yield opened
-    await opened.close()
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -26,8 +24,8 @@ from meterbot.ingest.recording import Recorder
 from meterbot.rules.settings import RuleSettings
 from meterbot.sources.pushed import snapshots_of
 from meterbot.store import Store, counter_states, event_log, source_states
-from meterbot.store.database import open_store
 from tests.properties import examples
+from tests.shared_store import SharedSqlite, file_of
 from tests.teams import NOW, seat
 
 ORG = "11111111-2222-4333-8444-555555555555"
@@ -47,11 +45,10 @@ def document(used: int = 1720, ago: timedelta = timedelta(minutes=1), **more: ob
 
 
 class Desk:
-    """A bot without chats, on the database in a file."""
+    """A bot without chats."""
 
-    def __init__(self, store: Store, file: Path) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
-        self.file = file
         self.clock = ManualClock(NOW)
         ingest = Ingest(store, Recorder(SEATS, (), RuleSettings()), lambda: None)
         self.receiver = PushReceiver(SeatDirectory(SEATS.values()), {}, store, ingest, snapshots_of)
@@ -85,21 +82,9 @@ class Desk:
         )
 
 
-@asynccontextmanager
-async def opened() -> AsyncIterator[Desk]:
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "meterbot.db")
-        store = await open_store(f"sqlite:///{file}")
-        try:
-            yield Desk(store, file)
-        finally:
-            await store.close()
-
-
 @pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    async with opened() as desk:
-        yield desk
+def desk(sqlite_store: Store) -> Desk:
+    return Desk(sqlite_store)
 
 
 def body(answer: Answer) -> str:
@@ -245,17 +230,17 @@ async def test_nothing_of_what_was_pasted_is_repeated_or_logged(desk: Desk) -> N
             for text in ("planted", document(org_uuid="planted"), document(planted="planted"))
         ]
     assert "planted" not in str(logs) + str(answers)
-    with closing(sqlite3.connect(desk.file)) as database, database:
+    with closing(sqlite3.connect(file_of(desk.store))) as database, database:
         assert "planted" not in "\n".join(database.iterdump())
 
 
 async def test_a_database_that_is_away_loses_nothing_of_what_was_written(desk: Desk) -> None:
-    with closing(sqlite3.connect(desk.file)) as database, database:
+    with closing(sqlite3.connect(file_of(desk.store))) as database, database:
         database.execute("ALTER TABLE sources RENAME TO elsewhere")
     with capture_logs():
         answer = await desk.paste(document())
     assert (answer.message.title, answer.invalid) == ("No answer", True)
-    with closing(sqlite3.connect(desk.file)) as database, database:
+    with closing(sqlite3.connect(file_of(desk.store))) as database, database:
         database.execute("ALTER TABLE elsewhere RENAME TO sources")
     assert (await desk.paste(document())).message.text.startswith("Stored")
 
@@ -274,8 +259,11 @@ def _jsons() -> Iterator[st.SearchStrategy[str]]:
 
 @examples(20)
 @given(texts=st.lists(st.one_of(*_jsons()), min_size=1, max_size=5))
-async def test_arbitrary_text_never_raises_and_changes_nothing(texts: list[str]) -> None:
-    async with opened() as desk:
+async def test_arbitrary_text_never_raises_and_changes_nothing(
+    sqlite_shared: SharedSqlite, texts: list[str]
+) -> None:
+    async with sqlite_shared.lend() as store:
+        desk = Desk(store)
         await desk.paste(document())
         before = await desk.everything()
         with capture_logs() as logs:
