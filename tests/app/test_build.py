@@ -65,8 +65,10 @@ async def live() -> AsyncIterator[Team]:
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/meterbot.db"
+def sqlite(tmp_path: Path, sqlite_template: Path) -> str:
+    path = tmp_path / "meterbot.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
 
 
 @asynccontextmanager

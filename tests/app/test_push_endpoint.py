@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -46,7 +45,6 @@ from meterbot.store import (
     source_states,
     tables,
 )
-from meterbot.store.database import open_store
 from meterbot.store.delivery_claims import Claim
 from tests.properties import examples
 from tests.sources.bodies import json_values, places, with_value
@@ -163,19 +161,16 @@ async def door(store: Store) -> AsyncIterator[Door]:
 
 
 @pytest.fixture
-async def sqlite(tmp_path: Path) -> AsyncIterator[Door]:
-    async with opened_at(f"sqlite:///{tmp_path}/meterbot.db") as made:
+async def sqlite(sqlite_store: Store) -> AsyncIterator[Door]:
+    async with opened(sqlite_store) as made:
         yield made
 
 
-@asynccontextmanager
-async def opened_at(url: str) -> AsyncIterator[Door]:
-    store = await open_store(url)
-    try:
-        async with opened(store) as made:
-            yield made
-    finally:
-        await store.close()
+@pytest.fixture
+async def own(own_store: Store) -> AsyncIterator[Door]:
+    """To break."""
+    async with opened(own_store) as made:
+        yield made
 
 
 # --- what is answered -----------------------------------------------------------------------------------------------
@@ -316,16 +311,16 @@ async def test_only_post_is_answered(sqlite: Door) -> None:
         assert answer.status == 405
 
 
-async def test_a_database_that_is_away_is_503_and_the_push_may_be_repeated(sqlite: Door) -> None:
+async def test_a_database_that_is_away_is_503_and_the_push_may_be_repeated(own: Door) -> None:
     log_setup.set_up(io.StringIO())
-    with sqlite.store._writer.begin() as connection:
+    with own.store._writer.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE latest RENAME TO elsewhere")
-    response = await sqlite.send(body())
+    response = await own.send(body())
     assert (response.status, response.headers["Retry-After"]) == (503, "60")
     assert "elsewhere" not in str(response.body)
-    with sqlite.store._writer.begin() as connection:
+    with own.store._writer.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO latest")
-    assert (await sqlite.send(body())).status == 202
+    assert (await own.send(body())).status == 202
 
 
 async def spoken(door: Door, request: bytes) -> bytes:
@@ -672,13 +667,13 @@ async def test_no_token_and_no_text_of_a_sender_is_in_a_log_an_answer_or_the_dat
         assert secret not in seen
 
 
-async def test_a_failure_of_the_database_leaks_nothing_into_the_log(sqlite: Door) -> None:
+async def test_a_failure_of_the_database_leaks_nothing_into_the_log(own: Door) -> None:
     stream = io.StringIO()
     log_setup.set_up(stream)
-    with sqlite.store._writer.begin() as connection:
+    with own.store._writer.begin() as connection:
         connection.exec_driver_sql("DROP TABLE latest")
     for _ in range(3):
-        assert (await sqlite.send(body(errors=["planted-error"]))).status == 503
+        assert (await own.send(body(errors=["planted-error"]))).status == 503
     # A missing table is a bug of ours, so every one of them is logged.
     assert stream.getvalue().count("a request failed") == 3
     for secret in (*TOKENS.values(), EMAIL, "planted-error", "1720"):
@@ -699,27 +694,27 @@ async def disk(door: Door, *, full: bool) -> None:
     await door.store.run(limit)
 
 
-async def test_a_full_disk_is_logged_when_it_begins_and_when_it_ends(sqlite: Door) -> None:
+async def test_a_full_disk_is_logged_when_it_begins_and_when_it_ends(own: Door) -> None:
     with capture_logs() as logged:
-        await disk(sqlite, full=True)
-        refused = [(await sqlite.send(MANY)).status for _ in range(5)]
-        await disk(sqlite, full=False)
-        stored = (await sqlite.send(MANY)).status
+        await disk(own, full=True)
+        refused = [(await own.send(MANY)).status for _ in range(5)]
+        await disk(own, full=False)
+        stored = (await own.send(MANY)).status
     assert (refused, stored) == ([503] * 5, 202)
     assert [line["event"] for line in logged] == ["pushes cannot be stored", "pushes are stored again"]
 
 
-async def test_a_bug_is_logged_in_the_middle_of_an_outage(sqlite: Door) -> None:
+async def test_a_bug_is_logged_in_the_middle_of_an_outage(own: Door) -> None:
     with capture_logs() as logged:
-        await disk(sqlite, full=True)
-        await sqlite.send(MANY)
-        await sqlite.store.run(lambda tx: tx.exec_driver_sql("DROP TABLE latest"))
-        await sqlite.send(MANY)
+        await disk(own, full=True)
+        await own.send(MANY)
+        await own.store.run(lambda tx: tx.exec_driver_sql("DROP TABLE latest"))
+        await own.send(MANY)
     noted = "a failed push could not be noted"
     assert [line["event"] for line in logged] == ["pushes cannot be stored", noted, "a request failed"]
 
 
-async def test_an_outage_that_only_concerns_the_agents_versions_is_logged_once(sqlite: Door) -> None:
+async def test_an_outage_that_only_concerns_the_agents_versions_is_logged_once(own: Door) -> None:
     needs_room = """CREATE TRIGGER needs_room BEFORE INSERT ON seat_agents
         BEGIN INSERT INTO filler VALUES (zeroblob(10000000)); END"""
 
@@ -729,34 +724,34 @@ async def test_an_outage_that_only_concerns_the_agents_versions_is_logged_once(s
         used = int(tx.exec_driver_sql("PRAGMA page_count").scalar_one())
         tx.exec_driver_sql(f"PRAGMA max_page_count = {used + 100}")
 
-    await sqlite.store.run(few_pages_left)
+    await own.store.run(few_pages_left)
     agent = {"User-Agent": "meterbot-agent/0.1.0+0123abcd"}
     with capture_logs() as logged:
-        answered = [(await sqlite.send(body(), headers=agent)).status for _ in range(3)]
-        await disk(sqlite, full=False)
-        answered.append((await sqlite.send(body(), headers=agent)).status)
+        answered = [(await own.send(body(), headers=agent)).status for _ in range(3)]
+        await disk(own, full=False)
+        answered.append((await own.send(body(), headers=agent)).status)
     assert answered == [202, 200, 200, 200]
     noted = ["the versions of agents cannot be stored", "the versions of agents are stored again"]
     assert [line["event"] for line in logged] == noted
 
 
-async def test_a_push_that_cannot_be_stored_is_the_health_of_its_seat_alone(sqlite: Door) -> None:
+async def test_a_push_that_cannot_be_stored_is_the_health_of_its_seat_alone(own: Door) -> None:
     refuse = "CREATE TRIGGER refuse BEFORE INSERT ON latest WHEN new.seat = 'bo' BEGIN SELECT RAISE(ABORT, 'no'); END"
-    await sqlite.store.run(lambda tx: tx.exec_driver_sql(refuse))
-    assert (await sqlite.send(body())).status == 503
-    assert (await sqlite.send(body(), token=TOKENS["cy"])).status == 202
-    health = await sqlite.store.read(source_states.read_sources)
+    await own.store.run(lambda tx: tx.exec_driver_sql(refuse))
+    assert (await own.send(body())).status == 503
+    assert (await own.send(body(), token=TOKENS["cy"])).status == 202
+    health = await own.store.read(source_states.read_sources)
     assert (health["bo"].health, health["bo"].detail) == (Health.UNREACHABLE, UNSTORABLE)
     assert health["cy"].health is Health.OK
-    await sqlite.store.run(lambda tx: tx.exec_driver_sql("DROP TRIGGER refuse"))
-    assert (await sqlite.send(body(at=NOW + timedelta(minutes=1)))).status == 202
-    assert (await sqlite.store.read(source_states.read_sources))["bo"].health is Health.OK
+    await own.store.run(lambda tx: tx.exec_driver_sql("DROP TRIGGER refuse"))
+    assert (await own.send(body(at=NOW + timedelta(minutes=1)))).status == 202
+    assert (await own.store.read(source_states.read_sources))["bo"].health is Health.OK
 
 
-async def test_a_push_is_stored_although_the_agents_version_is_not(sqlite: Door) -> None:
-    await sqlite.store.run(lambda tx: tx.exec_driver_sql("DROP TABLE seat_agents"))
+async def test_a_push_is_stored_although_the_agents_version_is_not(own: Door) -> None:
+    await own.store.run(lambda tx: tx.exec_driver_sql("DROP TABLE seat_agents"))
     with capture_logs() as logged:
-        response = await sqlite.send(body(), headers={"User-Agent": "meterbot-agent/1.0"})
+        response = await own.send(body(), headers={"User-Agent": "meterbot-agent/1.0"})
     assert response.status == 202
     assert [line["event"] for line in logged] == ["a request failed"]
 
