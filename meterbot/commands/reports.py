@@ -23,7 +23,6 @@ from meterbot.rules.pace import pace
 from meterbot.rules.seat_facts import SeatFacts, facts_of
 from meterbot.rules.shared_counters import Shared, completed
 
-_counter = attrgetter("counter")
 _LESS_THAN_ANY = Decimal("-Infinity")
 
 
@@ -96,12 +95,15 @@ def team_readings(latest: Iterable[LatestReading], seats: Iterable[Seat]) -> Tea
 
 
 def _member(seat: Seat, known: list[LatestReading]) -> _Member:
-    if not known:
-        return _Member(seat, known, None)
-    known.sort(key=_counter)
-    facts = [one.facts or facts_of(one.known) for one in known]
-    newest = max([each.fetched_at for each in facts])
-    return _Member(priced(seat, [each.tier for each in facts]), known, newest)
+    if len(known) > 1:
+        known.sort(key=attrgetter("counter"))
+    newest, tiers = None, list[str | None]()
+    for one in known:
+        facts = one.facts or facts_of(one.known)
+        tiers.append(facts.tier)
+        if newest is None or facts.fetched_at > newest:
+            newest = facts.fetched_at
+    return _Member(priced(seat, tiers), known, newest)
 
 
 def report_on(
@@ -113,7 +115,8 @@ def report_on(
     for seat, known, newest in readings.members:
         trouble = _trouble(seat, sources.get(seat.name), newest, now)
         health = Health.OK if trouble is None else trouble.health
-        rows += [_row(seat, one, readings.shared.get(one.counter), health, at) for one in known]
+        for one in known:
+            rows.append(_row(seat, one, readings.shared.get(one.counter), health, at))
         if not known:
             rows.append(_empty_row(seat, health, at))
             trouble = trouble or replace(sources[seat.name], health=Health.NEVER_SEEN)
@@ -138,7 +141,7 @@ def report_on(
 def _in_order(rows: Iterable[SeatRow]) -> list[SeatRow]:
     """Blocked ones first, then by amount, then as they are, by name."""
     by_amount = sorted(rows, key=_amount, reverse=True)
-    return sorted(by_amount, key=lambda row: not row.blocked)
+    return [row for row in by_amount if row.blocked] + [row for row in by_amount if not row.blocked]
 
 
 def _amount(row: SeatRow) -> Decimal:

@@ -146,7 +146,7 @@ class TeamReport:
     """The seats whose plan's price is not known, so that the plan fees are without it."""
 
     def __post_init__(self) -> None:
-        rows = collections.Counter(row.seat.name for row in self.rows)
+        rows = collections.Counter([row.seat.name for row in self.rows])
         object.__setattr__(self, "split", frozenset(name for name, number in rows.items() if number > 1))
         priced = {row.seat.name for row in self.rows if row.seat.plan_price is not None or row.seat.beside}
         paid = {name for group in self.duplicates if not priced.isdisjoint(group) for name in group}
