@@ -19,7 +19,7 @@ from meterbot.store import pull_requests as records
 
 _MOST_LINES = 25
 _NUMBER = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)?#?(?P<number>\d{1,10})", re.ASCII)
-_WAITING = Bill(None, why="meterbot is still asking GitHub for its commits")
+_RECORDED = "meterbot records merged pull requests that GitHub reports and whose author has a seat."
 
 
 async def answer(context: CommandContext, request: Request) -> Message:
@@ -31,13 +31,13 @@ async def answer(context: CommandContext, request: Request) -> Message:
         return month(view, found)
     asked = _NUMBER.fullmatch(wanted)
     if asked is None:
-        return notice("Which pull request?", "Add its number, as in “pr 812”.")
+        text = f"“{one_line(wanted, 40)}” is no pull request's number: type it as in “pr 812” or “pr owner/repo#812”."
+        return notice("Which pull request?", text)
     stored = await context.store.read(partial(records.numbered, number=int(asked["number"])))
     pulls = [one.pull for one in stored if asked["repo"] in {None, one.pull.merged.repo}]
     if not pulls:
         title = f"PR #{asked['number']} is not recorded"
-        text = "meterbot records merged pull requests that GitHub reports and whose author has a seat."
-        return notice(title, text)
+        return notice(title, _RECORDED)
     shown = [pull for pull in pulls if _may_ask_for(view, pull.seats)]
     if not shown:
         return notice("Not shown", "Only its author may see here what a pull request cost.")
@@ -48,10 +48,16 @@ def _may_ask_for(view: View, seats: Iterable[str]) -> bool:
     return view.rows == "named" or any(map(view.may_ask_for, seats))
 
 
+def _bill(pull: PullRequest) -> Bill:
+    """Its cost; until that is calculated, why it is unknown."""
+    waiting = f"meterbot has not {'calculated it' if pull.ready else 'read its commits'} yet"
+    return pull.bill or Bill(None, why=waiting)
+
+
 def pull_requests(view: View, pulls: Sequence[PullRequest], words: Sequence[str]) -> Message:
     """These in full, usually one; several repositories may have the same number."""
     title = f"PR #{pulls[0].merged.number}"
-    said = [f"{title}: {amount_of(pull.bill or _WAITING)} ({names(pull.seats)})" for pull in pulls]
+    said = [f"{title}: {amount_of(_bill(pull))} ({names(pull.seats)})" for pull in pulls]
     return Message(
         title=title,
         fallback="; ".join(said),
@@ -64,11 +70,11 @@ def pull_requests(view: View, pulls: Sequence[PullRequest], words: Sequence[str]
 def branch(name: str, pull: PullRequest, tz: tzinfo) -> Message:
     """A branch that was not merged, as if it were."""
     title, sections = f"Branch {one_line(name, 200)}", _sections(pull, tz, merged=False)
-    return Message(title, f"{title}: {amount_of(pull.bill or _WAITING)}", sections=tuple(sections))
+    return Message(title, f"{title}: {amount_of(_bill(pull))}", sections=tuple(sections))
 
 
 def _sections(pull: PullRequest, tz: tzinfo, *, merged: bool = True) -> list[Section]:
-    bill = pull.bill or _WAITING
+    bill = _bill(pull)
     rows = [
         ("Extra usage", amount_of(bill)),
         ("Seat", names(pull.seats)),
@@ -88,7 +94,7 @@ def month(view: View, found: PullRequestMonth) -> Message:
     """The month's table, and how many more were merged, which are not for the person who asks."""
     text = [*_typical(found), *_unmerged(found)]
     if not found.pulls:
-        text.insert(0, "No pull request of a seat was merged this month.")
+        text.insert(0, f"No pull request of a seat is recorded for this month. {_RECORDED}")
     if found.hidden:
         text.append(f"{count(found.hidden, 'pull request')} of others not shown: each is for its author.")
     title = f"Pull requests, {date.fromisoformat(f'{found.month}-01'):%B %Y}"
@@ -157,7 +163,7 @@ def pull_json(pull: PullRequest) -> dict[str, object]:
 
 def cost_json(pull: PullRequest) -> dict[str, object]:
     """The cost of a pull request or a branch."""
-    bill = pull.bill or _WAITING
+    bill = _bill(pull)
     values = {
         "seats": pull.seats,
         "start": pull.window.start,

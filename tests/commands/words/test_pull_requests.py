@@ -1,6 +1,7 @@
 """`/claude-spend pr`, over a real database: who asks, and what they may read."""
 
-from datetime import UTC, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,11 +9,12 @@ from meterbot.chat import Question
 from meterbot.chat.text_forms import section_lines, without_natives
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
-from meterbot.commands.words.pull_requests import month_json, pull_json
+from meterbot.commands.words.pull_requests import cost_json, month_json, pull_json
 from meterbot.core.messages import Message
 from meterbot.core.operators import Rows
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.pull_requests import month_so_far
+from meterbot.rules.pull_requests import Commit, Merged
 from meterbot.store import Store
 from tests.ingest.test_pull_requests import (
     MERGED_AT,
@@ -84,6 +86,40 @@ async def test_what_is_unknown_is_said_to_be(desk: Desk) -> None:
 )
 async def test_what_is_not_there_is_answered(desk: Desk, words: str, title: str) -> None:
     assert (await asked(desk, words)).title == title
+
+
+@pytest.mark.parametrize("number", ["-1", "99999999999999999999"])
+async def test_an_impossible_number_is_not_answered_as_if_none_had_been_given(
+    desk: Desk, number: str
+) -> None:
+    assert f"“{number}” is no pull request's number" in (await asked(desk, f"pr {number}")).text
+
+
+async def test_what_was_never_reported_is_not_said_not_to_have_been_merged(store: Store) -> None:
+    said = (await asked(Desk(store), "pr")).text
+    assert (
+        "No pull request of a seat is recorded for this month. meterbot records merged pull requests that GitHub reports"
+        in said
+    )
+
+
+async def test_why_a_cost_is_unknown_does_not_contradict_how_it_is_counted(store: Store) -> None:
+    """Without a token for GitHub nobody asks for the commits, also before the bot has calculated the cost."""
+    desk = Desk(store)
+    await desk.merges.add(merged(7, "bo"), "d-7", MERGED_AT)
+    said = text(await asked(desk, "pr 7"))
+    assert "The cost is unknown: meterbot has not calculated it yet." in said
+    assert "because no GitHub token is configured" in said
+    assert cost_json(await desk.pull(7))["why"] == "meterbot has not calculated it yet"
+
+
+async def test_until_the_commits_are_read_that_is_why_a_cost_is_unknown(store: Store) -> None:
+    async def commits(_merged: Merged, _now: datetime) -> list[Commit]:
+        raise AssertionError("nobody asks for commits here")
+
+    desk = Desk(store)
+    await replace(desk.merges, read_commits=commits).add(merged(7, "bo"), "d-7", MERGED_AT)
+    assert "The cost is unknown: meterbot has not read its commits yet." in text(await asked(desk, "pr 7"))
 
 
 async def test_the_month_has_a_table_a_median_and_what_falls_to_none(desk: Desk) -> None:
