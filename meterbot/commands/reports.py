@@ -1,15 +1,15 @@
 """Makes the team's report from what the store knows of each seat."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from functools import partial
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from meterbot.commands.team_report import MissingSeat, RowDetails, SeatRow, TeamReport
+from meterbot.commands.team_report import LatestReading, MissingSeat, RowDetails, SeatRow, TeamReport
 from meterbot.commands.totals import count_once, totals_of
 from meterbot.core.health import remedy
 from meterbot.core.models import Counter, Health, LastKnown, Sample, Seat, Snapshot, SourceState, by_counter
@@ -24,23 +24,6 @@ from meterbot.rules.seat_facts import SeatFacts, facts_of
 from meterbot.rules.shared_counters import Shared, completed
 
 _LESS_THAN_ANY = Decimal("-Infinity")
-
-
-class LatestReading(Protocol):
-    """What is known from one seat about one counter, as the store keeps it."""
-
-    @property
-    def seat(self) -> str: ...
-
-    @property
-    def counter(self) -> Counter: ...
-
-    @property
-    def known(self) -> LastKnown: ...
-
-    @property
-    def facts(self) -> SeatFacts | None:
-        """As `facts_to_store` makes them of `known`, or None if they are not stored."""
 
 
 def team_report(
@@ -194,15 +177,18 @@ def _trouble(
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """When the report is made. `today` is in the zone of configured renewal days, `month` begins in UTC."""
+    """When the report is made. `today` is in the zone of configured renewal days, `month` begins in UTC. `details_of`
+    makes the details of a row at this moment."""
 
     now: datetime
     today: date
     month: datetime
+    details_of: Callable[[SeatRow], RowDetails]
 
 
 def _moment(now: datetime, tz: tzinfo) -> _Moment:
-    return _Moment(now, now.astimezone(tz).date(), month_start(calendar_month(now)))
+    today, month = now.astimezone(tz).date(), month_start(calendar_month(now))
+    return _Moment(now, today, month, partial(_details_of, now, tz))
 
 
 def _row(
@@ -211,12 +197,14 @@ def _row(
     facts = one.facts
     if facts is None or readers is not None or not _still_hold(facts, seat, at):
         return _whole_row(seat, one, readers or {}, health, at)
-    later = partial(_details, seat, one, health, at)
-    return SeatRow(seat, health, facts, later, one.counter, facts.extra_usage_at, counted=True)
+    return SeatRow(
+        seat, health, facts, at.details_of, one.counter, facts.extra_usage_at, counted=True, reading=one
+    )
 
 
-def _details(seat: Seat, one: LatestReading, health: Health, at: _Moment) -> RowDetails:
-    return _whole_row(seat, one, {}, health, at).details
+def _details_of(now: datetime, tz: tzinfo, row: SeatRow) -> RowDetails:
+    assert row.reading is not None  # noqa: S101 - a row of stored facts has one
+    return _whole_row(row.seat, row.reading, {}, row.health, _moment(now, tz)).details
 
 
 def _still_hold(facts: SeatFacts, seat: Seat, at: _Moment) -> bool:
@@ -253,7 +241,7 @@ def _whole_row(
         seat,
         health,
         facts_of(replace(known, snapshot=snapshot)),
-        lambda: details,
+        lambda _: details,
         counter=one.counter,
         read_at=read_at or known.windows_at,
         outdated=outdated and (extra is not None or spend is not None),
@@ -263,4 +251,4 @@ def _whole_row(
 
 def _empty_row(seat: Seat, health: Health, at: _Moment) -> SeatRow:
     snapshot = Snapshot(seat.name, seat.source, at.now, health)
-    return SeatRow(seat, health, facts_of(LastKnown(snapshot)), lambda: RowDetails(snapshot))
+    return SeatRow(seat, health, facts_of(LastKnown(snapshot)), lambda _: RowDetails(snapshot))

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Protocol
 
-from meterbot.core.models import Counter, Health, Seat, Snapshot, WindowPoint
+from meterbot.core.models import Counter, Health, LastKnown, Seat, Snapshot, WindowPoint
 from meterbot.core.money import Money, percent
 from meterbot.core.plans import plan_mismatch
 from meterbot.rules.blocked import Block
@@ -30,6 +31,23 @@ class RowDetails:
     trail: Mapping[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
 
 
+class LatestReading(Protocol):
+    """What is known from one seat about one counter, as the store keeps it."""
+
+    @property
+    def seat(self) -> str: ...
+
+    @property
+    def counter(self) -> Counter: ...
+
+    @property
+    def known(self) -> LastKnown: ...
+
+    @property
+    def facts(self) -> SeatFacts | None:
+        """As `facts_to_store` makes them of `known`, or None if they are not stored."""
+
+
 @dataclass(slots=True)
 class SeatRow:
     """The newest state of one counter, as one seat has read it; `counter` is None for a seat never read.
@@ -43,13 +61,15 @@ class SeatRow:
     health: Health
     """The source's present one."""
     facts: SeatFacts
-    make: Callable[[], RowDetails] = field(repr=False, compare=False)
+    make: Callable[["SeatRow"], RowDetails] = field(repr=False, compare=False)
     counter: Counter | None = None
     read_at: datetime | None = None
     outdated: bool = False
     counted: bool = False
     pace: Pace | None = None
     """How fast an API organization spends; only for rows that are `beside`."""
+    reading: LatestReading | None = field(repr=False, compare=False, default=None)
+    """For `make`."""
     # What every row is asked for many times while an answer is made:
     beside: bool = field(init=False, repr=False, compare=False)
     used: Money | None = field(init=False, repr=False, compare=False)
@@ -70,7 +90,7 @@ class SeatRow:
     @property
     def details(self) -> RowDetails:
         if self._made is None:
-            self._made = self.make()
+            self._made = self.make(self)
         return self._made
 
     @property

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, delete, update
 
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import read_report
-from meterbot.commands.reports import LatestReading, team_report
-from meterbot.commands.team_report import RowDetails, SeatRow, TeamReport
+from meterbot.commands.reports import team_report
+from meterbot.commands.team_report import LatestReading, RowDetails, SeatRow, TeamReport
 from meterbot.commands.words.team import MOST_ROWS, team
 from meterbot.core.models import Counter, Health, LastKnown, ReasonClass, Seat, SourceState, Subscription
 from meterbot.core.money import Money
