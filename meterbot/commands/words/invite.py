@@ -41,11 +41,25 @@ def _wanted(context: CommandContext, words: Sequence[str], platform: str) -> dic
         elif person is not None and person[1]:
             found[person[1]] = seat_for(context.seats, person[1], {platform: person[0]})
         else:
-            raise NotInvitedError(
-                f"“{one_line(word, 40)}” is not a seat yet. To invite somebody new, type “invite NAME @person”."
-            )
+            raise NotInvitedError(_not_understood(word, rest))
     if not found:
         raise NotInvitedError(
             "Type “invite NAME” with a seat's name, or “invite NAME @person” for a new one."
         )
     return found
+
+
+def _not_understood(word: str, rest: Sequence[str]) -> str:
+    """Why this word names no seat, and what to type instead."""
+    unknown = next((one for one in (word, *rest[:1]) if one.startswith("@")), None)
+    if unknown is not None:
+        return (
+            f"This chat did not say who “{one_line(unknown, 40)}” is: choose the person from its list of names while "
+            "you type."
+        )
+    if mention(word):
+        return (
+            "A new person needs the name of their seat before them: type “invite NAME @person”, for two of them "
+            "“invite NAME @person NAME @person”."
+        )
+    return f"“{one_line(word, 40)}” is not a seat yet. To invite somebody new, type “invite NAME @person”."
