@@ -4,7 +4,7 @@ may contain a password."""
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from urllib.parse import parse_qsl
+from functools import cache
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -15,7 +15,8 @@ _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+\w+)?://", re.ASCII)
 _FOR_OTHER_CLIENTS = {"pgbouncer", "connection_limit", "pool_timeout", "schema"}
 """Parameters that some hosts add for an ORM in another language, and that libpq rejects."""
 _ENCODED = {"@": "%40", "/": "%2F", "?": "%3F", "#": "%23", "%": "%25", " ": "%20"}
-_PORTS = re.compile(r"(?:\d*,)*\d*", re.ASCII)
+_NEVER_RAW = re.compile(r"\s|%(?![0-9A-Fa-f]{2})")
+_RESERVED = re.compile(rf"[@/?#]|{_NEVER_RAW.pattern}")
 
 
 class UnusableUrlError(ValueError):
@@ -58,8 +59,9 @@ def place_of(url: URL) -> str:
 def _postgresql(text: str) -> URL:
     rest = text.partition("://")[2]
     if (character := _unencoded(rest)) is not None:
+        where = "user name, password or database" if character == "@" else "user name or password"
         raise UnusableUrlError(
-            f'has a "{character}" in its user name or password that must be written as {_ENCODED[character]}'
+            f'has a "{character}" in its {where} that must be written as {_ENCODED[character]}'
         )
     found = _libpq_reads(f"postgresql://{_without(rest, _FOR_OTHER_CLIENTS)}")
     if found is None:
@@ -79,21 +81,17 @@ def _postgresql(text: str) -> URL:
 
 
 def _unencoded(rest: str) -> str | None:
-    """A character in the user name or password that must be escaped."""
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if re.search(r"%(?![0-9A-Fa-f]{2})", authority):
-        return "%"
-    if authority.count("@") > 1:
-        return "@"
-    if any(character.isspace() for character in authority):
-        return " "
-    if "@" in authority or len(authority) == len(rest):
-        return None
-    end = rest[len(authority)]
-    path = rest[len(authority) + 1 :].partition("?")[0]
-    port = authority.rpartition("]")[2].partition(":")[2]
-    cut = not _PORTS.fullmatch(port) or (end == "/" and "@" in path)
-    return end if cut and "@" in rest else None
+    """A character in the user name or password that must be escaped. They end at the last "@", even where libpq would
+    find another end: what it takes for the host would be shown."""
+    before, _, query = rest.partition("?")
+    plain = all(name in _known_parameters() and equals for name, equals, _ in _parameters(query))
+    user, at, _ = (before if plain else rest).rpartition("@")
+    if found := _RESERVED.search(user):
+        return found[0] if found[0] in _ENCODED else " "
+    authority = re.split(r"[/?#]", rest[len(user + at) :], maxsplit=1)[0]
+    if found := _NEVER_RAW.search(authority):
+        return "%" if found[0] == "%" else " "
+    return None
 
 
 def _libpq_reads(text: str) -> dict[str, str] | None:
@@ -110,22 +108,38 @@ def _libpq_reads(text: str) -> dict[str, str] | None:
     return found
 
 
+def _parameters(query: str) -> list[tuple[str, str, str]]:
+    """(name, "=" or nothing, value), all as written."""
+    return [part.partition("=") for part in query.split("&") if part]
+
+
 def _without(rest: str, names: Iterable[str]) -> str:
     """The URL without these parameters, and with libpq's name for SQLAlchemy's `ssl`."""
     path, _, query = rest.partition("?")
-    kept = []
-    for part in query.split("&"):
-        name, _, value = part.partition("=")
-        if part and name not in names:
-            kept.append(f"sslmode={value}" if name == "ssl" else part)
+    kept = [
+        f"sslmode={value}" if name == "ssl" else f"{name}{equals}{value}"
+        for name, equals, value in _parameters(query)
+        if name not in names
+    ]
     return path + ("?" + "&".join(kept) if kept else "")
 
 
 def _unknown(rest: str) -> str:
-    """The parameter that libpq does not know, if that is the reason."""
+    """The parameter that libpq does not know, if that is the reason. What follows a password may be a part of it."""
+    names = [name for name, _, _ in _parameters(rest.partition("?")[2])]
+    known = _known_parameters()
+    unknown = [name for name in names if name not in known]
+    if not unknown:
+        return ""
+    passed = names[: names.index(unknown[0])]
+    if any("password" in name for name in passed) or not re.fullmatch(r"[a-z_]{2,30}", unknown[0]):
+        return ": PostgreSQL does not know one of its parameters"
+    return f": PostgreSQL has no parameter {unknown[0]}"
+
+
+@cache
+def _known_parameters() -> frozenset[str]:
     from psycopg import pq  # noqa: PLC0415 - as above
 
-    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} | _FOR_OTHER_CLIENTS | {"ssl"}
-    names = [name for name, _ in parse_qsl(rest.partition("?")[2], keep_blank_values=True)]
-    unknown = [name for name in names if name not in known and re.fullmatch(r"[a-z_]{2,30}", name)]
-    return f": PostgreSQL has no parameter {unknown[0]}" if unknown else ""
+    libpq = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    return frozenset(libpq | _FOR_OTHER_CLIENTS | {"ssl"})

@@ -4,7 +4,7 @@ import traceback
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meterbot.core.errors import StartError
@@ -51,6 +51,7 @@ def test_the_parameters_of_hosts_reach_libpq(query: str, libpq: dict[str, str]) 
         ("postgresql:///d?host=/var/run/postgresql", "/var/run/postgresql", None, "postgresql:///var/run/postgresql/d"),
         ("postgresql://%2Fvar%2Frun/d", "/var/run", None, "postgresql:///var/run/d"),
         ("postgresql://h.example/d?user=a@b", "h.example", None, "postgresql://h.example/d"),
+        ("postgresql://u:p@h.example:1/d?application_name=a@b", "h.example", 1, "postgresql://h.example/d"),
     ],
 )  # fmt: skip
 def test_sockets_and_addresses_are_read(text: str, host: str, port: int | None, place: str) -> None:
@@ -82,6 +83,12 @@ def test_any_password_arrives_when_it_is_percent_encoded(password: str) -> None:
         (f"postgres://u:Sup#{SECRET}@h/d", '"#" .* must be written as %23'),
         (f"postgres://u:Sup%{SECRET}@h/d", '"%" .* must be written as %25'),
         (f"postgres://u:Sup {SECRET}@h/d", '" " .* must be written as %20'),
+        (f"postgresql://u:Sup@{SECRET}/x@127.0.0.1/d", '"@" .* must be written as %40'),
+        (f"postgresql://u:Sup@{SECRET}?x@127.0.0.1/d", '"@" .* must be written as %40'),
+        (f"postgresql://u:Sup@{SECRET}/x@h:port", '"@" .* must be written as %40'),
+        (f"postgresql://u:9/{SECRET}?x@h/d", '"/" .* must be written as %2F'),
+        ("postgresql://u:9?secretive=x@h/d", '"\\?" .* must be written as %3F'),
+        ("postgresql://h/d?password=a&secretive=x", "does not know one of its parameters$"),
         ("sqlite://", "must name a file"),
         ("sqlite:///:memory:", "must name a file"),
     ],
@@ -89,7 +96,45 @@ def test_any_password_arrives_when_it_is_percent_encoded(password: str) -> None:
 async def test_a_url_that_cannot_be_read_says_why_and_repeats_nothing(text: str, why: str) -> None:
     with pytest.raises(StartError, match=why) as refused:
         await open_store(text)
-    assert SECRET not in "".join(traceback.format_exception(refused.value))
+    said = "".join(traceback.format_exception(refused.value))
+    assert SECRET not in said
+    assert "secretive" not in said
+
+
+HARD_PASSWORDS = st.lists(
+    st.sampled_from([*"@/?#:[]%,&=. ", "QZ8XJ", "QZ", "99", "Z@", "/Q", "%4Q"]), min_size=4, max_size=10
+).map("".join)
+"""Passwords with characters that mean something in a URL; no word of meterbot has their letters."""
+
+
+@example("QZ8XJ@QZ99/QZ8XJZ99Q", "127.0.0.1", "/bot")
+@example("99?QZ8XJ=", "h", "/d")
+@given(
+    HARD_PASSWORDS,
+    st.sampled_from(["h", "h:1", "127.0.0.1:5432", "[::1]", "h1,h2", "h:port", ""]),
+    st.sampled_from(["", "/d", "/d?sslmode=require", "/d?sslmod=x", "?user=a@b"]),
+)
+def test_no_four_characters_of_a_password_that_is_not_encoded_are_ever_shown(
+    password: str, host: str, path: str
+) -> None:
+    text = f"postgresql://u:{password}@{host}{path}"
+    shown = []
+    try:
+        url = read_url(text)
+    except UnusableUrlError as refused:
+        shown += [str(refused), repr(refused)]
+    else:
+        shown += [
+            place_of(url),
+            repr(url),
+            str(url),
+            str(url.host),
+            str(url.database),
+            str(url.port),
+            *map(str, url.query.values()),
+        ]
+    pieces = {password[start : start + 4] for start in range(len(password) - 3)}
+    assert [each for each in shown if any(piece in each for piece in pieces)] == []
 
 
 @given(st.text(st.sampled_from("ab1:/@?#%[], ")))
