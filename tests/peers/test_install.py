@@ -35,7 +35,10 @@ def python(folder: Path, *words: str, **environ: str) -> subprocess.CompletedPro
     registry = {"npm_config_registry": f"http://127.0.0.1:{free_port()}/"}
     return subprocess.run(  # noqa: S603 - our own
         [sys.executable, *words], cwd=folder, capture_output=True, text=True, timeout=50, check=False,
-        env={"HOME": str(folder), "npm_config_cache": str(folder / "cache"), **registry, **environ},
+        env={
+            "HOME": str(folder), "npm_config_cache": str(folder / "cache"), **registry,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environ,
+        },
     )  # fmt: skip
 
 
