@@ -47,10 +47,15 @@ def seat_add(
 
     The token is shown once, in the line to run on that machine.
     """
+    from meterbot.app.config.types import AGENT_URL
     from meterbot.cli import operations
     from meterbot.commands import seat_admin
 
     settings = configured(context, config)
+    try:
+        given = AGENT_URL.parse(url) if url else settings.http and settings.http.public_url
+    except ValueError as error:
+        refuse(f"--url {error}; nothing was changed")
     known = done(operations.all_seats(settings))
     if name not in known:
         refuse(
@@ -62,9 +67,7 @@ def seat_add(
     token = done(operations.make_push_token(settings, name, datetime.now(UTC), replace=replace))
     if token is None:
         refuse(f"{name} already has a token: --replace makes a new one", status=1)
-    given = url or (settings.http and settings.http.public_url)
-    address = given or "https://meterbot.example.com"
-    interval, address = known[name].interval, address.rstrip("/")
+    address, interval = given or "https://meterbot.example.com", known[name].interval
     if as_json:
         print_json(
             {"seat": name, "token": token, "command": seat_admin.push_command(token, interval, address)}

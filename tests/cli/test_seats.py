@@ -97,6 +97,30 @@ def test_an_address_that_nobody_named_is_said_to_be_none(typed: Typed) -> None:
     assert typed("add", "bo", "--replace", "--url", URL).stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (
+            "http://bot.example",
+            "--url must begin with https://, because over http anyone on the way could read",
+        ),
+        ("ftp://bot.example", '--url must be an address like "https://meterbot.example.com"'),
+        ("bot.example", '--url must be an address like "https://meterbot.example.com"'),
+    ],
+)
+def test_an_address_that_no_agent_takes_replaces_no_token(url: str, said: str, typed: Typed) -> None:
+    typed.token()
+    before = typed("list", "--json").stdout
+    refused = typed("add", "bo", "--replace", "--url", url)
+    assert (refused.exit_code, refused.stdout, said in refused.stderr) == (2, "", True), refused.stderr
+    assert typed("list", "--json").stdout == before
+
+
+def test_an_address_of_this_machine_may_be_http(typed: Typed) -> None:
+    said = typed("add", "bo", "--url", "http://127.0.0.1:8080/")
+    assert (said.exit_code, "METERBOT_URL=http://127.0.0.1:8080 " in said.stdout) == (0, True), said.stderr
+
+
 def test_the_list_names_every_seat(typed: Typed) -> None:
     typed.token()
     lines = typed("list").stdout.splitlines()

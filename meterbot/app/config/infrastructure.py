@@ -7,6 +7,7 @@ from pydantic import ValidationInfo, field_validator
 
 from meterbot.app.config.secrets import Secret, SecretList, SecretUrl, Table, Usual
 from meterbot.app.config.types import (
+    AgentUrl,
     Bind,
     Duration,
     Listen,
@@ -50,7 +51,7 @@ class HttpConfig(Table):
     bind: Listen | None = None
     port: Port | None = None
     """Of every address of this machine, IPv4 and IPv6."""
-    public_url: Url | None = None
+    public_url: AgentUrl | None = None
     """Where the seats' machines reach it."""
     trusted_proxies: Many[Network] = ()
     """Only these may name another client's address in `X-Forwarded-For`."""

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
+from meterbot.agent.network import base_address
+from meterbot.agent.storage import Problem
 from meterbot.core import money
 from meterbot.core.models import EventKind, Severity
 from meterbot.rules.settings import Threshold, parse_threshold
@@ -154,6 +156,15 @@ def _url(text: str) -> str:
     return parts.geturl().rstrip("/")
 
 
+def _agent_url(text: str) -> str:
+    """An address to which an agent sends its token: over http only on its own machine. Raises ValueError."""
+    url = _url(text)
+    try:
+        return base_address(url, "")
+    except Problem as problem:
+        raise WrongValueError(str(problem).strip()) from None
+
+
 def _bind(text: str) -> Bind:
     host, _, port = text.rpartition(":")
     if int(port) > 65535:
@@ -260,6 +271,9 @@ Uuid = Annotated[
 ]
 Url = Annotated[str, Text('be an address like "https://relay.example", without a user', "https?://.+", _url)]
 """Without a slash at its end."""
+AGENT_URL = Text('be an address like "https://meterbot.example.com"', "https?://.+", _agent_url)
+AgentUrl = Annotated[str, AGENT_URL]
+"""Where the seats' machines reach the bot."""
 Listen = Annotated[
     Bind,
     Text('be "host:port", like "127.0.0.1:8080"', r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})", _bind),

@@ -7,10 +7,8 @@ from typing import Annotated, Any
 import tomli
 from pydantic import AfterValidator, TypeAdapter
 
-from meterbot.agent.network import base_address
-from meterbot.agent.storage import Problem
 from meterbot.app.config import SCHEMA
-from meterbot.app.config.types import Listen, SeatName, SlackUser, Snowflake, Url
+from meterbot.app.config.types import AgentUrl, Listen, SeatName, SlackUser, Snowflake
 from meterbot.cli import seat_reads
 from meterbot.cli.check import live
 from meterbot.cli.setup.context import SetupContext, problem_of
@@ -133,15 +131,6 @@ def _check_sign_in(context: SetupContext, values: Mapping[str, Value]) -> None:
             raise RefusedError("nothing was written (--offline contacts no service)")
 
 
-def _for_agents(url: str) -> str:
-    """What the agent takes: it sends its token over http only to its own machine."""
-    try:
-        base_address(url, "")
-    except Problem as problem:
-        raise ValueError(str(problem).strip()) from None
-    return url
-
-
 def _ask_listener(context: SetupContext) -> None:
     """Where the machines of seats that push reach the bot, and where it listens."""
     http, flags = context.document().get("http"), context.flags
@@ -152,7 +141,7 @@ def _ask_listener(context: SetupContext) -> None:
             "The address at which the seats' machines reach this bot (https, or the default for this machine only)",
             "--url",
             flags.url,
-            TypeAdapter(Annotated[Url, AfterValidator(_for_agents)]),
+            TypeAdapter(AgentUrl),
             default=f"http://{flags.bind or '127.0.0.1:8080'}",
         )
     )

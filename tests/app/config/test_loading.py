@@ -259,6 +259,13 @@ def test_where_people_can_be_invited_no_seat_is_needed() -> None:
         assert load_text(text, "config.toml", {}, Path()).seat_list() == ()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_machines_reach_a_bot_on_their_own_machine_over_http(host: str) -> None:
+    http = loaded(f'[http]\npublic_url = "http://{host}:8080/"\n{ANA}').http
+    assert http is not None
+    assert http.public_url == f"http://{host}:8080"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -298,6 +305,14 @@ def test_where_people_can_be_invited_no_seat_is_needed() -> None:
             ' got "https://h:port"'),
         ),
         ("[alerts]\nrenewal_days = [366]\n" + ANA, "2:17 alerts.renewal_days[0]: must be a number from 0 to 365, got 366"),
+        (
+            '[http]\npublic_url = "http://bot.example.com"\n' + ANA,
+            "2:1 http.public_url: must begin with https://, because over http anyone on the way could read the token",
+        ),
+        (
+            '[http]\npublic_url = "https://bot.example.com/a b"\n' + ANA,
+            "2:1 http.public_url: must be a plain address like https://meterbot.example.com",
+        ),
         (
             '[http]\ntrusted_proxies = ["proxy"]\n' + ANA,
             '2:20 http.trusted_proxies[0]: must be an address or a network, like "127.0.0.1" or "10.0.0.0/8", got "proxy"',
