@@ -105,6 +105,7 @@ class PushEndpoint:
         status = "stored" if receipt.new else "unchanged"
         counts = {"stored": receipt.new, "unchanged": receipt.unchanged}
         body = {"status": status, "seat": seat, **counts, "spent": spent_text(receipt.known)}
+        body |= {"drift": receipt.drift} if receipt.drift else {}
         return web.json_response(body, status=202 if receipt.new else 200)
 
 

@@ -60,6 +60,8 @@ class PushReceipt:
     """It was refused because another owner's seat has the account."""
     known: LastKnown | None = None
     """What is known afterwards of the counter that was sent last."""
+    drift: tuple[str, ...] = ()
+    """The fields of an unexpected form in what was sent, each with what was found."""
 
 
 class ClockBehindError(Exception):

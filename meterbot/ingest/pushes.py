@@ -3,7 +3,7 @@
 import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -28,6 +28,7 @@ CODE_LASTS = timedelta(minutes=10)
 """How long a person can use a code with which their machine gets its seat's token."""
 
 _PREFIX = "mbpush_"
+_MOST_NOTES = 20
 
 
 def new_token() -> str:
@@ -85,11 +86,13 @@ class PushReceiver:
         """
         snapshots = self.read(self.seats[seat], document, now)
         try:
-            return await self.ingest.store_push(seat, snapshots, now)
+            receipt = await self.ingest.store_push(seat, snapshots, now)
         except Exception as error:
             if not isinstance(error, ClockBehindError) and not is_outage(error):
                 await self._note_unstorable(seat, now)
             raise
+        notes = dict.fromkeys(note for snapshot in snapshots for note in snapshot.drift)
+        return replace(receipt, drift=tuple(notes)[:_MOST_NOTES])
 
     async def _note_unstorable(self, seat: str, now: datetime) -> None:
         try:

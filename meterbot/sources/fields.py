@@ -26,6 +26,7 @@ _MOST_PLACES = 18
 _YEARS = range(2000, 2101)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ANOTHER = "another text"
+_NO_OFFSET = "one without an offset (such as Z or +02:00)"
 _KINDS = {bool: "a boolean", Decimal: "a number", str: "a string", list: "a list", dict: "an object"}
 
 _DIGITS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
@@ -241,12 +242,21 @@ def _instant(value: object, info: ValidationInfo) -> datetime:
 
 @lru_cache(maxsize=1024)  # a window has the same end in every reading
 def _rfc3339(text: str) -> datetime:
+    moment = _moment(text)
+    if moment is None:
+        raise _WrongError(_ANOTHER if _moment(f"{text}Z") is None else _NO_OFFSET)
+    return moment
+
+
+def _moment(text: str) -> datetime | None:
+    """None: another form, or no such time."""
+    if not _INSTANT.fullmatch(text) or int(text[:4]) not in _YEARS:
+        return None
     try:
-        if _INSTANT.fullmatch(text) and int(text[:4]) in _YEARS:
-            return _sane(datetime.fromisoformat(text.upper()).astimezone(UTC))
+        moment = datetime.fromisoformat(text.upper())
     except ValueError:
-        pass  # the right form, but no such time: said below like any other text
-    raise _WrongError(_ANOTHER)
+        return None
+    return _sane(moment.astimezone(UTC))
 
 
 def _sane(moment: datetime) -> datetime:

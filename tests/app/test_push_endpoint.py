@@ -194,6 +194,24 @@ async def test_a_push_is_stored_and_the_same_again_changes_nothing(door: Door) -
     assert await door.state() == before
 
 
+@pytest.mark.parametrize(
+    ("places", "note"),
+    [
+        (99, "expected a number of decimals, got another number"),
+        (-1, "expected a number of decimals, got a negative one"),
+        ("2", "expected a number, got a string"),
+    ],
+)
+async def test_a_field_of_another_form_is_named_in_the_answer(door: Door, places: object, note: str) -> None:
+    document = body()
+    document["usage"]["extra_usage"]["decimal_places"] = places
+    named = [f"extra_usage.decimal_places: {note}"]
+    stored = await door.send([body(at=NOW - timedelta(minutes=1)), document])
+    assert (stored.status, stored.body["drift"]) == (202, named)
+    again = await door.send(document)
+    assert (again.status, again.body["drift"]) == (200, named)
+
+
 async def test_pushes_of_a_clock_that_is_a_little_ahead_are_of_their_receipt_and_each_is_stored_once(
     door: Door,
 ) -> None:
