@@ -14,10 +14,10 @@ from meterbot.core.inline import link
 from meterbot.core.json_values import json_of, value_of
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Section, button, notice
-from meterbot.core.models import Seat, Severity
+from meterbot.core.models import Health, Seat, Severity
 from meterbot.core.text import age, listed, one_line
 from meterbot.ingest.pushes import PUSH, make_code
-from meterbot.store import Store, notes, push_tokens
+from meterbot.store import Store, notes, push_tokens, source_states
 
 APPROVAL_HOLDS = timedelta(days=1)
 ASKED_AGAIN_AFTER = timedelta(hours=1)
@@ -110,14 +110,20 @@ async def _joined(
 async def _token_there(store: Store, terms: JoinTerms, seat: str, now: datetime) -> Message | None:
     """The warning that a new token would replace an existing one."""
     made = [token.made_at for token in await store.read(push_tokens.read) if token.seat == seat]
-    if made:
+    sources = await store.read(lambda c: source_states.read_sources(c, [seat]))
+    has_sent = seat in sources and sources[seat].health is not Health.NEVER_SEEN
+    title = f"{seat} is connected already" if has_sent else f"{seat} has a token already"
+    silent = "" if has_sent else " No machine has sent numbers with it yet."
+    if made and has_sent:
         text = f"It was connected {age(made[0], now)}. If you connect another machine, the one before stops sending."
+    elif made:
+        text = f"It was made {age(made[0], now)}.{silent} If you connect a machine, that token stops working."
     elif seat in terms.configured:
-        text = "Its token is in the configuration. A machine that you connect gets a second one; both work."
+        text = f"Its token is in the configuration.{silent} A machine that you connect gets a second one; both work."
     else:
         return None
     again = button("Connect a machine", "join", seat, _NEW)
-    return replace(notice(f"{seat} is connected already", text), actions=again)
+    return replace(notice(title, text), actions=again)
 
 
 def _line_message(seat: str, url: str, code: str, digest: str) -> Message:

@@ -16,12 +16,13 @@ from meterbot.commands.invitations import Invitations
 from meterbot.commands.join_lines import JoinTerms
 from meterbot.commands.words.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER
 from meterbot.core.clock import ManualClock
+from meterbot.core.models import Health, SourceState
 from meterbot.core.operators import Operators
 from meterbot.core.seats import SeatDirectory
 from meterbot.core.secret import hide
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.pushes import CODE_LASTS, digest, seat_of_code, trade_code
-from meterbot.store import PushToken, Store, forgetting, notes, push_tokens
+from meterbot.store import PushToken, Store, forgetting, notes, push_tokens, source_states
 from tests.e2e.wall import Trouble, Wall
 from tests.teams import NOW, seat
 
@@ -70,6 +71,12 @@ def code_in(answer: Answer) -> str:
     found = COMMAND.fullmatch(answer.message.sections[0].lines[0])
     assert found, answer.message
     return found[1]
+
+
+async def sent(store: Store, name: str = "ana") -> None:
+    """A reading of the seat has arrived."""
+    state = SourceState(name, Health.OK, since=NOW, last_ok_at=NOW)
+    await store.run(lambda tx: source_states.write_sources(tx, [state]))
 
 
 async def stored(store: Store) -> dict[str, str]:
@@ -128,9 +135,11 @@ async def test_a_seat_that_is_connected_is_connected_again_only_when_asked_again
     store: Store, clock: ManualClock
 ) -> None:
     await store.run(lambda tx: push_tokens.write(tx, PushToken("ana", "0" * 64, NOW)))
+    await sent(store)
     clock.advance(timedelta(hours=2))
     door = joining(store, clock)
     warned = (await join(door)).message
+    assert warned.title == "ana is connected already"
     assert "It was connected 2 h ago" in warned.text
     assert not warned.sections
     assert [action.id for action in warned.actions] == ["join:ana:new"]
@@ -139,8 +148,24 @@ async def test_a_seat_that_is_connected_is_connected_again_only_when_asked_again
 
 async def test_a_configured_token_is_told_of_and_stays(store: Store, clock: ManualClock) -> None:
     door = joining(store, clock, configured=frozenset({"ana"}))
-    assert "a second one; both work" in (await join(door)).message.text
-    assert code_in(await join(door, "join ana new"))
+    for title, silent in (("ana has a token already", True), ("ana is connected already", False)):
+        warned = (await join(door)).message
+        assert (warned.title, "No machine has sent" in warned.text) == (title, silent)
+        assert "a second one; both work" in warned.text
+        assert code_in(await join(door, "join ana new"))
+        await sent(store)
+
+
+async def test_a_token_with_which_nothing_was_sent_connects_nobody(store: Store, clock: ManualClock) -> None:
+    await store.run(lambda tx: push_tokens.write(tx, PushToken("ana", "0" * 64, NOW)))
+    clock.advance(timedelta(hours=2))
+    warned = (await join(joining(store, clock))).message
+    assert warned.title == "ana has a token already"
+    assert warned.text == (
+        "It was made 2 h ago. No machine has sent numbers with it yet. If you connect a machine, that token stops "
+        "working."
+    )
+    assert [action.id for action in warned.actions] == ["join:ana:new"]
 
 
 @pytest.mark.parametrize(
