@@ -152,7 +152,7 @@ def test_what_is_missing_is_named_and_fails_in_continuous_integration(
 
 
 def test_a_test_that_reaches_out_fails_even_if_the_code_forgives_it(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
+    (tmp_path / "conftest.py").write_text((ROOT / "tests/fixtures.py").read_text())
     (tmp_path / "test_reach.py").write_text(
         """
 import asyncio, contextlib, socket, subprocess, sys

@@ -1,6 +1,6 @@
 """Nothing in the test run reaches another machine: in the tests' own process, and in every Python that they start.
 
-Python imports a module of this name at its start from wherever PYTHONPATH says; `conftest.py` puts this folder there.
+Python imports a module of this name at its start from wherever PYTHONPATH says; `fixtures.py` puts this folder there.
 It uses only the standard library, because it runs before anything else. What is asked for is refused, and written
 down in the file that TRIPWIRE names: the code under test may forgive the refusal, the test does not.
 """
