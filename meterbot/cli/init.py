@@ -48,7 +48,9 @@ def init(  # noqa: PLR0917 - typer passes them by name
         option("KIND", "How its numbers arrive: push, claude_code, claude_ai or admin_api. Default push."),
     ] = None,
     plan: Annotated[str | None, option("PLAN", "Its plan, such as max_20x.")] = None,
-    owner: Annotated[str | None, option("ID", "Its owner's member id on the chat.")] = None,
+    owner: Annotated[
+        str | None, option("ID", "Its owner's member id on the chat, or operator on the console.")
+    ] = None,
     credential_env: Annotated[
         str | None, option("NAME", "The variable with the seat's session key or token.")
     ] = None,

@@ -40,7 +40,7 @@ class Flags:
     source: str | None = None
     plan: str | None = None
     owner: str | None = None
-    """A member's id, on the first of the chats."""
+    """A member's id, on the first of the chats; `operator` where there is only the console."""
     credential: SecretPlace = SecretPlace()
     url: str | None = None
     """Where the seats' machines reach the bot."""

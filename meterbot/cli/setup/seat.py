@@ -8,7 +8,7 @@ import tomli
 from pydantic import AfterValidator, TypeAdapter
 
 from meterbot.app.config import SCHEMA
-from meterbot.app.config.types import AgentUrl, Listen, SeatName, SlackUser, Snowflake
+from meterbot.app.config.types import AgentUrl, Listen, SeatName, SlackUser, Snowflake, Text
 from meterbot.cli import seat_reads
 from meterbot.cli.check import live
 from meterbot.cli.setup.context import SetupContext, problem_of
@@ -34,6 +34,9 @@ _OWNER: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
         TypeAdapter(Snowflake),
     ),
 }
+_CONSOLE_OWNER: TypeAdapter[Any] = TypeAdapter(
+    Annotated[str, Text('be "operator": nobody else is on the console', "operator")]
+)
 
 
 def ask_name(context: SetupContext) -> str:
@@ -168,6 +171,8 @@ def _ask_owner(context: SetupContext) -> dict[str, str]:
         if answer := context.ask_for(question, "--owner", given, kind, default=""):
             found[chat] = answer
         given = None
+    if given and (answer := context.ask_for("Its owner", "--owner", given, _CONSOLE_OWNER, default="")):
+        found["console"] = answer
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import tomli
 
 from meterbot.core.cipher import Cipher, new_key
 from meterbot.store import StoredSession, sessions
@@ -59,6 +60,27 @@ async def test_only_an_address_that_the_agent_takes_is_written(url: str, said: s
     words = ("--console", "--seat", "ana", "--source", "push", "--url", url, "--timezone", "UTC", "--offline")
     ended = await process.meterbot("init", *words, environ={"HOME": str(tmp_path)}, cwd=tmp_path)
     assert (ended.status, said in ended.stderr) == (2, True), ended.stderr
+    assert not (tmp_path / "config.toml").exists()
+
+
+@pytest.mark.parametrize("existing", [None, "[console]\nenabled = true\n"], ids=["new", "existing"])
+async def test_the_owner_on_the_console_is_written(existing: str | None, tmp_path: Path) -> None:
+    if existing:
+        (tmp_path / "config.toml").write_text(existing)
+    words = ("--seat", "ana", "--url", "http://127.0.0.1:8080", "--offline", "--owner", "operator")
+    ended = await process.meterbot("init", *words, *(() if existing else ("--console",)), cwd=tmp_path)
+    assert ended.status == 0, ended.stderr
+    (ana,) = tomli.loads((tmp_path / "config.toml").read_text())["seats"]
+    assert ana["owner"] == {"console": "operator"}
+
+
+async def test_the_console_has_no_other_owner(tmp_path: Path) -> None:
+    words = ("--console", "--seat", "ana", "--url", "http://127.0.0.1:8080", "--offline", "--owner", "U0ANA")
+    ended = await process.meterbot("init", *words, cwd=tmp_path)
+    assert (ended.status, ended.stderr) == (
+        2,
+        'meterbot: Its owner: must be "operator": nobody else is on the console\n',
+    )
     assert not (tmp_path / "config.toml").exists()
 
 
