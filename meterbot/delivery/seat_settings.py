@@ -9,11 +9,13 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from meterbot.core.money import show
+from meterbot.core.models import ExtraUsage
+from meterbot.core.money import show, zero
 from meterbot.core.text import one_line
 from meterbot.delivery.routing import Quiet
 from meterbot.rules.memory import seat_settings_name
-from meterbot.rules.settings import RuleSettings, Threshold, parse_threshold
+from meterbot.rules.settings import UNCAPPED_STEP, RuleSettings, Threshold, parse_threshold
+from meterbot.rules.thresholds import levels_for, restated
 
 MOST_LEVELS = 10
 _NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -156,6 +158,26 @@ def levels_said(levels: Sequence[Threshold]) -> str:
     """`50%, $25.00`"""
     said = [level.level if level.amount is None else show(level.amount) for level in levels]
     return ", ".join(said) or "none"
+
+
+def levels_text(steps: Sequence[Threshold], held: Sequence[ExtraUsage | None] = ()) -> str:
+    """The levels of a seat whose counters were read like this: default amounts are for those without a cap. Where that
+    is not known: `80%, 95%; without a cap: $25.00, $50.00, $100.00 and every further $100.00`."""
+    always = [step for step in steps if not step.default]
+    uncapped = [step for step in steps if step.default]
+    if not uncapped:
+        return levels_said(always)
+    read = [extra for extra in held if extra is not None and extra.cap_known]
+    known = bool(read) and len(read) == len(held)
+    if known and all(extra.cap is not None for extra in read):
+        return levels_said(always)
+    alone = known and all(extra.cap is None for extra in read)
+    unit = next((extra.used for extra in read if alone and extra.used is not None), UNCAPPED_STEP)
+    amounts = [step for step in levels_for(steps, zero(unit), "none") if step.amount is not None]
+    further = f" and every further {show(restated(UNCAPPED_STEP.minor, unit))}"
+    if alone:
+        return levels_said(amounts) + further
+    return f"{levels_said(always)}; without a cap: {levels_said(uncapped)}{further}"
 
 
 def quiet_said(quiet: Quiet | None) -> str:

@@ -8,12 +8,10 @@ from meterbot.app.config.seats import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat
 from meterbot.core.cipher import Cipher
 from meterbot.core.findings import Check, Status
 from meterbot.core.hosts import is_loopback
-from meterbot.core.money import show
 from meterbot.core.seats import SeatDirectory
 from meterbot.delivery import seat_settings
-from meterbot.delivery.seat_settings import levels_said
 from meterbot.rules.memory import seat_settings_name
-from meterbot.rules.settings import UNCAPPED_STEP, Threshold
+from meterbot.rules.settings import Threshold
 from meterbot.sources.claude_login import Login, read_login
 from meterbot.sources.responses import SourceError
 from meterbot.store import push_tokens, rule_memories, sessions, tables
@@ -57,14 +55,8 @@ def levels(config: Config, memories: Mapping[str, str]) -> Iterator[Check]:
 
 
 def levels_text(steps: Sequence[Threshold]) -> str:
-    """`80%, 95%; without a cap: $25.00, $50.00, $100.00 and every further $100.00`"""
-    always = [step for step in steps if not step.default]
-    uncapped = [step for step in steps if step.default]
-    if uncapped:
-        further = f"{levels_said(uncapped)} and every further {show(UNCAPPED_STEP)}"
-        return f"{levels_said(always)}; without a cap: {further}"
-    amounts = any(step.amount is not None for step in always)
-    return levels_said(always) + ("" if amounts else "; without a cap: none")
+    amounts = any(step.amount is not None for step in steps)
+    return seat_settings.levels_text(steps) + ("" if amounts else "; without a cap: none")
 
 
 def pushes(config: Config, environ: Mapping[str, str], stored: Stored | None) -> Iterator[Check]:

@@ -7,12 +7,12 @@ from typing import Any
 from meterbot.chat import Answer, Form, Question
 from meterbot.commands.context import CommandContext, Request
 from meterbot.core.messages import Message, Section, button, notice
-from meterbot.core.models import Seat, Severity
+from meterbot.core.models import ExtraUsage, Seat, Severity
 from meterbot.core.text import one_line
 from meterbot.delivery import seat_settings
 from meterbot.delivery.seat_settings import DEFAULT, SeatSettings
 from meterbot.rules.memory import seat_settings_name
-from meterbot.store import Connection, locks, rule_memories
+from meterbot.store import Connection, counter_states, locks, rule_memories
 
 _THRESHOLDS, _QUIET = "thresholds", "quiet"
 _USAGE = "Type “settings thresholds NAME 50% 80% $25.00” or “settings quiet NAME 22:00-07:00 Europe/Berlin”."
@@ -79,7 +79,22 @@ async def _set(context: CommandContext, seat: Seat, setting: str, written: str) 
         rule_memories.write_memories(connection, {name: seat_settings.dump(changed)})
         return changed
 
-    return f"{_said(context, await context.store.run(store))[setting]}."
+    changed = await context.store.run(store)
+    (held,) = (await _held(context, [seat.name])).values()
+    return f"{_said(context, changed, held)[setting]}."
+
+
+async def _held(context: CommandContext, names: Sequence[str]) -> dict[str, list[ExtraUsage | None]]:
+    """What is known of the extra usage of each seat's counters."""
+    latest = await context.store.read(lambda c: counter_states.read_latest(c, names))
+    return {
+        name: [
+            one.known.snapshot.extra_usage
+            for one in latest
+            if one.seat == name and name in context.seats and context.seats[name].covers(one.counter.org)
+        ]
+        for name in names
+    }
 
 
 async def _shown(context: CommandContext, names: Sequence[str], title: str) -> Message:
@@ -87,8 +102,9 @@ async def _shown(context: CommandContext, names: Sequence[str], title: str) -> M
         return notice("No settings", "No seat is yours, so there is nothing to set.")
     wanted = [seat_settings_name(name) for name in names]
     stored = await context.store.read(lambda c: rule_memories.read_memories(c, wanted))
-    held = {name: _said(context, seat_settings.of(name, stored)) for name in names}
-    sections = tuple(Section(tuple(said.values()), one_line(name, 60)) for name, said in held.items())
+    held = await _held(context, names)
+    lines = {name: _said(context, seat_settings.of(name, stored), held[name]) for name in names}
+    sections = tuple(Section(tuple(said.values()), one_line(name, 60)) for name, said in lines.items())
     several = len(names) > 1
     actions = [
         action
@@ -99,12 +115,12 @@ async def _shown(context: CommandContext, names: Sequence[str], title: str) -> M
     return Message(title, title, sections=sections, actions=tuple(actions))
 
 
-def _said(context: CommandContext, held: SeatSettings) -> dict[str, str]:
-    levels = context.thresholds if held.thresholds is None else held.thresholds
-    source = " (as configured)" if held.thresholds is None else ""
+def _said(context: CommandContext, chosen: SeatSettings, held: Sequence[ExtraUsage | None]) -> dict[str, str]:
+    levels = context.thresholds if chosen.thresholds is None else chosen.thresholds
+    source = " (as configured)" if chosen.thresholds is None else ""
     return {
-        _THRESHOLDS: f"Thresholds: {seat_settings.levels_said(levels)}{source}",
-        _QUIET: f"Quiet hours for direct messages: {seat_settings.quiet_said(held.quiet)}",
+        _THRESHOLDS: f"Thresholds: {seat_settings.levels_text(levels, held)}{source}",
+        _QUIET: f"Quiet hours for direct messages: {seat_settings.quiet_said(chosen.quiet)}",
     }
 
 

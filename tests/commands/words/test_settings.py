@@ -1,5 +1,6 @@
 """What people set for their own seats, and what comes of it: on a real store, through the real door."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -11,13 +12,14 @@ from meterbot.chat import Answer, Question
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.core.deliveries import Destination
-from meterbot.core.models import EventKind, ExtraUsage, Health, Seat, Snapshot
+from meterbot.core.models import Event, EventKind, ExtraUsage, Health, Seat, Snapshot
+from meterbot.core.money import Money
 from meterbot.core.operators import Operators
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.recording import Recorder
-from meterbot.rules.settings import RuleSettings, Threshold
+from meterbot.rules.settings import DEFAULT_THRESHOLDS, RuleSettings, Threshold
 from meterbot.store import Store, deliveries, forgetting
 from tests.teams import money
 
@@ -30,7 +32,7 @@ CONFIGURED = (Threshold(percent=Decimal(50)), Threshold(percent=Decimal(80)))
 BOSS = Operators({}, {"slack": frozenset({"SLEADS"})})
 
 
-def context(store: Store) -> CommandContext:
+def context(store: Store, thresholds: Sequence[Threshold] = CONFIGURED) -> CommandContext:
     return CommandContext(
         store,
         SEATS,
@@ -38,7 +40,7 @@ def context(store: Store) -> CommandContext:
         tz=ZoneInfo("Europe/Berlin"),
         version="1",
         redaction=Redaction(operators=BOSS),
-        thresholds=CONFIGURED,
+        thresholds=thresholds,
     )
 
 
@@ -61,6 +63,34 @@ async def test_what_is_configured_holds_until_something_is_set(store: Store) -> 
     )
     shown = (await ask(store, "settings")).message
     assert [action.id for action in shown.actions] == ["settings:thresholds:ana", "settings:quiet:ana"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (ExtraUsage(enabled=True, used=money("1"), cap=money("100")), "50%, 80%, 95%"),
+        (
+            ExtraUsage(enabled=True, used=money("1"), cap=None),
+            "$25.00, $50.00, $100.00 and every further $100.00",
+        ),
+        (
+            ExtraUsage(enabled=True, used=Money(Decimal(9), "JPY", 0), cap=None),
+            "¥2500, ¥5000, ¥10000 and every further ¥10000",
+        ),
+        (
+            ExtraUsage(enabled=True, used=money("1"), cap=None, cap_known=False),
+            "50%, 80%, 95%; without a cap: $25.00, $50.00, $100.00 and every further $100.00",
+        ),
+    ],
+)
+async def test_the_default_levels_are_those_that_the_seat_s_cap_makes_valid(
+    store: Store, extra: ExtraUsage, said: str
+) -> None:
+    await reads(store, extra, NOW)
+    for words in (("settings",), ("settings", "ana")):
+        answer = await Commands(context(store, DEFAULT_THRESHOLDS)).answer(Question(words, "slack", "UANA"))
+        (section,) = answer.message.sections
+        assert section.lines[0] == f"Thresholds: {said} (as configured)"
 
 
 async def test_what_is_set_is_shown_and_can_be_undone(store: Store) -> None:
@@ -139,6 +169,13 @@ async def test_a_form_opens_for_who_may_write_into_it(store: Store) -> None:
 
 async def posted(store: Store, used: str, at: datetime, routing: RoutingSettings | None = None) -> list[str]:
     """The levels that a reading brings."""
+    extra = ExtraUsage(enabled=True, used=money(used), cap=money("100"))
+    return [str(event.level) for event in await reads(store, extra, at, routing)]
+
+
+async def reads(
+    store: Store, extra: ExtraUsage, at: datetime, routing: RoutingSettings | None = None
+) -> Sequence[Event]:
     door = Ingest(
         store,
         Recorder(
@@ -158,10 +195,10 @@ async def posted(store: Store, used: str, at: datetime, routing: RoutingSettings
         Health.OK,
         account_uuid="account",
         org_uuid="org",
-        extra_usage=ExtraUsage(enabled=True, used=money(used), cap=money("100")),
+        extra_usage=extra,
         extra_usage_read=True,
     )
-    return [str(event.level) for event in await door.store_snapshots([read], at)]
+    return await door.store_snapshots([read], at)
 
 
 async def test_the_levels_of_a_seat_are_those_that_its_owner_set(store: Store) -> None:
