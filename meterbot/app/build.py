@@ -1,6 +1,5 @@
 """Builds every part from the configuration, connects them, and closes them in reverse order."""
 
-import errno
 import os
 import random
 import secrets
@@ -32,6 +31,7 @@ from meterbot.app.config.infrastructure import HttpConfig
 from meterbot.app.github_endpoint import GitHubEndpoint
 from meterbot.app.heartbeat import Heartbeat
 from meterbot.app.join_endpoint import JoinEndpoint
+from meterbot.app.listening import cannot_listen
 from meterbot.app.metrics import Metrics
 from meterbot.app.push_endpoint import PushEndpoint
 from meterbot.app.run import Bot
@@ -47,7 +47,6 @@ from meterbot.commands.team_report import SeatRow
 from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.deliveries import Destination
-from meterbot.core.errors import StartError, UnavailableError
 from meterbot.core.lease import CHECKS, GATEWAY, Lease
 from meterbot.core.log import get_logger
 from meterbot.delivery.alerts.message import renderer
@@ -139,10 +138,7 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
     try:
         await listener.start()
     except OSError as error:
-        where = " and ".join(map(str, http.addresses))
-        kind = UnavailableError if error.errno == errno.EADDRINUSE else StartError
-        step = "stop the program that uses it, or change bind in [http] (or PORT)"
-        raise kind(f"cannot listen on {where}: {error.strerror or error}. Next: {step}") from None
+        raise cannot_listen(http.addresses, error) from None
 
 
 async def _connected(

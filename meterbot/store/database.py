@@ -19,7 +19,7 @@ from meterbot.store.engine import for_migrating, for_writing, is_pooled, make_en
 from meterbot.store.errors import start_error
 from meterbot.store.migrations import bring_up_to_date, found_schema, make, newest_schema, schemas
 from meterbot.store.store import Store
-from meterbot.store.url import parse_url, place_of
+from meterbot.store.url import parse_url, place_of, same_place
 from meterbot.store.values import Glance
 
 _SILENT_SECONDS = 2.0
@@ -58,6 +58,13 @@ async def upgrade(url: str) -> None:
     """Upgrades the database's schema; harmless if it is new already, and while others do the same."""
     store = await open_store(url)
     await store.close()
+
+
+async def try_another(url: str, current: str) -> None:
+    """Opens the database as a bot would, unless it is the current one, and closes it. Raises `StartError`."""
+    if not same_place(parse_url(url), parse_url(current)):
+        store = await open_store(url, as_worker=True)
+        await store.close()
 
 
 async def is_there(url: str) -> bool:

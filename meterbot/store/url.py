@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -46,6 +47,13 @@ def read_url(text: str) -> URL:
     if url.database in {None, "", ":memory:"}:
         raise UnusableUrlError("must name a file for SQLite, like sqlite:///meterbot.db")
     return url.set(drivername="sqlite", query={})
+
+
+def same_place(one: URL, other: URL) -> bool:
+    """Whether both name the same database, as far as their texts tell."""
+    if one.get_backend_name() == other.get_backend_name() == "sqlite":
+        return Path(str(one.database)).resolve() == Path(str(other.database)).resolve()
+    return one == other
 
 
 def place_of(url: URL) -> str:

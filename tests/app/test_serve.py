@@ -31,6 +31,44 @@ async def test_sighup_reloads_the_configuration_and_keeps_the_old_one_for_a_wron
     assert "bo" in listed.stdout
 
 
+@pytest.mark.parametrize(
+    ("http", "database", "why"),
+    [
+        ("127.0.0.1:{taken}", "sqlite:///meterbot.db", "cannot listen on 127.0.0.1:"),
+        ("203.0.113.1:{own}", "sqlite:///meterbot.db", "cannot listen on 203.0.113.1:"),
+        ("127.0.0.1:{own}", "postgresql://u:x@127.0.0.1:{free}/x", "cannot open the database postgresql://127.0.0.1/x"),
+        ("127.0.0.1:{own}", "sqlite:////nowhere/x.db", "cannot open the database /nowhere/x.db"),
+    ],
+)  # fmt: skip
+async def test_sighup_keeps_the_old_configuration_if_the_new_address_or_database_cannot_be_used(
+    tmp_path: Path, http: str, database: str, why: str
+) -> None:
+    file, own = tmp_path / "config.toml", free_port()
+    text = (
+        'database_url = "{database}"\n[http]\nbind = "{http}"\n[[seats]]\nname = "{seat}"\nsource = "push"\n'
+    )
+    file.write_text(text.format(database="sqlite:///meterbot.db", http=f"127.0.0.1:{own}", seat="ana"))
+    async with process.started("run", cwd=tmp_path) as bot:
+        await process.line(bot.stderr, lambda line: '"event": "started"' in line)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            taken, free = listening.getsockname()[1], free_port()
+            http = http.format(own=own, taken=taken)
+            file.write_text(text.format(database=database.format(free=free), http=http, seat="ana"))
+            bot.send_signal(signal.SIGHUP)
+            kept = await process.line(
+                bot.stderr, lambda line: "keeps the old one" in line or "stopping" in line
+            )
+        assert why in kept
+        assert (await process.readyz(own))[0] == 200
+        # the same port at every address, and the same file under another name: only this bot holds them
+        same = f"sqlite:///{tmp_path}/meterbot.db"
+        file.write_text(text.format(database=same, http=f"0.0.0.0:{own}", seat="bo"))
+        bot.send_signal(signal.SIGHUP)
+        await process.line(bot.stderr, lambda line: '"event": "started"' in line)
+        ended = await process.stop(bot)
+    assert ended.status == 0, ended.stderr
+
+
 async def test_a_bot_on_a_full_disk_is_not_ready_until_there_is_room_again(tmp_path: Path) -> None:
     """No file of the process may grow: every write to the database fails as on a full disk."""
     port = free_port()

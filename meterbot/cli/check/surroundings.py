@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from meterbot.app.config import Config
+from meterbot.app.listening import try_to_listen
 from meterbot.core.findings import Check, Status
 from meterbot.core.hosts import is_loopback, proxy_for, without_password
 from meterbot.core.text import listed
@@ -109,7 +110,7 @@ def endpoints(config: Config) -> Iterator[Check]:
 def listener(config: Config) -> Iterator[Check]:
     for address in config.http.addresses if config.http else ():
         try:
-            asyncio.run(_try_to_listen(*address))
+            asyncio.run(try_to_listen(*address))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 sentence = f"another program already listens at {address}"
@@ -159,13 +160,6 @@ _SQLITE_REMEDIES = {
     sqlite3.SQLITE_READONLY: "let the user that runs meterbot write to it",
     sqlite3.SQLITE_CANTOPEN: "let the user that runs meterbot read and write it",
 }
-
-
-async def _try_to_listen(host: str, port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(
-        asyncio.Protocol, host or None, port, start_serving=False
-    )
-    server.close()
 
 
 _PROXY_REMEDY = "set HTTPS_PROXY to an http:// or https:// address: meterbot speaks no other kind of proxy"

@@ -1,0 +1,22 @@
+"""Whether meterbot can listen at an address, and what is said if it cannot."""
+
+import asyncio
+import errno
+from collections.abc import Iterable
+
+from meterbot.core.errors import StartError, UnavailableError
+
+
+async def try_to_listen(host: str, port: int) -> None:
+    """Takes the address, and releases it at once. Raises `OSError`."""
+    server = await asyncio.get_running_loop().create_server(
+        asyncio.Protocol, host or None, port, start_serving=False
+    )
+    server.close()
+
+
+def cannot_listen(addresses: Iterable[object], error: OSError) -> StartError:
+    where = " and ".join(map(str, addresses))
+    kind = UnavailableError if error.errno == errno.EADDRINUSE else StartError
+    step = "stop the program that uses it, or change bind in [http] (or PORT)"
+    return kind(f"cannot listen on {where}: {error.strerror or error}. Next: {step}")
