@@ -9,7 +9,7 @@ from meterbot.commands.join_lines import JoinTerms
 from meterbot.commands.seat_admin import toml_block
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Seat
-from meterbot.core.seats import SeatDirectory
+from meterbot.core.seats import SeatDirectory, refused_name
 from meterbot.core.text import listed, one_line
 from meterbot.delivery.notices import owner_destination, queue_notice
 from meterbot.delivery.redaction import Redaction
@@ -57,6 +57,8 @@ def new_seat(name: str, owner: dict[str, str]) -> Seat:
         raise NotInvitedError(
             f"“{one_line(name, 40)}” cannot be a seat's name: use 1 to 64 of a-z, 0-9, dot, underscore and hyphen."
         )
+    if (instead := refused_name(name)) is not None:
+        raise NotInvitedError(f"“{name}” cannot be a seat's name: it must {instead}.")
     return InvitedSeat(name, owner, datetime.now(UTC)).seat
 
 

@@ -4,6 +4,17 @@ from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 
 from meterbot.core.models import Seat
 
+_WORDS = {"team", "me", "default"}
+
+
+def refused_name(name: str) -> str | None:
+    """What this seat's name must be instead, after "must"; None if it may stay."""
+    if name == "share":
+        return "be another word: `/claude-spend share` posts an answer in the channel"
+    if name in _WORDS:
+        return f"be another word: “{name}” means something else in chat"
+    return None if any(map(str.isalnum, name)) else "contain a letter or a digit"
+
 
 class SeatDirectory(Mapping[str, Seat]):
     """The configured seats, then the invited ones. Threads may read it while `set_invited` replaces the invited

@@ -94,6 +94,8 @@ def _level(part: str) -> Threshold:
     except ValueError:
         said = f"“{one_line(part, 20)}” is not a level: write a percentage like 80% or an amount like $25.00."
         raise ValueError(said) from None
+    if level.absurd:
+        raise ValueError("Write a smaller amount: meterbot counts none this large.")
     if level.percent is not None and level.percent > 100:
         raise ValueError(
             f"“{level.level}” is above the cap, where a seat is already blocked: write 100% at most."

@@ -29,6 +29,11 @@ class Threshold:
     default: bool = False
 
     @property
+    def absurd(self) -> bool:
+        """Whether it is an amount larger than any that is read."""
+        return self.amount is not None and self.amount.minor > money.LARGEST_MINOR
+
+    @property
     def level(self) -> str:
         """Its id: `80%`, `25.00 USD`."""
         if self.amount is not None:

@@ -295,6 +295,8 @@ async def test_an_operator_invites_by_name_and_mention(store: Store, words: str,
         ("invite", "“invite NAME @person” for a new one"),
         ("invite b/o <@U7>", "cannot be a seat's name"),
         ("invite ana <@U7>", "ana is in the configuration"),
+        ("invite team <@U7>", "“team” cannot be a seat's name: it must be another word"),
+        ("invite .. <@U7>", "“..” cannot be a seat's name: it must contain a letter or a digit"),
     ],
 )
 async def test_an_invitation_that_cannot_be_understood_invites_nobody(

@@ -1,5 +1,6 @@
 """The tables about alerts: what is posted, when, and who may see it."""
 
+from collections import Counter
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -98,6 +99,8 @@ class QuietConfig(Table):
     def _has_a_start(cls, value: time | None, info: ValidationInfo) -> time | None:
         if value is not None and info.data.get("start") is None:
             raise ValueError('needs a start, like start = "22:00"')
+        if value is not None and value == info.data["start"]:
+            raise ValueError("must differ from start; for whole days leave out both")
         return value
 
     @model_validator(mode="after")
@@ -164,6 +167,14 @@ class AlertsConfig(Table):
     silences: Many[SilenceConfig] = ()
     routes: Many[RouteConfig] = ()
     budgets: Many[BudgetConfig] = ()
+
+    @field_validator("budgets")
+    @classmethod
+    def _are_of_different_currencies(cls, value: tuple[BudgetConfig, ...]) -> tuple[BudgetConfig, ...]:
+        for currency, number in Counter(budget.currency for budget in value).items():
+            if number > 1:
+                raise ValueError(f"has {number} budgets in {currency}: write one for each currency")
+        return value
 
     @field_validator("mute")
     @classmethod

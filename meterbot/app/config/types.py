@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from meterbot.agent.network import base_address
 from meterbot.agent.storage import Problem
 from meterbot.core import money
 from meterbot.core.models import EventKind, Severity
+from meterbot.core.seats import refused_name
 from meterbot.rules.settings import Threshold, parse_threshold
 from meterbot.store.url import read_url
 
@@ -112,15 +114,24 @@ def _duration(text: str) -> timedelta:
 
 
 def _zone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (ValueError, OSError, ZoneInfoNotFoundError):  # no zone, or a path out of the zones' directory
-        near = did_you_mean(text, available_timezones())
+    # `localtime` is another zone on another machine, and a day of `right/` is longer by leap seconds.
+    if text != "localtime" and not text.startswith("right/"):
+        # It is no zone, or a path out of the zones' directory.
+        with suppress(ValueError, OSError, ZoneInfoNotFoundError):
+            return ZoneInfo(text)
+    near = did_you_mean(text, available_timezones())
     raise WrongValueError(f'must be an IANA time zone like "Europe/Berlin"{near}')
 
 
-def _seat_threshold(text: str) -> Threshold:
+def _threshold(text: str) -> Threshold:
     threshold = parse_threshold(text)
+    if threshold.absurd:
+        raise WrongValueError("must be a smaller amount: meterbot counts none this large")
+    return threshold
+
+
+def _seat_threshold(text: str) -> Threshold:
+    threshold = _threshold(text)
     if threshold.percent is not None and threshold.percent > 100:
         raise WrongValueError(
             "must be at most 100% of a seat's cap, where it is blocked (a budget may have more)"
@@ -129,15 +140,15 @@ def _seat_threshold(text: str) -> Threshold:
 
 
 def _amount_level(text: str) -> Threshold:
-    threshold = parse_threshold(text)
+    threshold = _threshold(text)
     if threshold.amount is None:
         raise ValueError
     return threshold
 
 
 def _seat_name(text: str) -> str:
-    if text == "share":
-        raise WrongValueError("must be another word: `/claude-spend share` posts an answer in the channel")
+    if (instead := refused_name(text)) is not None:
+        raise WrongValueError(f"must {instead}")
     return text
 
 
@@ -203,7 +214,7 @@ Amount = Annotated[
 ]
 """Whole units of a currency. TOML's numbers arrive as Decimal and stay exact."""
 Currency = Annotated[str, Text('be the three letters of a currency, like "USD"', "[A-Za-z]{3}", str.upper)]
-Level = Annotated[Threshold, Text(_THRESHOLD, convert=parse_threshold, examples=_LEVELS)]
+Level = Annotated[Threshold, Text(_THRESHOLD, convert=_threshold, examples=_LEVELS)]
 SeatLevel = Annotated[Threshold, Text(_THRESHOLD, convert=_seat_threshold, examples=_LEVELS)]
 AmountLevel = Annotated[
     Threshold,

@@ -274,6 +274,19 @@ def test_machines_reach_a_bot_on_their_own_machine_over_http(host: str) -> None:
         ('seats = { name = "ana" }', "1:1 seats: must be tables, each under [[seats]], got a table"),
         ("slack = 5\n" + ANA, "1:1 slack: must be a table, got 5"),
         ("timezone = 1\n" + ANA, '1:1 timezone: must be an IANA time zone like "Europe/Berlin", got 1'),
+        (
+            '[alerts.quiet]\nstart = "07:00"\nend = "07:00"\n' + ANA,
+            '3:1 alerts.quiet.end: must differ from start; for whole days leave out both, got "07:00"',
+        ),
+        (
+            '[alerts]\nthresholds = ["$99999999999999999999999999.00"]\n' + ANA,
+            '2:15 alerts.thresholds[0]: must be a smaller amount: meterbot counts none this large, got "$99999999999999999999999999.00"',
+        ),
+        ('timezone = "localtime"\n' + ANA, '1:1 timezone: must be an IANA time zone like "Europe/Berlin", got "localtime"'),
+        (
+            'timezone = "right/UTC"\n' + ANA,
+            '1:1 timezone: must be an IANA time zone like "Europe/Berlin", got "right/UTC"; did you mean "Etc/UTC"?',
+        ),
         ('timezone = "../etc"\n' + ANA, '1:1 timezone: must be an IANA time zone like "Europe/Berlin", got "../etc"'),
         ("poll_interval = 60\n" + ANA, '1:1 poll_interval: must be a time like "60s", "15m", "1h" or "2d", got 60'),
         ('poll_interval = "0s"\n' + ANA, '1:1 poll_interval: must be a time like "60s", "15m", "1h" or "2d", got "0s"'),
@@ -418,6 +431,22 @@ def test_a_threshold_that_is_written_twice_is_reported_once() -> None:
 def test_a_seat_that_nobody_could_ask_for_is_refused() -> None:
     assert problems(ANA.replace('"ana"', '"share"')) == [
         '3:1 seats[0].name: must be another word: `/claude-spend share` posts an answer in the channel, got "share"',
+    ]
+    for word in ("team", "me", "default"):
+        assert problems(ANA.replace('"ana"', f'"{word}"')) == [
+            f'3:1 seats[0].name: must be another word: “{word}” means something else in chat, got "{word}"'
+        ]
+    for dots in (".", "..", "-_."):
+        assert problems(ANA.replace('"ana"', f'"{dots}"')) == [
+            f'3:1 seats[0].name: must contain a letter or a digit, got "{dots}"'
+        ]
+
+
+def test_a_currency_has_one_budget() -> None:
+    budget = '[[alerts.budgets]]\namount = "5"\n'
+    assert len(loaded(f'{budget}{budget}currency = "EUR"\n{ANA}').rule_settings().budgets) == 2
+    assert problems(f"{budget}{budget}{ANA}") == [
+        "1:10 alerts.budgets: has 2 budgets in USD: write one for each currency"
     ]
 
 

@@ -117,6 +117,7 @@ async def test_what_is_set_is_shown_and_can_be_undone(store: Store) -> None:
         (("settings", "colours", "ana", "blue"), None, "settings quiet ana"),
         (("settings", "ana", "thresholds", "50%"), None, "settings thresholds ana"),
         (("settings", "thresholds", "ana"), "$0.001", "is not a level"),
+        (("settings", "thresholds", "ana"), "$99999999999999999999999999.00", "Write a smaller amount"),
     ],
 )
 async def test_what_is_not_understood_is_said_and_nothing_changes(
