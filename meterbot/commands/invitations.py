@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from meterbot.commands.join_lines import JoinTerms
 from meterbot.commands.seat_admin import toml_block
+from meterbot.core.deliveries import Destination, PostState
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Seat
 from meterbot.core.seats import SeatDirectory, refused_name
@@ -18,6 +19,7 @@ from meterbot.ingest.pushes import PUSH
 from meterbot.store import (
     Connection,
     Store,
+    deliveries,
     invited_seats,
     locks,
     notes,
@@ -128,8 +130,31 @@ class Invitations:
         new = queue_notice(
             connection, key, seat, destination=place, message=message, redaction=redaction, now=now
         )
-        said = "gets a direct message on {}" if new else "already got a direct message on {} today"
-        return Invited(seat, f"{seat.name}: its owner {said.format(place.chat)}.")
+        if new:
+            return _queued(connection, seat, place)
+        return _queued_before(seat, place, deliveries.post_state(connection, key))
+
+
+def _queued(connection: Connection, seat: Seat, place: Destination) -> Invited:
+    said = f"{seat.name}: a direct message to its owner is queued on {place.chat}"
+    for queue in deliveries.read_queues(connection):
+        # What the chat refuses for one person, such as a missing scope, it refuses for the next one, too.
+        if queue.refused and queue.trouble and (queue.chat, queue.channel[:1]) == (place.chat, "@"):
+            why = f"{said}, but another one there is refused: {one_line(queue.trouble)}."
+            return Invited(seat, why, needs_line=True)
+    return Invited(seat, f"{said}.")
+
+
+def _queued_before(seat: Seat, place: Destination, state: PostState | None) -> Invited:
+    """Another invitation on the same day: what has become of the first one's message."""
+    if state is None or state.delivered:
+        return Invited(seat, f"{seat.name}: its owner already got a direct message on {place.chat} today.")
+    today = f"{seat.name}: today's direct message to its owner"
+    if state.failed:
+        return Invited(seat, f"{today} could not be sent: {one_line(state.trouble or '')}.", needs_line=True)
+    if state.trouble:
+        return Invited(seat, f"{today} still waits: {one_line(state.trouble)}.", needs_line=True)
+    return Invited(seat, f"{today} is already queued on {state.chat}.")
 
 
 def remove_invitation(connection: Connection, seat: str) -> bool:

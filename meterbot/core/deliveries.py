@@ -300,6 +300,16 @@ def first_come(
 
 
 @dataclass(frozen=True, slots=True)
+class PostState:
+    """What has become of a post, and on which chat. `trouble`: why it failed or still waits, if that is known."""
+
+    chat: str
+    delivered: bool
+    failed: bool
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelQueue:
     chat: str
     channel: str

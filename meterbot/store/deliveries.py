@@ -18,6 +18,7 @@ from meterbot.core.deliveries import (
     NewDelivery,
     PossibleDuplicate,
     Posting,
+    PostState,
     Purpose,
 )
 from meterbot.core.messages import Posted
@@ -148,6 +149,17 @@ def post_of(connection: Connection, row: Row[Any]) -> Row[Any] | None:
     if own is None or own.bundle_id is None:
         return own
     return connection.execute(select(tables.deliveries).where(_rows.id == own.bundle_id)).first()
+
+
+def post_state(connection: Connection, event: str) -> PostState | None:
+    """Of the only post of an event; None if there is none."""
+    query = select(_rows.chat, _rows.state, _rows.trouble)
+    row = connection.execute(query.where(_rows.event == event, _rows.kind == DeliveryKind.POST)).first()
+    if row is None:
+        return None
+    return PostState(
+        row.chat, row.state == DeliveryState.DELIVERED, row.state == DeliveryState.FAILED, row.trouble
+    )
 
 
 def waited_for(connection: Connection) -> set[str]:

@@ -55,6 +55,7 @@ async def typed_so_far(screen: Screen, three: Team) -> None:
     """The answers up to Slack's channel."""
     await screen.answers("Where should alerts go", "slack")
     await screen.sees("https://api.slack.com/apps?new_app=1&manifest_yaml=")
+    await screen.sees("im%3Awrite")
     await screen.answers("bot token (xoxb-…)", BOT_TOKEN)
     await screen.sees("slack_token: Slack knows the bot")
     await screen.answers("app-level token", APP_TOKEN)

@@ -162,7 +162,10 @@ async def test_a_person_who_was_invited_at_the_terminal_joins_without_a_restart(
     environ |= {"SLACK_APP_TOKEN": slack.app_token, "DISCORD_TOKEN": site.house.discord.token}
     async with running(bot):
         ended = await process.meterbot("seat", "invite", "cleo=UCLEO1", environ=environ, cwd=tmp_path)
-        assert (ended.status, ended.stdout) == (0, "cleo: its owner gets a direct message on slack.\n")
+        assert (ended.status, ended.stdout) == (
+            0,
+            "cleo: a direct message to its owner is queued on slack.\n",
+        )
         await slack.until(lambda: posted(slack, "Connect cleo to meterbot"))
         assert "join:cleo" in str(posted(slack, "Connect cleo to meterbot"))
         address = (await site.line("UCLEO1")).split()[2]

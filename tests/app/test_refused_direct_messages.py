@@ -1,11 +1,13 @@
 """An owner who takes no direct messages, in the whole bot: the channel has the alert, as far as it may see it."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from meterbot.app.build import assembled
+from meterbot.commands.invitations import new_seat
 from meterbot.core.clock import ManualClock
 from tests.chat.discord.rig import POST_MESSAGE
 from tests.e2e.team import NOW, Team, play, shown, team
@@ -53,3 +55,60 @@ async def test_a_block_whose_owner_takes_no_direct_messages_is_in_the_channel_an
             (root,) = three.slack.messages()
             assert f"{who} is no longer blocked" in "".join(each.text for each in three.slack.replies(root))
             assert any(f"{who} is no longer blocked" in text for text in three.on_discord())
+
+
+async def test_an_invitation_that_slack_does_not_let_through_is_said_to_wait_until_it_arrives(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock(NOW)
+    async with team(clock) as three:
+        config = three.config(f"sqlite:///{tmp_path}/meterbot.db")
+        async with assembled(config, clock) as bot:
+            granted = three.slack.scopes
+            three.slack.scopes = tuple(scope for scope in granted if scope != "im:write")
+
+            async def invite(name: str) -> tuple[str, bool]:
+                wanted = new_seat(name, {"slack": f"U{name.upper()}1"})
+                (invited,) = await bot.invitations.invite([wanted], clock.now())
+                return invited.sentence, invited.needs_line
+
+            queued = "cleo: a direct message to its owner is queued on slack."
+            assert await invite("cleo") == (queued, False)
+            assert await invite("cleo") == (
+                "cleo: today's direct message to its owner is already queued on slack.",
+                False,
+            )
+            await play(bot, clock)
+            refused = "Slack refuses conversations.open: missing_scope im:write (add the scope to the app and reinstall it)."
+            assert await invite("cleo") == (
+                f"cleo: today's direct message to its owner still waits: {refused}",
+                True,
+            )
+            assert await invite("dan") == (
+                f"dan: a direct message to its owner is queued on slack, but another one there is refused: {refused}",
+                True,
+            )
+            three.slack.scopes = granted
+            clock.advance(timedelta(minutes=20))
+            await play(bot, clock)
+            assert await invite("cleo") == (
+                "cleo: its owner already got a direct message on slack today.",
+                False,
+            )
+
+
+async def test_an_invitation_that_its_owner_does_not_accept_is_said_to_have_failed(tmp_path: Path) -> None:
+    clock = ManualClock(NOW)
+    async with team(clock) as three:
+        config = three.config(f"sqlite:///{tmp_path}/meterbot.db")
+        async with assembled(config, clock) as bot:
+            cleo = new_seat("cleo", {"slack": "UCLEO1"})
+            await bot.invitations.invite([cleo], clock.now())
+            three.slack.fail("chat.postMessage", slack_faults.refused("messages_tab_disabled"))
+            await play(bot, clock)
+            (again,) = await bot.invitations.invite([cleo], clock.now())
+            assert again.sentence.startswith(
+                "cleo: today's direct message to its owner could not be sent: Slack refuses chat.postMessage: "
+                "messages_tab_disabled"
+            )
+            assert again.needs_line

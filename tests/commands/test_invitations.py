@@ -68,12 +68,12 @@ async def test_an_invited_seat_waits_and_its_person_gets_one_message_a_day(store
     invitations = inviting(store)
     (first,) = await invitations.invite([BO], NOW)
     (second,) = await invitations.invite([BO], NOW + timedelta(hours=1))
-    assert first.sentence == "bo: its owner gets a direct message on slack."
-    assert second.sentence == "bo: its owner already got a direct message on slack today."
+    assert first.sentence == "bo: a direct message to its owner is queued on slack."
+    assert second.sentence == "bo: today's direct message to its owner is already queued on slack."
     assert invitations.seats["bo"] == BO
     assert len(await queued(store)) == 1
     (third,) = await invitations.invite([BO], NOW + timedelta(days=1))
-    assert "gets a direct message" in third.sentence
+    assert "a direct message to its owner is queued" in third.sentence
     assert [(chat, channel) for chat, channel, _ in await queued(store)] == [("slack", "@UBO")] * 2
     (kept,) = await store.read(invited_seats.read)
     assert kept == InvitedSeat("bo", {"slack": "UBO"}, NOW)
@@ -90,7 +90,7 @@ async def test_a_seat_without_an_owner_on_a_chat_waits_and_the_operator_passes_t
     assert await queued(store) == []
     assert [*invitations.seats] == ["cy", "dan", "eve"]
     (named,) = await invitations.invite([new_seat("dan", {"slack": "UDAN"})], NOW)
-    assert named.sentence == "dan: its owner gets a direct message on slack."
+    assert named.sentence == "dan: a direct message to its owner is queued on slack."
 
 
 async def test_nobody_is_invited_where_one_of_them_cannot_be(store: Store) -> None:
@@ -151,7 +151,7 @@ async def test_another_person_of_the_same_seat_gets_a_message_of_their_own_on_th
     await inviting(store).invite([BO], NOW)
     await store.run(lambda tx: invited_seats.remove(tx, ["bo"]))
     (again,) = await inviting(store).invite([new_seat("bo", {"slack": "U999"})], NOW)
-    assert again.sentence == "bo: its owner gets a direct message on slack."
+    assert again.sentence == "bo: a direct message to its owner is queued on slack."
 
 
 @pytest.mark.parametrize("removed", [True, False], ids=["removed", "gone from the configuration"])
@@ -279,7 +279,9 @@ async def ask(asked: Commands, words: str, user: str = "UBOSS") -> str:
 async def test_an_operator_invites_by_name_and_mention(store: Store, words: str, names: list[str]) -> None:
     invitations = inviting(store, [seat("ana", "push")])
     said = await ask(commands(store, invitations, ManualClock(NOW)), words)
-    assert said.splitlines()[1:] == [f"{name}: its owner gets a direct message on slack." for name in names]
+    assert said.splitlines()[1:] == [
+        f"{name}: a direct message to its owner is queued on slack." for name in names
+    ]
     assert [*invitations.seats] == list(dict.fromkeys(["ana", *names]))
 
 
@@ -326,8 +328,10 @@ async def test_status_says_who_has_joined_and_offers_operators_to_remind_the_oth
     others = await ask(asked, "status", user="UBO")
     assert "invite" not in others.replace("the invitation", "")
     assert "dan.\nThe owner of a seat types /claude-spend join." in others
-    assert "cleo: its owner gets a direct message" in await ask(asked, "invite cleo dan")
-    assert "cleo: its owner already got a direct message" in await ask(asked, "invite cleo dan")
+    assert "cleo: a direct message to its owner is queued" in await ask(asked, "invite cleo dan")
+    assert "cleo: today's direct message to its owner is already queued on slack" in await ask(
+        asked, "invite cleo dan"
+    )
 
 
 async def test_each_seat_is_in_one_place_of_the_status(store: Store) -> None:

@@ -32,8 +32,8 @@ def slack(context: SetupContext) -> DraftTable:
 
     context.say(
         "\nSlack: open this link, choose your workspace, press Create, then Install App:\n\n"
-        f"{creation_link(None)}\n\n"
-        "(or paste what `meterbot slack manifest` prints, under Create New App, From a manifest)\n"
+        f"{creation_link(direct_messages=True)}\n\n"
+        "(or paste what `meterbot slack manifest --direct-messages` prints, under Create New App, From a manifest)\n"
         "The bot token is on the page Install App. For the app-level token, go to Basic Information, App-Level Tokens,\n"
         "press Generate Token and Scopes, and add the scope connections:write."
     )
