@@ -13,7 +13,15 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from meterbot.app.config import toml_positions
 from meterbot.app.config.config import Config
 from meterbot.app.config.infrastructure import HttpConfig
-from meterbot.app.config.problems import ConfigError, NoConfigError, Problem, path_of, sentence, written
+from meterbot.app.config.problems import (
+    NO_SEATS,
+    ConfigError,
+    NoConfigError,
+    Problem,
+    path_of,
+    sentence,
+    written,
+)
 from meterbot.app.config.seats import SOURCES, BaseSeat
 from meterbot.app.config.secrets import Secret, Table, Vault, Wanted, types_in
 from meterbot.app.config.toml_positions import Position
@@ -245,7 +253,7 @@ class _Loader:
     def _refuse_double_names(self) -> None:
         seats = self._document.get("seats")
         if seats == [] and not self._may_invite():
-            self._refuse(("seats",), "is empty: every person has a [[seats]] table")
+            self._refuse(("seats",), f"is empty: {NO_SEATS}")
         names: dict[object, str] = {}
         for number, seat in enumerate(seats if isinstance(seats, list) else []):
             name = seat.get("name") if isinstance(seat, dict) else None

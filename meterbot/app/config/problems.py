@@ -62,12 +62,15 @@ def path_of(detail: ErrorDetails) -> Path:
             return path
 
 
+NO_SEATS = "add a [[seats]] table for each person, or [http] with a public_url to invite them"
+
+
 def sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """A person's version of a pydantic error. `model` is the whole document's."""
     path, context = path_of(detail), detail.get("ctx", {})
     match detail["type"]:
         case "missing" if path == ("seats",):
-            return "is missing: every person has a [[seats]] table"
+            return f"is missing: {NO_SEATS}"
         case "missing" | "union_tag_not_found":
             return "is missing"
         case "extra_forbidden":

@@ -269,8 +269,8 @@ def test_machines_reach_a_bot_on_their_own_machine_over_http(host: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("seats = []", "1:1 seats: is empty: every person has a [[seats]] table"),
-        ('timezone = "UTC"', "1:1 seats: is missing: every person has a [[seats]] table"),
+        ("seats = []", "1:1 seats: is empty: add a [[seats]] table for each person, or [http] with a public_url to invite them"),
+        ('timezone = "UTC"', "1:1 seats: is missing: add a [[seats]] table for each person, or [http] with a public_url to invite them"),
         ('seats = { name = "ana" }', "1:1 seats: must be tables, each under [[seats]], got a table"),
         ("slack = 5\n" + ANA, "1:1 slack: must be a table, got 5"),
         ("timezone = 1\n" + ANA, '1:1 timezone: must be an IANA time zone like "Europe/Berlin", got 1'),
