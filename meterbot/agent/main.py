@@ -234,16 +234,20 @@ def _scheduled(program: list[str]) -> list[str]:
 def uninstall(program: list[str]) -> None:
     """Stops the scheduled runs and deletes settings, state and script. Raises `Problem`."""
     script, deleted = folder() / "meterbot-agent.py", False
+    ours = Path(program[-1]).resolve() == script.resolve()
+    installed = settings_file().exists() or state_file().exists() or (ours and script.exists())
     try:
         stop(schedule(program))
     finally:  # the token goes even where the scheduler cannot be asked
         for path in (settings_file(), state_file(), state_file().with_suffix(".lock")):
             path.unlink(missing_ok=True)
-        ours = Path(program[-1]).resolve() == script.resolve()
         if ours and not any(folder().glob("settings*.json")):  # another sign-in's runs may need it
             deleted = True
             script.unlink(missing_ok=True)
-    print("stopped, and deleted: settings and state" + (", and the script" if deleted else ""))
+    if installed:
+        print("stopped, and deleted: settings and state" + (", and the script" if deleted else ""))
+    else:
+        print("nothing was installed here")
 
 
 def main(arguments: list[str], program: list[str]) -> int:

@@ -312,8 +312,12 @@ def test_uninstalling_says_of_a_script_only_what_it_did(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recording(home, "systemctl")
+    main.install(COMMAND)
+    capsys.readouterr()
     main.uninstall([sys.executable, "-m", "meterbot", "push"])
     assert capsys.readouterr().out == "stopped, and deleted: settings and state\n"
+    main.uninstall([sys.executable, "-m", "meterbot", "push"])
+    assert capsys.readouterr().out == "nothing was installed here\n"
 
 
 def test_uninstalling_leaves_a_script_that_another_sign_in_or_installation_uses(home: Home) -> None:
