@@ -86,7 +86,10 @@ def _read_by_the_bot(names: Sequence[str]) -> Message:
 
 def _no_pushed_seat(question: Question) -> Message:
     block = toml_block("your-name", {question.platform: question.user})
-    text = "Ask the operator to add this to the configuration, with your name, and to restart meterbot:"
+    text = (
+        "Ask an operator to type “/claude-spend invite NAME @you”: it needs no restart. Or the operator adds this to the "
+        "configuration, with your name, and restarts meterbot:"
+    )
     section = Section(tuple(block.splitlines()), fixed=True)
     return replace(notice("You have no pushed seat", text), sections=(section,))
 

@@ -67,6 +67,9 @@ def test_a_person_without_one_is_told_what_the_configuration_needs(
 ) -> None:
     said = choose(user, named)
     assert isinstance(said, Message)
+    assert said.text.startswith(
+        "Ask an operator to type “/claude-spend invite NAME @you”: it needs no restart."
+    )
     assert said.sections[0].lines == (
         "[[seats]]",
         'name = "your-name"',
