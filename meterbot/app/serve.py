@@ -13,7 +13,7 @@ from meterbot.app.run import TICK_SECONDS
 from meterbot.core.clock import Clock, SystemClock
 from meterbot.core.errors import StartError
 from meterbot.core.log import get_logger
-from meterbot.store.database import try_another
+from meterbot.store.database import database_explained, try_another
 
 log = get_logger(__name__)
 
@@ -54,10 +54,11 @@ class _Turn:
         _handle((signal.SIGTERM, signal.SIGINT), task.cancel)
         _handle(_HANGUP, self._hang_up)
         try:
-            async with assembled(self._config, clock, on_quit=self._end) as bot:
-                _handle((signal.SIGTERM, signal.SIGINT), self._end)
-                spare_garbage()
-                await bot.run(self._stop, tick_seconds)
+            with database_explained(self._config.database_url.get_secret_value()):
+                async with assembled(self._config, clock, on_quit=self._end) as bot:
+                    _handle((signal.SIGTERM, signal.SIGINT), self._end)
+                    spare_garbage()
+                    await bot.run(self._stop, tick_seconds)
         except asyncio.CancelledError:
             log.info("stopped while starting")
             self.following = None

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -28,8 +28,7 @@ from meterbot.core.messages import Message
 from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.alerts.message import arrival_check
 from meterbot.ingest.pushes import make_code
-from meterbot.store import Connection, Store, invited_seats, notes, sessions
-from meterbot.store.database import open_store
+from meterbot.store import Connection, Store, database, invited_seats, notes, sessions
 from meterbot.store.invited_seats import InvitedSeat
 
 Result = TypeVar("Result")
@@ -128,10 +127,5 @@ async def opened_with_seats(config: Config) -> AsyncIterator[tuple[Store, SeatDi
         yield store, await known_seats(config, store)
 
 
-@asynccontextmanager
-async def opened(url: SecretStr) -> AsyncIterator[Store]:
-    store = await open_store(url.get_secret_value())
-    try:
-        yield store
-    finally:
-        await store.close()
+def opened(url: SecretStr) -> AbstractAsyncContextManager[Store]:
+    return database.opened(url.get_secret_value())

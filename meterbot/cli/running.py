@@ -87,7 +87,7 @@ def check(
     if live and checks.exit_status(found) != 2:
         from meterbot.cli.check.live import live_checks
 
-        found += done(live_checks(configured(context, path), lambda: datetime.now(UTC)))
+        found += done(live_checks(configured(context, path), lambda: datetime.now(UTC), os.environ))
     _print_checks(found, as_json=as_json)
 
 

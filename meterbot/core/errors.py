@@ -44,7 +44,13 @@ class SendError(MeterbotError):
 
 
 class StartError(MeterbotError):
-    """A part cannot start with this configuration; the text says what to do."""
+    """A part cannot start with this configuration; the text says what to do. `remedy`: that alone, where a check prints
+    it by itself."""
+
+    def __init__(self, sentence: str, remedy: str = "") -> None:
+        super().__init__(f"{sentence}. {remedy}" if remedy else sentence)
+        self.sentence = sentence
+        self.remedy = remedy
 
 
 class UnavailableError(StartError):

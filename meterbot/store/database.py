@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from meterbot.core.log import get_logger
 from meterbot.core.models import Seat
 from meterbot.store import backup, invited_seats, lock_file, locks, source_states, tables, workers
 from meterbot.store.engine import for_migrating, for_writing, is_pooled, make_engine, prepare
-from meterbot.store.errors import start_error
+from meterbot.store.errors import URL_NAMES, explained, start_error
 from meterbot.store.migrations import bring_up_to_date, found_schema, make, newest_schema, schemas
 from meterbot.store.store import Store
 from meterbot.store.url import parse_url, place_of, same_place
@@ -40,7 +41,8 @@ async def open_store(url: str, *, as_worker: bool = False) -> Store:
     try:
         await _upgrade(engine, parsed)
         if hold is not None:
-            await asyncio.to_thread(_end_all_workers, engine)
+            with explained(place_of(parsed)):
+                await asyncio.to_thread(_end_all_workers, engine)
     except BaseException:
         engine.dispose()
         if hold is not None:
@@ -52,6 +54,22 @@ async def open_store(url: str, *, as_worker: bool = False) -> Store:
 def _end_all_workers(engine: Engine) -> None:
     with for_writing(engine).begin() as connection:
         workers.leave_all(connection)
+
+
+def database_explained(url: str) -> AbstractContextManager[None]:
+    """Raises an outage in the block as `StartError`, with what to do."""
+    return explained(place_of(parse_url(url)))
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    """The database, until the end of the block. Raises `StartError`, also for an outage in the block."""
+    store = await open_store(url)
+    try:
+        with database_explained(url):
+            yield store
+    finally:
+        await store.close()
 
 
 async def upgrade(url: str) -> None:
@@ -122,7 +140,7 @@ def _seen(connection: Connection) -> Glance:
     return replace(seen, sources=source_states.read_sources(connection)) if found == seen.newest else seen
 
 
-_START_IT = "Start PostgreSQL, or correct DATABASE_URL or database_url"
+_START_IT = f"Start PostgreSQL, or correct {URL_NAMES}"
 
 
 async def _upgrade(engine: Engine, url: URL) -> None:

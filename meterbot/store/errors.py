@@ -1,6 +1,10 @@
 """The database's failures: which are outages, which may pass, and how each is worded."""
 
+import errno
+import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -17,6 +21,26 @@ _PASSING_STATES = ("08", "53", "57P", "58")
 _OUTAGE_STATES = (*_PASSING_STATES, READ_ONLY, "28", "3D")
 """Those, and: the database is read-only, or refuses the user or the database's name."""
 _LASTING = ("authentication failed", "does not exist", "no pg_hba.conf entry", "invalid ")
+
+_MAKE_ROOM = "Make room on the disk of the database, then try again"
+_SQLITE_REMEDIES = {
+    sqlite3.SQLITE_FULL: _MAKE_ROOM,
+    sqlite3.SQLITE_IOERR: "Make room on the disk of the database if it is full, then try again",
+}
+URL_NAMES = "DATABASE_URL or database_url"
+_REMEDIES = (
+    ("28P01|password authentication failed", f"Correct the password in {URL_NAMES}"),
+    ("no password supplied", f"Add the password to {URL_NAMES}"),
+    ("no pg_hba.conf entry", f"Allow this connection in PostgreSQL's pg_hba.conf, or correct {URL_NAMES}"),
+    (
+        '28000|role ".*" does not exist',
+        f"Create this role in PostgreSQL, or correct the user name in {URL_NAMES}",
+    ),
+    ('3D000|database ".*" does not exist', f"Create this database, or correct its name in {URL_NAMES}"),
+    ("42501|permission denied", "In PostgreSQL, make this user the owner of meterbot's database and tables"),
+    ("53100", _MAKE_ROOM),
+)
+"""By the SQLSTATE, or by the words: while connecting, PostgreSQL's client gives only these, in its language."""
 
 
 class StoreTimeoutError(TimeoutError):
@@ -81,8 +105,35 @@ def _may_pass(error: BaseException) -> bool:
     return state.startswith(_PASSING_STATES) if state else not any(words in text for words in _LASTING)
 
 
-def start_error(error: BaseException, sentence: str, step: str = "") -> StartError:
-    """`sentence` as the error of a start, caused by `error`. `step`: what to do next, in a sentence."""
-    return (UnavailableError if _may_pass(error) else StartError)(
-        f"{sentence}: {failure_of(error)}{step and f'. {step}'}"
-    )
+def remedy_of(error: BaseException) -> str:
+    """What to do, if the failure tells."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    if isinstance(error, sqlite3.Error):
+        return _SQLITE_REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
+    if isinstance(error, OSError):
+        return _MAKE_ROOM if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
+    said = f"{getattr(error, 'sqlstate', None)} {error}"
+    return next((remedy for words, remedy in _REMEDIES if re.search(words, said)), "")
+
+
+def start_error(error: BaseException, sentence: str, otherwise: str = "") -> StartError:
+    """`sentence` as the error of a start, caused by `error`. `otherwise`: what to do, if the failure does not tell."""
+    kind = UnavailableError if _may_pass(error) else StartError
+    return kind(f"{sentence}: {failure_of(error)}", remedy_of(error) or otherwise)
+
+
+@contextmanager
+def explained(database: str) -> Iterator[None]:
+    """Raises an outage as `UnavailableError`, with what to do. `database`: where it is, for people."""
+    failure = None
+    try:
+        yield
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        failure = UnavailableError(
+            f"cannot use the database {database}: {failure_of(error)}", remedy_of(error)
+        )
+    if failure is not None:
+        raise failure  # here, where no chained exception carries the statement along

@@ -1,12 +1,14 @@
 """One bot at a time on a SQLite file: a lock of the operating system, which ends with the process."""
 
 import os
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
 from sqlalchemy import URL
 
 from meterbot.core.errors import StartError, UnavailableError
+from meterbot.store.errors import remedy_of
 
 
 def lock_path(database: Path) -> Path:
@@ -27,9 +29,11 @@ def hold(url: URL) -> TextIOWrapper | None:
     try:
         file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")  # noqa: SIM115, PTH123 - held until closed
     except OSError as error:
-        raise StartError(
-            f"cannot open the database {database}: {error.strerror} ({path}). Let the user that runs meterbot write to "
-            "that directory, or name another file in database_url"
+        full = remedy_of(error)
+        raise (UnavailableError if full else StartError)(
+            f"cannot open the database {database}: {error.strerror} ({path})",
+            full
+            or "Let the user that runs meterbot write to that directory, or name another file in database_url",
         ) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,8 +48,7 @@ def hold(url: URL) -> TextIOWrapper | None:
     except OSError as error:
         file.close()
         raise StartError(f"cannot lock {path}: {error.strerror}. Is it on a network drive?") from None
-    # For people to read; only the lock counts.
-    file.truncate()
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    with suppress(OSError):  # for people to read, if the disk has room; only the lock counts
+        os.ftruncate(file.fileno(), 0)
+        os.pwrite(file.fileno(), f"{os.getpid()}\n".encode(), 0)
     return file

@@ -174,7 +174,7 @@ async def test_a_database_that_does_not_answer_fails_the_check(tmp_path: Path) -
     (line,) = [line for line in said.stdout.splitlines() if " database: " in line]
     assert said.status == 1
     assert line.startswith("fail  database: cannot read the database postgresql://127.0.0.1/x: ")
-    assert " -> correct database_url, or start the database" in line
+    assert " -> correct DATABASE_URL, or start the database" in line
     assert "planted-password" not in said.stdout + said.stderr
 
 

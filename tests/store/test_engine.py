@@ -6,14 +6,17 @@ import traceback
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from structlog.testing import capture_logs
 
-from meterbot.core.errors import StartError
-from meterbot.store.database import open_store
+from meterbot.core.errors import StartError, UnavailableError
+from meterbot.store.database import glance, open_store, opened, upgrade
 from meterbot.store.engine import for_writing, make_engine, prepare
+from meterbot.store.errors import remedy_of
 from meterbot.store.url import parse_url
+from tests import postgres
 
 PLANTED = "pl4nted-pass"
 
@@ -75,6 +78,64 @@ async def test_a_server_that_refuses_says_why_in_its_own_words(postgres_server: 
     with pytest.raises(StartError, match='database "nowhere" does not exist') as failed:
         await open_store(url.render_as_string(hide_password=False))
     assert PLANTED not in "".join(traceback.format_exception(failed.value))
+    assert failed.value.remedy == "Create this database, or correct its name in DATABASE_URL or database_url"
+
+
+async def test_the_remedy_fits_what_postgresql_refuses(postgres_server: str) -> None:
+    async with postgres.fresh_database(postgres_server) as url:
+        await upgrade(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP ROLE IF EXISTS stranger")
+            connection.execute("CREATE ROLE stranger LOGIN")
+        try:
+            for user, remedy in (
+                ("nobody_here", "Create this role in PostgreSQL, or correct the user name in"),
+                ("stranger", "In PostgreSQL, make this user the owner of meterbot's database and tables"),
+            ):
+                refused = parse_url(url).set(username=user).render_as_string(hide_password=False)
+                for attempt in (open_store, glance):
+                    with pytest.raises(StartError) as failed:
+                        await attempt(refused)
+                    assert failed.value.remedy.startswith(remedy)
+                    assert str(failed.value) == f"{failed.value.sentence}. {failed.value.remedy}"
+        finally:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("DROP ROLE stranger")
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ('FATAL:  password authentication failed for user "u"', "Correct the password in "),
+        ("fe_sendauth: no password supplied", "Add the password to "),
+        (
+            'FATAL:  no pg_hba.conf entry for host "h"',
+            "Allow this connection in PostgreSQL's pg_hba.conf, or ",
+        ),
+        ("connection refused", ""),
+    ],
+)
+def test_the_remedy_fits_what_a_server_says_before_it_has_a_code(words: str, remedy: str) -> None:
+    assert remedy_of(psycopg.OperationalError(words)).startswith(remedy)
+    assert bool(remedy) == bool(remedy_of(psycopg.OperationalError(words)))
+
+
+async def test_a_full_disk_says_to_make_room(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'm.db'}"
+    with pytest.raises(UnavailableError, match=r"is full\. Make room on the disk"):
+        async with opened(url) as store:
+            await store.run(_fill)
+    lock = tmp_path / "m.db.lock"
+    lock.unlink(missing_ok=True)
+    lock.symlink_to("/dev/full")  # which takes no process number
+    store = await open_store(url, as_worker=True)
+    await store.close()
+
+
+def _fill(transaction: Connection) -> None:
+    pages = transaction.scalar(text("PRAGMA page_count"))
+    transaction.execute(text(f"PRAGMA max_page_count = {pages}"))
+    transaction.execute(text("CREATE TABLE filler AS SELECT zeroblob(1000000)"))
 
 
 @pytest.mark.parametrize("journal", ["DELETE", "WAL"])

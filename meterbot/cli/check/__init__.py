@@ -44,8 +44,7 @@ def run_checks(
             stored = read(config)
             database = surroundings.database_read(config, cwd)
         except StartError as error:
-            remedy = "correct database_url, or start the database"
-            database = Check("database", Status.FAIL, str(error), remedy)
+            database = surroundings.database_unread("database", error, environ)
     checks += [surroundings.timezone(config), database, surroundings.chats(config)]
     checks += seats.levels(config, stored.settings if stored else {})
     checks += seats.secret_key(config, stored.session_keys if stored else None)

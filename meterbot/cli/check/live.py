@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from meterbot.app.channels import discord_checks, slack_checks
 from meterbot.app.config import Config
 from meterbot.cli import seat_reads
+from meterbot.cli.check.surroundings import database_unread
 from meterbot.core.errors import StartError
 from meterbot.core.findings import Check, Status
 from meterbot.core.health import remedy
@@ -31,9 +32,9 @@ _HARMLESS = {Health.STALE, Health.RATE_LIMITED, Health.NEVER_SEEN}
 Now = Callable[[], datetime]
 
 
-async def live_checks(config: Config, now: Now) -> list[Check]:
+async def live_checks(config: Config, now: Now, environ: Mapping[str, str] | None = None) -> list[Check]:
     """Contacts everybody at once; the findings keep their order."""
-    database, known = await _database(config)
+    database, known = await _database(config, environ or {})
     direct_messages = await _sends_direct_messages(config)
     (slack, slack_clock), (discord, discord_clock), seats = await asyncio.gather(
         slack_checks(config, now, with_connection=True, direct_messages=direct_messages),
@@ -44,11 +45,11 @@ async def live_checks(config: Config, now: Now) -> list[Check]:
     return [database, *slack, *discord, *seats, *clock(clocks)]
 
 
-async def _database(config: Config) -> tuple[Check, Glance | None]:
+async def _database(config: Config, environ: Mapping[str, str]) -> tuple[Check, Glance | None]:
     try:
         seen = await glance(config.database_url.get_secret_value())
     except StartError as error:
-        return Check("schema", Status.FAIL, str(error), "correct database_url, or start the database"), None
+        return database_unread("schema", error, environ), None
     return schema(seen), seen
 
 

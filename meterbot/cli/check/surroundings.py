@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import shutil
 import socket
 import sqlite3
 import stat
@@ -15,11 +16,15 @@ from urllib.parse import urlsplit
 
 from meterbot.app.config import Config
 from meterbot.app.listening import try_to_listen
+from meterbot.core.errors import StartError
 from meterbot.core.findings import Check, Status
 from meterbot.core.hosts import is_loopback, proxy_for, without_password
 from meterbot.core.text import listed
+from meterbot.store.errors import URL_NAMES
 from meterbot.store.url import parse_url
 
+_LEAST_FREE = 100_000
+"""Bytes: a few pages of the database, and of the journal beside it."""
 _PATIENCE_SECONDS = 2.0
 """A running bot writes for a moment; a longer lock belongs to something else."""
 
@@ -71,9 +76,20 @@ def database_trouble(config: Config, environ: Mapping[str, str], cwd: Path) -> C
     if closed:
         remedy = "let the user that runs meterbot write to it"
         return Check("database", Status.FAIL, f"{closed[0]} cannot be written to", remedy)
-    if path.exists() and (trouble := sqlite_trouble(path)):
-        return Check("database", Status.FAIL, *trouble)
-    return None
+    trouble = (sqlite_trouble(path) if path.exists() else None) or _disk_trouble(path)
+    return None if trouble is None else Check("database", Status.FAIL, *trouble)
+
+
+def _disk_trouble(path: Path) -> tuple[str, str] | None:
+    disk = shutil.disk_usage(path.parent)
+    full = disk.total and disk.free < _LEAST_FREE  # some file systems know no sizes
+    return (f"the disk of {path} is full", "make room on it") if full else None
+
+
+def database_unread(check: str, error: StartError, environ: Mapping[str, str]) -> Check:
+    named = "DATABASE_URL" if environ.get("DATABASE_URL") else "database_url"
+    remedy = error.remedy.replace(URL_NAMES, named) or f"correct {named}, or start the database"
+    return Check(check, Status.FAIL, error.sentence, remedy[0].lower() + remedy[1:])
 
 
 def database_read(config: Config, cwd: Path) -> Check:

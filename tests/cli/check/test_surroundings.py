@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,7 @@ from meterbot.cli.check import (
 )
 from meterbot.core.cipher import Cipher, new_key
 from meterbot.core.errors import StartError
+from meterbot.store.errors import URL_NAMES
 from tests.app.config.writing import ANA, ENVIRON, SECRETS, SESSION_KEY
 from tests.missing import judged_by
 
@@ -330,6 +332,24 @@ def test_an_older_secret_key_is_said_to_be_needed_until_it_is_not(tmp_path: Path
         "the stored session keys of ana still need an older secret key",
     )
     assert "older" not in secret_key(tmp_path, f"{K2} {K1}", under(K2)).sentence
+
+
+def test_a_remedy_names_the_variable_or_the_key_that_was_used(tmp_path: Path) -> None:
+    def fail(_: Config) -> Stored:
+        raise StartError("no", f"Correct the password in {URL_NAMES}")
+
+    (tmp_path / "config.toml").write_text(ANA)
+    by_key = run_checks(None, ENVIRON, tmp_path, fail)
+    by_variable = run_checks(None, {**ENVIRON, "DATABASE_URL": f"sqlite:///{tmp_path}/x.db"}, tmp_path, fail)
+    assert of(by_key, "database").remedy == "correct the password in database_url"
+    assert of(by_variable, "database").remedy == "correct the password in DATABASE_URL"
+
+
+def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.toml").write_text(ANA)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=300_000, free=4096))
+    found = of(run_checks(None, ENVIRON, tmp_path, lambda _: Stored()), "database")
+    assert (found.status, found.remedy) == (Status.FAIL, "make room on it")
 
 
 def test_a_database_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
