@@ -24,6 +24,7 @@ from meterbot.app.config.problems import (
 )
 from meterbot.app.config.seats import SOURCES, BaseSeat
 from meterbot.app.config.secrets import Secret, Table, Vault, Wanted, types_in
+from meterbot.app.config.toml_mistakes import mistake
 from meterbot.app.config.toml_positions import Position
 from meterbot.app.config.types import Bind, database_url
 from meterbot.core import secret
@@ -168,8 +169,9 @@ def _document(found: ConfigText) -> dict[str, Any]:
         return tomli.loads(found.text, parse_float=Decimal)
     except tomli.TOMLDecodeError as error:
         # The error holds the whole document, so that neither it nor its context may be passed on.
-        where = f"{found.label}:{error.lineno}:{error.colno}"
-        raise ConfigError(Problem(where, "", f"is not TOML: {secret.hide(error.msg)}")) from None
+        (line, column), why = mistake(error)
+        where = f"{found.label}:{line}:{column}"
+        raise ConfigError(Problem(where, "", f"is not TOML: {secret.hide(why)}")) from None
     except RecursionError:
         raise ConfigError(Problem(found.label, "", "is nested too deeply")) from None
 
