@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from meterbot.cli.root import cli, option
+from meterbot.cli.root import cli, option, refuse
 
 slack = typer.Typer(help="Set up the Slack app.", no_args_is_help=True)
 cli.add_typer(slack, name="slack")
@@ -30,8 +30,17 @@ def slack_manifest(
 
     Without the link: at api.slack.com/apps choose Create New App, From a manifest, and paste what is printed.
     """
+    from meterbot.app.config.types import web_address
     from meterbot.chat.slack.manifest import creation_link, manifest
 
+    if http is not None:
+        try:
+            address = web_address(http)
+            usable = address.scheme == "https" and address.username is None
+        except ValueError:
+            usable = False
+        if not usable:
+            refuse('--http must be an address like "https://meterbot.example.com", without a user')
     link = creation_link(http, direct_messages=direct_messages)
     print(f"# One click makes the app: {link}\n{manifest(http, direct_messages=direct_messages)}", end="")
 

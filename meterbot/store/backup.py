@@ -47,6 +47,8 @@ def restore(url: str, source: Path, now: datetime) -> Path | None:
     with _as_start_error(f"cannot restore {source}"):
         if not source.is_file():
             raise FileNotFoundError(f"there is no such file as {source}")
+        if database.exists() and source.samefile(database):
+            raise StartError(f"{source} is the database itself: name a copy of it")
         if (schema := _schema(source)) not in schemas():
             raise StartError(
                 f"{source} has schema {schema}, which is newer than this meterbot (schema {newest_schema()}): "

@@ -87,6 +87,18 @@ def test_the_manifest_is_printed_for_either_mode() -> None:
     assert http["settings"]["interactivity"]["request_url"] == "https://bot.example/slack/events"
 
 
+@pytest.mark.parametrize(
+    "url", ["http://bot.example", "https://u:pw@bot.example", "bot.example", "https://x:port"]
+)
+def test_an_address_that_slack_cannot_use_is_in_no_manifest(url: str) -> None:
+    said = typed("slack", "manifest", "--http", url)
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert 'must be an address like "https://meterbot.example.com", without a user' in " ".join(
+        said.stderr.split()
+    )
+    assert "pw" not in said.stderr
+
+
 def test_the_manifest_comes_with_the_link_that_makes_the_app() -> None:
     first, _, _ = typed("slack", "manifest").stdout.partition("\n")
     assert re.fullmatch(

@@ -189,6 +189,18 @@ async def test_nothing_is_restored_while_any_program_has_the_database_open(
     assert await used.read(lambda c: event_log.read_events(c, NOW)) == [event("e1")]
 
 
+@pytest.mark.parametrize("name", ["meterbot.db", "linked.db"])
+async def test_a_database_is_not_restored_from_itself(
+    url: str, file: Path, tmp_path: Path, name: str
+) -> None:
+    await upgrade(url)
+    (tmp_path / "linked.db").symlink_to(file)
+    before = names(tmp_path)
+    with pytest.raises(StartError, match=f"{name} is the database itself: name a copy of it"):
+        await asyncio.to_thread(restore, url, tmp_path / name, NOW)
+    assert names(tmp_path) == before
+
+
 async def test_a_database_is_restored_where_none_is(used: Store, url: str, tmp_path: Path) -> None:
     del used
     kept = await asyncio.to_thread(back_up, url, None, NOW)

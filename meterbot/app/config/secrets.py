@@ -128,6 +128,8 @@ class SecretList(Secret):
             secret.remember(each)
         if not self.values:
             raise ValueError(f"{what} holds no secret")
+        if not all(map(str.isprintable, self.values)):
+            raise ValueError(f"{what} has an unusual character in it")
 
     @property
     def values(self) -> tuple[str, ...]:

@@ -86,6 +86,11 @@ def test_both_may_come_from_files(tmp_path: Path) -> None:
         ),
         (f"{HTTP}[github]\n{ANA}", {"GITHUB_WEBHOOK_SECRET": ","}, "holds no secret"),
         (
+            f"{HTTP}[github]\n{ANA}",
+            {"GITHUB_WEBHOOK_SECRET": "\0\0\0"},
+            "GITHUB_WEBHOOK_SECRET has an unusual character in it",
+        ),
+        (
             f"[github]\n{ANA}",
             {"GITHUB_WEBHOOK_SECRET": "x"},
             "github: needs a listener that GitHub can reach",
