@@ -165,6 +165,10 @@ def _tables(document: dict[str, Any]) -> Iterator[tuple[type[Table], dict[str, A
 
 def _document(found: ConfigText) -> dict[str, Any]:
     """Raises `ConfigError` for a text that is not TOML."""
+    if huge := toml_positions.huge_number(found.text):
+        raise ConfigError(
+            Problem(f"{found.label}:{huge.line}:{huge.column}", "", "is a number that is too large")
+        )
     try:
         return tomli.loads(found.text, parse_float=Decimal)
     except tomli.TOMLDecodeError as error:

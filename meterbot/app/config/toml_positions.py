@@ -1,6 +1,6 @@
 """The position of each key in a TOML document, which no TOML parser for Python reports.
 
-This module reads only documents that tomli has accepted, and checks nothing.
+`positions` reads only documents that tomli has accepted, and checks nothing.
 """
 
 import re
@@ -34,6 +34,22 @@ _STRING = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}(?!")|\'\'\'.*?\'{3,5}(?!\')|"(?:\\.|[^"\\])*"|\'[^\']*\'', re.DOTALL
 )
 _PLAIN = re.compile(r"[^,\]}#\r\n]+")
+_LITERAL = re.compile(
+    rf"""{_STRING.pattern}|\#[^\n]*
+    |(?P<number>[+-]?(?:
+        [0-9][0-9_]{{4300,}}(?![0-9_]*[.eE])|0[xob][0-9A-Fa-f_]{{3500,}}|[0-9][0-9_.]*[eE][+-]?[0-9_]{{18,}}
+    ))(?![ \t]*=)""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+def huge_number(document: str) -> Position | None:
+    """The first number that Python cannot turn into text or from text; the document need not be TOML."""
+    for match in _LITERAL.finditer(document):
+        if match["number"]:
+            before = document[: match.start()]
+            return Position(before.count("\n") + 1, match.start() - before.rfind("\n"))
+    return None
 
 
 class _Scanner:

@@ -363,6 +363,18 @@ def test_what_is_wrong_is_said_with_what_is_there(text: str, problem: str) -> No
     assert any(problem in found for found in problems(text))
 
 
+@pytest.mark.parametrize(
+    "number", ["1" * 5000, "1_" * 5000 + "1", "0x" + "f" * 5000, "1e99999999999999999999"], ids=len
+)
+def test_a_number_that_python_cannot_read_or_write_has_a_line_and_a_column(number: str) -> None:
+    before = f"# {number}\ntimezone = '{number}'\n"
+    for value in (number, f"-{number}"):
+        (said,) = problems(f"{before}port = {value}\n")
+        assert said == "3:8: is a number that is too large"
+    (said,) = problems(f'{before}port = ["{number}", {number}]\n')
+    assert said == f"3:{len(number) + 12}: is a number that is too large"
+
+
 def test_one_mistake_is_one_problem() -> None:
     assert len(problems(ANA + 'poll_interval = "soon"')) == 1
     assert len(problems('[slack]\nchannel = "C01"\nbot_token_env = "NOT_SET"\n' + ANA)) == 1
