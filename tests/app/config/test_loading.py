@@ -372,7 +372,7 @@ def test_a_number_that_python_cannot_read_or_write_has_a_line_and_a_column(numbe
         (said,) = problems(f"{before}port = {value}\n")
         assert said == "3:8: is a number that is too large"
     (said,) = problems(f'{before}port = ["{number}", {number}]\n')
-    assert said == f"3:{len(number) + 12}: is a number that is too large"
+    assert said == f"3:{len(number) + 13}: is a number that is too large"
 
 
 def test_one_mistake_is_one_problem() -> None:
