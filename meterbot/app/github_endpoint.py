@@ -25,6 +25,9 @@ READ_SECONDS = 8.0
 """GitHub itself waits ten seconds."""
 
 _LONGEST_ID = 200
+_FROM_GITHUB = (
+    "nothing was stored: let GitHub's own webhook send this, with the content type application/json"
+)
 
 log = get_logger(__name__)
 
@@ -89,7 +92,7 @@ class GitHubEndpoint:
         try:
             merged = self.read(event, body)
         except UnusableHookError as bad:
-            raise Refusal(422, str(bad)) from None
+            raise Refusal(422, str(bad), _FROM_GITHUB) from None
         if isinstance(merged, str):
             return 202, {"status": "ignored", "why": merged}
         receipt = await self.pull_requests.add(merged, delivery, self.now())

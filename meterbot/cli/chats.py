@@ -1,5 +1,6 @@
 """`meterbot slack manifest` and `meterbot discord invite`."""
 
+import re
 from typing import Annotated
 
 import typer
@@ -48,13 +49,13 @@ def slack_manifest(
 @discord.command("invite")
 def discord_invite(
     application_id: Annotated[
-        int,
+        str,
         typer.Argument(
             metavar="APPLICATION_ID", help="The application's id, on its General Information page."
         ),
     ],
     guild_id: Annotated[
-        int | None, typer.Option("--guild", metavar="ID", help="The server to preselect.")
+        str | None, typer.Option("--guild", metavar="ID", help="The server to preselect.")
     ] = None,
 ) -> None:
     """Print the link that adds the bot to a server.
@@ -63,4 +64,11 @@ def discord_invite(
     """
     from meterbot.chat.discord.client import invite_url
 
-    print(invite_url(application_id, guild_id))
+    application = _id(application_id, "APPLICATION_ID")
+    print(invite_url(application, None if guild_id is None else _id(guild_id, "--guild")))
+
+
+def _id(text: str, name: str) -> int:
+    if not re.fullmatch("[0-9]{1,20}", text):
+        raise typer.BadParameter("must be one of Discord's numeric ids, only digits", param_hint=name)
+    return int(text)

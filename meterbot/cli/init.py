@@ -4,9 +4,10 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -44,7 +45,7 @@ def init(  # noqa: PLR0917 - typer passes them by name
     discord_token_file: Annotated[str | None, option("PATH", "The same, from a file.")] = None,
     seat: Annotated[str | None, option("NAME", "The seat to add.")] = None,
     source: Annotated[
-        Literal["push", "claude_code", "claude_ai", "admin_api"] | None,
+        str | None,
         option("KIND", "How its numbers arrive: push, claude_code, claude_ai or admin_api. Default push."),
     ] = None,
     plan: Annotated[str | None, option("PLAN", "Its plan, such as max_20x.")] = None,
@@ -59,7 +60,7 @@ def init(  # noqa: PLR0917 - typer passes them by name
     bind: Annotated[str | None, option("HOST:PORT", "Where the bot listens. Default 127.0.0.1:8080.")] = None,
     timezone: Annotated[str | None, option("ZONE", "Such as Europe/Berlin.")] = None,
     keep: Annotated[
-        Literal["files", "environment"] | None,
+        str | None,
         option("HOW", "Keep typed tokens in files (default) or in environment variables."),
     ] = None,
     endpoint: Annotated[
@@ -82,7 +83,11 @@ def init(  # noqa: PLR0917 - typer passes them by name
     import logging
 
     from meterbot.app import log_setup
+    from meterbot.cli.setup.seat import SOURCES
     from meterbot.cli.setup.wizard import init as set_up
+
+    _check_choice("--source", source, SOURCES)
+    _check_choice("--keep", keep, ("files", "environment"))
 
     flags = Flags(
         chats=tuple(
@@ -130,6 +135,11 @@ def _program(called: str) -> str:
     if called.endswith("__main__.py"):
         return f"{shlex.quote(sys.executable)} -m meterbot"
     return "meterbot" if called == shutil.which("meterbot") else shlex.quote(called)
+
+
+def _check_choice(flag: str, given: str | None, choices: Sequence[str]) -> None:
+    if given is not None and given not in choices:
+        raise typer.BadParameter(f"must be one of {', '.join(choices)}", param_hint=flag)
 
 
 def _endpoint(text: str) -> tuple[str, str]:

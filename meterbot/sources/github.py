@@ -30,13 +30,13 @@ _YEARS = range(2000, 2101)
 def _repository(value: str) -> str:
     # A name that consists of dots would change the path.
     if not re.fullmatch(REPOSITORY, value) or any(not part.strip(".") for part in value.split("/")):
-        raise ValueError("should be owner/name")
+        raise ValueError("must be owner/name")
     return value.lower()
 
 
 def _instant(value: datetime) -> datetime:
     if value.year not in _YEARS:
-        raise ValueError("should be an instant of this century")
+        raise ValueError("must be a time of this century")
     return value.astimezone(UTC)
 
 
@@ -122,8 +122,29 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return "the body is not JSON"
-    place = ".".join(map(str, first["loc"])) or "the body"
-    return f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    place, kind = ".".join(map(str, first["loc"])) or "the body", first["type"]
+    if kind == "value_error":
+        return f"{place}: {first['ctx']['error']}"
+    return f"{place}: {next((said for start, said in _WORDS.items() if kind.startswith(start)), _OTHER)}"
+
+
+_WORDS = {
+    "missing": "is missing",
+    "timezone": "must be a time with its offset, like 2026-04-09T12:00:00Z",
+    "datetime": "must be a time with its offset, like 2026-04-09T12:00:00Z",
+    "int": "must be a whole number",
+    "greater": "must be a whole number above 0",
+    "less": "must be a smaller number",
+    "bool": "must be true or false",
+    "string_type": "must be a text",
+    "string_too_long": "is too long",
+    "string_pattern": "must be a commit's hash",
+    "model": "must be an object",
+    "dict": "must be an object",
+    "list": "must be a list",
+}
+"""How pydantic's type of a mistake begins → what a person reads."""
+_OTHER = "is not as GitHub sends it"
 
 
 class GitHub:

@@ -106,6 +106,27 @@ def test_the_manifest_comes_with_the_link_that_makes_the_app() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("init", "--source", "pull"), "--source: must be one of push, claude_code, claude_ai, admin_api\n"),
+        (("init", "--keep", "here"), "--keep: must be one of files, environment\n"),
+        (
+            ("discord", "invite", "abc"),
+            "APPLICATION_ID: must be one of Discord's numeric ids, only digits\n",
+        ),
+        (
+            ("discord", "invite", "1", "--guild", "-5"),
+            "--guild: must be one of Discord's numeric ids, only digits\n",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_in_plain_words(words: tuple[str, ...], said: str) -> None:
+    refused = typed(*words)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.endswith(f"Error: Invalid value for {said}")
+
+
 def test_the_invitation_is_a_link() -> None:
     said = typed("discord", "invite", "1234", "--guild", "5678")
     assert said.exit_code == 0

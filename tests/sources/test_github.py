@@ -67,18 +67,27 @@ def test_what_is_of_no_concern_says_why(event: str, document: bytes, why: str) -
     ("document", "sentence"),
     [
         (b"planted", "the body is not JSON"),
-        (b"[]", "the body: "),
-        (body(number=0), "pull_request.number: "),
-        (body(number=2**31), "pull_request.number: "),
-        (body(number="planted"), "pull_request.number: "),
-        (body(created_at="yesterday"), "pull_request.created_at: "),
-        (body(created_at="0001-01-01T00:00:00+05:00"), "pull_request.created_at: "),
+        (b"[]", "the body: must be an object$"),
+        (body(number=0), "pull_request.number: must be a whole number above 0$"),
+        (body(number=2**31), "pull_request.number: must be a smaller number$"),
+        (body(number="planted"), "pull_request.number: must be a whole number$"),
+        (body(created_at="yesterday"), "pull_request.created_at: must be a time with its offset, like"),
+        (
+            body(created_at="2026-04-09T12:00:00"),
+            "pull_request.created_at: must be a time with its offset, like",
+        ),
+        (body(merged="planted"), "pull_request.merged: must be true or false$"),
+        (
+            body(created_at="0001-01-01T00:00:00+05:00"),
+            "pull_request.created_at: must be a time of this century$",
+        ),
         (body(merged_at="9999-12-31T23:59:59-05:00"), "pull_request.merged_at: "),
         (body(merged_at=None), "does not say when"),
-        (body(user="planted"), "pull_request.user: "),
-        (body(user={}), "pull_request.user.login: "),
-        (body(user={"login": None}), "pull_request.user.login: "),
-        (body(merge_commit_sha="../planted"), "pull_request.merge_commit_sha: "),
+        (body(user="planted"), "pull_request.user: must be an object$"),
+        (body(user={}), "pull_request.user.login: is missing$"),
+        (body(user={"login": None}), "pull_request.user.login: must be a text$"),
+        (body(user={"login": "x" * 201}), "pull_request.user.login: is too long$"),
+        (body(merge_commit_sha="../planted"), "pull_request.merge_commit_sha: must be a commit's hash$"),
     ],
 )
 def test_what_is_not_githubs_is_refused_and_not_repeated(document: bytes, sentence: str) -> None:
@@ -93,7 +102,7 @@ def test_what_is_not_githubs_is_refused_and_not_repeated(document: bytes, senten
 def test_a_repository_that_would_lead_elsewhere_is_refused(name: str) -> None:
     whole = closed(PULL)
     whole["repository"]["full_name"] = name
-    with pytest.raises(UnusableHookError, match=r"repository\.full_name"):
+    with pytest.raises(UnusableHookError, match=r"repository\.full_name: must be owner/name$"):
         read_hook("pull_request", json.dumps(whole).encode())
 
 

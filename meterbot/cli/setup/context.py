@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from meterbot.app.config import SCHEMA, Config, ConfigError
 from meterbot.app.config.infrastructure import EndpointsConfig
 from meterbot.app.config.loading import load_text
+from meterbot.app.config.problems import sentence
 from meterbot.cli.check import as_text
 from meterbot.cli.seat_reads import Renewed
 from meterbot.cli.setup.files import DraftTable, KeptSecret, Value, drafted
@@ -66,7 +67,8 @@ class SetupContext:
         try:
             return dict(EndpointsConfig(**{**self.document().get("endpoints", {}), **self.flags.endpoints}))
         except ValidationError as error:
-            name, why = _why(error)
+            detail = error.errors(include_url=False)[0]
+            name, why = str(detail["loc"][0]), sentence(detail, EndpointsConfig)
             where = "--endpoint" if name in self.flags.endpoints else f"{self.path}, [endpoints]"
             raise MistakenError(f"{where}: {name} {why}") from None
 
@@ -115,14 +117,11 @@ def _mistake(question: str, answer: str, kind: TypeAdapter[Any]) -> str:
     try:
         kind.validate_python(answer)
     except ValidationError as error:
-        return f"{question}: {_why(error)[1]}"
+        detail = error.errors(include_url=False, include_input=False)[0]
+        return (
+            f"{question}: {detail['ctx']['error']}"  # every kind that is asked for has sentences of its own
+        )
     return ""
-
-
-def _why(error: ValidationError) -> tuple[str, str]:
-    """The name of the first wrong value, and what is wrong with it."""
-    detail = error.errors(include_url=False, include_input=False)[0]
-    return ".".join(map(str, detail["loc"])), str(detail.get("ctx", {}).get("error", detail["msg"]))
 
 
 def problem_of(found: list[Check]) -> str:

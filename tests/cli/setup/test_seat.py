@@ -165,6 +165,11 @@ async def test_a_new_secret_key_encrypts_nothing_before_it_is_written(
             (),
             "config.toml, [endpoints]: slack_api must be an address",
         ),
+        (
+            '[endpoints]\nslack = "https://slack.example"\n',
+            (),
+            "config.toml, [endpoints]: slack is not a known key",
+        ),
     ],
 )
 async def test_an_address_that_is_none_is_named_before_anything_is_asked(
