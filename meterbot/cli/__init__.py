@@ -3,8 +3,22 @@
 Every command imports its own parts so that --help answers at once.
 """
 
+from meterbot.cli import interrupts  # isort: skip
+
 # In the order in which --help lists them.
 from meterbot.cli import init, running, numbers, machine, database, seats, chats, pushing  # isort: skip
 from meterbot.cli.root import cli, main
 
-__all__ = ["chats", "cli", "database", "init", "machine", "main", "numbers", "pushing", "running", "seats"]
+__all__ = [
+    "chats",
+    "cli",
+    "database",
+    "init",
+    "interrupts",
+    "machine",
+    "main",
+    "numbers",
+    "pushing",
+    "running",
+    "seats",
+]

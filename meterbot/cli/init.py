@@ -6,12 +6,11 @@ import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from meterbot.cli.root import cli, option, refuse
+from meterbot.cli.root import cli, option, refuse, working_directory
 from meterbot.cli.setup.prompts import Flags, MistakenError, RefusedError, Script, SecretPlace, Terminal
 
 _SERVICES = ("claude_ai", "anthropic_api", "slack_api", "discord_api")
@@ -117,7 +116,7 @@ def init(  # noqa: PLR0917 - typer passes them by name
         status = set_up(
             flags,
             prompter,
-            Path.cwd() / (named or "config.toml"),
+            working_directory() / (named or "config.toml"),
             environ=os.environ,
             now=lambda: datetime.now(UTC),
             say=print,

@@ -1,8 +1,10 @@
 """What all commands share."""
 
+import errno
 import json
 import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -55,13 +57,42 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without € still shows the rest
     try:
-        cli()
+        try:
+            cli()
+        finally:
+            if sys.stdout is not None:  # closed by who started it
+                sys.stdout.flush()  # or Python would do it later, where no error can be caught
+    except OSError as error:
+        if sys.stdout is None or not _takes_no_output():
+            raise
+        if error.errno != errno.EPIPE:  # or its reader has seen enough
+            print(f"meterbot: its output cannot be written: {error.strerror}", file=sys.stderr)
+        raise SystemExit(1) from None
     except MeterbotError as error:
         from meterbot.core import secret
 
         print(f"meterbot: {secret.hide(str(error))}", file=sys.stderr)
         hopeless = isinstance(error, StartError) and not isinstance(error, UnavailableError)
         raise SystemExit(2 if hopeless else 1) from None
+
+
+def _takes_no_output() -> bool:
+    """Whether standard output can no longer be written to. Then what is left of it is dropped."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+def working_directory() -> Path:
+    """Raises `StartError` if it was deleted."""
+    with suppress(FileNotFoundError):
+        return Path.cwd()
+    raise StartError(
+        "the directory in which meterbot was started was deleted: change to another one, and try again"
+    )
 
 
 def done(work: "Coroutine[Any, Any, Result]") -> "Result":
@@ -113,7 +144,7 @@ def from_config(
     from meterbot.app.config import ConfigError
 
     try:
-        return load(path or context.find_root().obj, os.environ, Path.cwd())
+        return load(path or context.find_root().obj, os.environ, working_directory())
     except ConfigError as error:
         refuse(str(error))
 

@@ -4,12 +4,11 @@ import gc
 import os
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, print_json
+from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, print_json, working_directory
 from meterbot.core.findings import Check
 
 
@@ -31,7 +30,7 @@ def run(context: typer.Context, config: ConfigPath = None) -> None:
     reporters = [] if dsn is None else [sentry.reporter(dsn.get_secret_value())]
     log_setup.set_up(also=[errors.as_warning, *reporters])
     try:
-        done(serve.serve(settings, reload=partial(load, path, os.environ, Path.cwd())))
+        done(serve.serve(settings, reload=partial(load, path, os.environ, working_directory())))
     finally:
         sentry.flush()
 
@@ -83,7 +82,9 @@ def check(
     from meterbot.cli.check.seats import read_stored
 
     path = config or context.find_root().obj
-    found = checks.run_checks(path, os.environ, Path.cwd(), lambda settings: done(read_stored(settings)))
+    found = checks.run_checks(
+        path, os.environ, working_directory(), lambda settings: done(read_stored(settings))
+    )
     if live and checks.exit_status(found) != 2:
         from meterbot.cli.check.live import live_checks
 

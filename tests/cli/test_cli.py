@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -477,6 +478,43 @@ async def spend_is_as_promised(three: Team, tmp_path: Path) -> None:
     typo = await process.meterbot("ask", "renewls", environ=three.environ, cwd=tmp_path)
     assert (typo.status, "Did you mean “renewals”?" in typo.stdout) == (0, True)
     assert len(three.claude.requests) == asked
+
+
+async def shell(script: str, cwd: Path) -> process.Ended:
+    """Runs a line of the shell, in which `$PYTHON` is a Python of its own."""
+    environ = {**process.surroundings(), "PYTHON": sys.executable}
+    pipe = asyncio.subprocess.PIPE
+    started = await asyncio.create_subprocess_shell(script, env=environ, cwd=cwd, stdout=pipe, stderr=pipe)
+    return await process.ended(started)
+
+
+async def test_ctrl_c_while_the_parts_are_imported_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text(
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "import meterbot.cli\n"
+    )
+    ended = await shell("exec $PYTHON interrupted.py", tmp_path)
+    assert (ended.status, ended.stderr) == (-signal.SIGINT, "")
+
+
+async def test_a_deleted_working_directory_is_a_sentence(tmp_path: Path) -> None:
+    ended = await shell("mkdir gone; cd gone; rmdir ../gone; exec $PYTHON -m meterbot check", tmp_path)
+    assert (ended.status, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("meterbot: the directory in which meterbot was started was deleted: ")
+
+
+async def test_output_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    full = await shell("exec $PYTHON -m meterbot --version > /dev/full", tmp_path)
+    assert (full.status, full.stderr) == (
+        1,
+        "meterbot: its output cannot be written: No space left on device\n",
+    )
+    closed = await shell("exec $PYTHON -m meterbot --version >&-", tmp_path)
+    assert (closed.status, closed.stderr) == (0, "")
 
 
 async def test_ctrl_c_ends_it_well(three: Team, tmp_path: Path) -> None:
