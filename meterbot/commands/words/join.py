@@ -72,7 +72,7 @@ def pushed_seat(context: CommandContext, request: Request, words: Sequence[str])
     title = f"“{one_line(name, 40)}” is not one of your pushed seats" if name else "Which seat?"
     text = f"Choose one of {listed(own)}."
     asked = [action for each in own[:_MOST_BUTTONS] for action in button(each, request.word, each)]
-    return Message(title, f"{title}. {text}", text=text, actions=tuple(asked))
+    return replace(notice(title, text), actions=tuple(asked))
 
 
 def _read_by_the_bot(names: Sequence[str]) -> Message:

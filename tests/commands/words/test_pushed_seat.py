@@ -58,6 +58,9 @@ def test_no_other_seat_can_be_named_and_all_of_them_are_answered_alike(choose: C
     said = choose("UANA", named)
     assert isinstance(said, Message)
     assert said.text == "Choose one of ana and ana-work."
+    assert said.fallback.endswith(
+        (" seats. Choose one of ana and ana-work.", "? Choose one of ana and ana-work.")
+    )
 
 
 @pytest.mark.parametrize("user", ["U999", "", "7"])
