@@ -507,6 +507,20 @@ async def test_a_deleted_working_directory_is_a_sentence(tmp_path: Path) -> None
     assert ended.stderr.startswith("meterbot: the directory in which meterbot was started was deleted: ")
 
 
+@pytest.mark.parametrize("words", ["run", "seat add ana", "seat invite zoe=U0ZOE"])
+async def test_a_full_disk_is_a_sentence(tmp_path: Path, words: str) -> None:
+    """No file of the process may grow."""
+    (tmp_path / "config.toml").write_text(
+        '[http]\nbind = "127.0.0.1:0"\npublic_url = "https://bot.example"\n'
+        '[[seats]]\nname = "ana"\nsource = "push"\n'
+    )
+    assert (await process.meterbot("db", "upgrade", cwd=tmp_path)).status == 0
+    full = await shell(f"ulimit -f 0; exec $PYTHON -m meterbot {words}", tmp_path)
+    assert (full.status, full.stdout) == (1, "")
+    assert full.stderr.startswith("meterbot: cannot ")
+    assert full.stderr.endswith("then try again\n")
+
+
 async def test_output_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     full = await shell("exec $PYTHON -m meterbot --version > /dev/full", tmp_path)
     assert (full.status, full.stderr) == (
