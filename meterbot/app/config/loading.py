@@ -24,7 +24,7 @@ from meterbot.app.config.problems import (
 )
 from meterbot.app.config.seats import SOURCES, BaseSeat
 from meterbot.app.config.secrets import Secret, Table, Vault, Wanted, types_in
-from meterbot.app.config.toml_mistakes import mistake
+from meterbot.app.config.toml_mistakes import mistake, only_a_comment
 from meterbot.app.config.toml_positions import Position
 from meterbot.app.config.types import Bind, database_url
 from meterbot.core import secret
@@ -165,6 +165,8 @@ def _tables(document: dict[str, Any]) -> Iterator[tuple[type[Table], dict[str, A
 
 def _document(found: ConfigText) -> dict[str, Any]:
     """Raises `ConfigError` for a text that is not TOML."""
+    if found.path is None and (why := only_a_comment(found.text)):
+        raise ConfigError(Problem(found.label, "", why))
     if huge := toml_positions.huge_number(found.text):
         raise ConfigError(
             Problem(f"{found.label}:{huge.line}:{huge.column}", "", "is a number that is too large")

@@ -86,12 +86,20 @@ def _value_twice(line: _Line) -> str:
 def _goes_on(line: _Line) -> str:
     if re.match(r"\[|[\w.-]+\s*=", line.rest, re.ASCII):
         said = "a line break is missing here: every key and every [table] has a line of its own"
-        return f'{said}. A variable keeps them with quotes: "$(cat config.toml)"' if line.alone else said
+        return f"{said}. {_KEEP_BREAKS}" if line.alone else said
     if line.key:
         return f'the value of {line.key} goes on here: put a text in quotes, "…", and # before a comment'
     return "nothing may follow here, except a comment after #"
 
 
+def only_a_comment(text: str) -> str:
+    """The sentence about a document whose first comment holds all the rest, because its line breaks were lost; empty
+    for any other."""
+    lost = text.lstrip().startswith("#") and "=" in text and len(text.splitlines()) == 1
+    return f"is one line, and so all of it is a comment: the line breaks are missing. {_KEEP_BREAKS}" * lost
+
+
+_KEEP_BREAKS = 'A variable keeps them with quotes: "$(cat config.toml)"'
 _NOT_CLOSED = "a text is not closed: its second quote is missing"
 _SENTENCES: dict[str, str | Callable[[_Line], str]] = {
     "Invalid value": _invalid_value,

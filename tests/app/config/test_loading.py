@@ -259,6 +259,16 @@ def test_where_people_can_be_invited_no_seat_is_needed() -> None:
         assert load_text(text, "config.toml", {}, Path()).seat_list() == ()
 
 
+def test_a_variable_that_lost_its_line_breaks_behind_a_comment_is_told_so() -> None:
+    lost = f"# mine\n{ANA}".replace("\n", " ")
+    with pytest.raises(ConfigError) as caught:
+        load(None, {**ENVIRON, "METERBOT_CONFIG_TOML": lost}, Path())
+    assert str(caught.value) == (
+        "METERBOT_CONFIG_TOML: is one line, and so all of it is a comment: the line breaks are missing. "
+        'A variable keeps them with quotes: "$(cat config.toml)"'
+    )
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 def test_machines_reach_a_bot_on_their_own_machine_over_http(host: str) -> None:
     http = loaded(f'[http]\npublic_url = "http://{host}:8080/"\n{ANA}').http
