@@ -29,7 +29,7 @@ _SQLITE_REMEDIES = {
 }
 URL_NAMES = "DATABASE_URL or database_url"
 _REMEDIES = (
-    ("28P01|password authentication failed", f"Correct the password in {URL_NAMES}"),
+    ("28P01|password authentication failed", f"Correct the user name or the password in {URL_NAMES}"),
     ("no password supplied", f"Add the password to {URL_NAMES}"),
     ("no pg_hba.conf entry", f"Allow this connection in PostgreSQL's pg_hba.conf, or correct {URL_NAMES}"),
     (

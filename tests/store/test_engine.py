@@ -106,7 +106,7 @@ async def test_the_remedy_fits_what_postgresql_refuses(postgres_server: str) -> 
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [
-        ('FATAL:  password authentication failed for user "u"', "Correct the password in "),
+        ('FATAL:  password authentication failed for user "u"', "Correct the user name or the password in "),
         ("fe_sendauth: no password supplied", "Add the password to "),
         (
             'FATAL:  no pg_hba.conf entry for host "h"',
