@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
 from typing import Annotated, NamedTuple, Protocol, TypeVar
 
 from pydantic import PlainSerializer
@@ -367,11 +366,6 @@ def by_counter(items: Iterable[Item]) -> defaultdict[Counter, list[Item]]:
     return found
 
 
-@cache  # a team has few intervals
-def _three(interval: float) -> timedelta:
-    return timedelta(seconds=3 * interval)
-
-
 @dataclass(frozen=True, slots=True)
 class Seat:
     """One person's Claude account as configured, without its secrets."""
@@ -387,11 +381,13 @@ class Seat:
     """Platform → id there: `{"slack": "U0123", "discord": "1234"}`."""
     interval: float = 60.0
     """Seconds between two reads; for `push`, between two expected arrivals."""
+    renews_on: int | None = None
+    """The day of the month on which the plan is charged, for sources that cannot know it."""
 
     @property
     def stale_after(self) -> timedelta:
         """How long a source that reports no failures may be silent before it is stale."""
-        return _three(self.interval)
+        return timedelta(seconds=3 * self.interval)
 
     @property
     def beside(self) -> bool:
@@ -400,6 +396,3 @@ class Seat:
 
     def covers(self, org: str) -> bool:
         return not self.organizations or org in self.organizations
-
-    renews_on: int | None = None
-    """The day of the month on which the plan is charged, for sources that cannot know it."""
