@@ -9,9 +9,9 @@ from meterbot.core.money import Money
 from meterbot.rules.billing import as_configured, next_charge
 from meterbot.rules.blocked import block_reason, is_metered
 
-FACTS_VERSION = 1
-"""Stored with the facts. Raise it when they get another meaning: then facts that an earlier version has stored are not
-used, and are made again from what is known."""
+FACTS_VERSION = 0
+"""A part of the checksum that is stored with the facts. Raise it when they get another meaning: then facts that an
+earlier version has stored are not used, and are made again from what is known."""
 
 
 class SeatFacts(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import Connection, Select, bindparam, delete, select
 
@@ -26,7 +27,7 @@ _READERS = select(_latest.seat, _counters.account, _counters.org).join_from(tabl
 _ALL_LATEST = _READERS.add_columns(_latest.known).order_by(_latest.seat, _counters.account, _counters.org)
 _LATEST = _ALL_LATEST.where(is_wanted(_latest.seat))
 _FACTS = [_latest[name] for name in SeatFacts._fields]
-_UNPARSED = _READERS.add_columns(_latest.known, _latest.facts_version, *_FACTS)
+_UNPARSED = _READERS.add_columns(_latest.known, _latest.known_crc32, *_FACTS)
 _AT_ONCE = 500
 _HOLDERS = _READERS.where(is_wanted(_counters.account)).order_by(_latest.seat)
 _MEMORIES = _READERS.add_columns(tables.states.c.memory).outerjoin(
@@ -92,11 +93,11 @@ def read_unparsed(connection: Connection) -> list[UnparsedLatest]:
     """Of all seats, in any order."""
     return [
         UnparsedLatest(
-            seat, Counter(account, org), SeatFacts._make(facts) if version == FACTS_VERSION else None, text
+            seat, Counter(account, org), SeatFacts._make(facts) if checksum == _checksum(text) else None, text
         )
         # Not all at once: the garbage collector would look at every row, again and again.
         for rows in connection.execute(_UNPARSED).partitions(_AT_ONCE)
-        for seat, account, org, text, version, *facts in rows
+        for seat, account, org, text, checksum, *facts in rows
     ]
 
 
@@ -119,10 +120,15 @@ def write_latest(connection: Connection, ids: dict[Counter, int], latest: Iterab
 
 
 def _latest_row(one: Latest, counter: int) -> dict[str, object]:
-    row = {"seat": one.seat, "counter": counter, "known": json_of(LastKnown, _private(one.known))}
-    if (facts := one.facts) is None:
-        return row | dict.fromkeys(["facts_version", *SeatFacts._fields])
-    return row | {"facts_version": FACTS_VERSION} | facts._asdict()
+    text, facts = json_of(LastKnown, _private(one.known)), one.facts
+    row = {"seat": one.seat, "counter": counter, "known": text}
+    if facts is None:
+        return row | dict.fromkeys(["known_crc32", *SeatFacts._fields])
+    return row | {"known_crc32": _checksum(text)} | facts._asdict()
+
+
+def _checksum(known: str) -> int:
+    return crc32(known.encode(), FACTS_VERSION)
 
 
 def delete_latest(

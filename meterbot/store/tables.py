@@ -61,15 +61,16 @@ states = Table(
     Column("memory", Text, nullable=False),
 )
 
-# `known` is a `LastKnown` as JSON. The columns after `facts_version` are its `SeatFacts`, null where it has none. Two
-# versions of meterbot that write here at the same time may mean different things by them: each reads its own alone.
+# `known` is a `LastKnown` as JSON. The columns after `known_crc32` are the `SeatFacts` of the JSON with this checksum,
+# null where it has none. An earlier version, which still runs while the new one starts, may write `known` alone, or
+# facts with another meaning: then the checksum is not the one that this version expects.
 latest = Table(
     "latest",
     metadata,
     Column("seat", String, primary_key=True),
     _counter(),
     Column("known", Text, nullable=False),
-    Column("facts_version", BigInteger),
+    Column("known_crc32", BigInteger),
     Column("fetched_at", Instant),
     Column("extra_usage_at", Instant),
     Column("used", Amount),

@@ -38,7 +38,8 @@ class Latest:
 @dataclass(slots=True)
 class UnparsedLatest:
     """The same as it is stored. Most answers need the `known` of a few seats only, so it is parsed when it is asked
-    for. `facts` are None if the row was stored without them, or by a version to which they mean something else."""
+    for. `facts` are None if the row was stored without them or by a version to which they mean something else, or if
+    `known` was stored again without new ones."""
 
     seat: str
     counter: Counter

@@ -1,6 +1,7 @@
 """What an operator asks about the seats and does to them."""
 
 from datetime import UTC
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +19,7 @@ from meterbot.commands.seat_admin import (
 from meterbot.core.models import Health, Seat, SourceState
 from meterbot.core.seats import SeatDirectory
 from meterbot.ingest.pushes import digest
+from meterbot.rules.seat_facts import FACTS_VERSION
 from meterbot.store import Batch, Forgotten, Latest, Store, push_tokens, tables
 from tests.app.config.writing import loaded
 from tests.store.examples import ANA, NOW, known, later, write
@@ -130,7 +132,7 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Stor
 async def test_the_overview_needs_the_stored_facts_of_a_seat_alone(store: Store) -> None:
     """So it can be made although what is known of it cannot be read."""
     await write(store, Batch(latest=[Latest("ana", ANA, known())]))
-    unreadable = update(tables.latest).values(known="{")
+    unreadable = update(tables.latest).values(known="{", known_crc32=crc32(b"{", FACTS_VERSION))
     await store.run(lambda c: c.execute(unreadable))
     infos = await overview(store, SeatDirectory(SEATS), {}, NOW)
     assert [info.last_reading for info in infos if info.seat == "ana"] == [NOW]

@@ -150,7 +150,7 @@ def _write_old_balance_memories(connection: Connection) -> None:
 
 def _set_back(connection: Connection, revision: str) -> None:
     """To a schema before 0019."""
-    for name in ("facts_version", *SeatFacts._fields):
+    for name in ("known_crc32", *SeatFacts._fields):
         connection.execute(text(f"ALTER TABLE latest DROP COLUMN {name}"))
     connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"))  # noqa: S608 - our own name
 
