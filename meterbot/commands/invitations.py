@@ -10,7 +10,7 @@ from meterbot.commands.seat_admin import toml_block
 from meterbot.core.deliveries import Destination, PostState
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Seat
-from meterbot.core.seats import SeatDirectory, refused_name
+from meterbot.core.seats import RESERVED_NAMES, SeatDirectory, has_letter_or_digit
 from meterbot.core.text import listed, one_line
 from meterbot.delivery.notices import owner_destination, queue_notice
 from meterbot.delivery.redaction import Redaction
@@ -59,8 +59,12 @@ def new_seat(name: str, owner: dict[str, str]) -> Seat:
         raise NotInvitedError(
             f"“{one_line(name, 40)}” cannot be a seat's name: use 1 to 64 of a-z, 0-9, dot, underscore and hyphen."
         )
-    if (instead := refused_name(name)) is not None:
-        raise NotInvitedError(f"“{name}” cannot be a seat's name: it must {instead}.")
+    if name in RESERVED_NAMES:
+        raise NotInvitedError(
+            f"“{name}” cannot be a seat name because it is a word of /claude-spend. Choose another name."
+        )
+    if not has_letter_or_digit(name):
+        raise NotInvitedError(f"“{name}” cannot be a seat's name: it must contain a letter or a digit.")
     return InvitedSeat(name, owner, datetime.now(UTC)).seat
 
 

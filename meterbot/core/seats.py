@@ -4,16 +4,13 @@ from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 
 from meterbot.core.models import Seat
 
-_WORDS = {"team", "me", "default"}
+RESERVED_NAMES = {"team", "me", "default", "share"}
+"""Words of /claude-spend, which cannot name a seat."""
 
 
-def refused_name(name: str) -> str | None:
-    """What this seat's name must be instead, after "must"; None if it may stay."""
-    if name == "share":
-        return "be another word: `/claude-spend share` posts an answer in the channel"
-    if name in _WORDS:
-        return f"be another word: “{name}” means something else in chat"
-    return None if any(map(str.isalnum, name)) else "contain a letter or a digit"
+def has_letter_or_digit(name: str) -> bool:
+    """Every seat's name has one."""
+    return any(map(str.isalnum, name))
 
 
 class SeatDirectory(Mapping[str, Seat]):

@@ -100,7 +100,9 @@ class QuietConfig(Table):
         if value is not None and info.data.get("start") is None:
             raise ValueError('needs a start, like start = "22:00"')
         if value is not None and value == info.data["start"]:
-            raise ValueError("must differ from start; for whole days leave out both")
+            raise ValueError(
+                'must differ from start. For whole days, remove start and end and set days = ["sat", "sun"]'
+            )
         return value
 
     @model_validator(mode="after")
@@ -173,7 +175,7 @@ class AlertsConfig(Table):
     def _are_of_different_currencies(cls, value: tuple[BudgetConfig, ...]) -> tuple[BudgetConfig, ...]:
         for currency, number in Counter(budget.currency for budget in value).items():
             if number > 1:
-                raise ValueError(f"has {number} budgets in {currency}: write one for each currency")
+                raise ValueError(f"has {number} budgets in {currency}: keep one per currency")
         return value
 
     @field_validator("mute")

@@ -87,8 +87,10 @@ def sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
             must = _MUST[kind]
     if not must.startswith("must"):
         return must
-    must, hint, near = must.partition(HINT)
-    return f"{must}{_got(path, context.get('tag', detail['input']))}{hint}{near}"
+    end = re.search(rf"\. |{HINT}|$", must)
+    assert end is not None  # noqa: S101 - the pattern also matches at the end
+    got = _got(path, context.get("tag", detail["input"]))
+    return must[: end.start()] + got + must[end.start() :]
 
 
 _MUST = {

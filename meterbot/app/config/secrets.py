@@ -129,7 +129,7 @@ class SecretList(Secret):
         if not self.values:
             raise ValueError(f"{what} holds no secret")
         if not all(map(str.isprintable, self.values)):
-            raise ValueError(f"{what} has an unusual character in it")
+            raise ValueError(f"{what} contains a control or invisible character: paste the secret again")
 
     @property
     def values(self) -> tuple[str, ...]:

@@ -61,65 +61,66 @@ def _invalid_value(line: _Line) -> str:
     if not line.rest.strip() or line.rest.startswith(("#", ",")):
         return f"the value{of} is missing"
     if line.rest.lower().startswith(("true", "false")):
-        return f"the value{of} must be in small letters: true or false"
+        return f"the value{of} must be lowercase: true or false"
     if line.rest[0] in "“”„‘’«»":
         return f'the value{of} needs straight quotes: "…"'
-    return f'the value{of} needs quotes, unless it is a number, a date, true or false: "…"'
+    return f'put the value{of} in quotes ("…"); only numbers, dates, true and false go without'
 
 
 def _table_twice(line: _Line) -> str:
     name = line.header.strip("[] \t")
     pattern = rf"\s*\[(\[?)\s*{re.escape(name)}\s*\]"
     if not (first := line.earlier(pattern)):
-        return f"{line.header or 'the table'} is there already: put its keys together"
+        return f"{line.header or 'the table'} is already defined above: put all its keys in one place"
     if line.before[first - 1].lstrip().startswith("[["):
         return f"{line.header} must be [[{name}]], as on line {first}"
-    return f"{line.header} is there twice, first on line {first}: put its keys together under one"
+    return f"{line.header} appears twice, first on line {first}: move all its keys under one [{name}]"
 
 
 def _value_twice(line: _Line) -> str:
     if line.key and (first := line.earlier(rf"\s*{re.escape(line.key)}\s*=", in_table=True)):
-        return f"{line.key} is written twice, first on line {first}: keep one of the two"
-    return f"{line.header or line.key or 'the key'} is written already: keep one of the two"
+        return f"{line.key} is set twice, first on line {first}: delete one of them"
+    return f"{line.header or line.key or 'the key'} is already set above: delete one of them"
 
 
 def _goes_on(line: _Line) -> str:
     if re.match(r"\[|[\w.-]+\s*=", line.rest, re.ASCII):
-        said = "a line break is missing here: every key and every [table] has a line of its own"
-        return f"{said}. {_KEEP_BREAKS}" if line.alone else said
+        said = "a line break is missing here: every key and every [table] starts on its own line"
+        return f"{said}. A variable keeps its line breaks with {_WITH_BREAKS}" if line.alone else said
     if line.key:
-        return f'the value of {line.key} goes on here: put a text in quotes, "…", and # before a comment'
-    return "nothing may follow here, except a comment after #"
+        return f'unexpected text after the value of {line.key}: put text values in quotes ("…"), and # before a comment'
+    return "unexpected text here: only a comment after # may follow"
 
 
 def only_a_comment(text: str) -> str:
     """The sentence about a document whose first comment holds all the rest, because its line breaks were lost; empty
     for any other."""
     lost = text.lstrip().startswith("#") and "=" in text and len(text.splitlines()) == 1
-    return f"is one line, and so all of it is a comment: the line breaks are missing. {_KEEP_BREAKS}" * lost
+    said = "is a single line that starts with #, so all of it is a comment. Set the variable with its line breaks"
+    return f"{said}: {_WITH_BREAKS}" * lost
 
 
-_KEEP_BREAKS = 'A variable keeps them with quotes: "$(cat config.toml)"'
-_NOT_CLOSED = "a text is not closed: its second quote is missing"
+_WITH_BREAKS = 'METERBOT_CONFIG_TOML="$(cat config.toml)"'
+_NOT_CLOSED = "the closing quote is missing"
 _SENTENCES: dict[str, str | Callable[[_Line], str]] = {
     "Invalid value": _invalid_value,
     "Cannot declare": _table_twice,
     "Cannot overwrite a value": _value_twice,
     "Cannot mutate immutable namespace": _value_twice,
-    "Duplicate inline table key": "a key is twice in one table: keep one of the two",
+    "Duplicate inline table key": "a key is set twice in this table: delete one of them",
     "Illegal character '\\n'": _NOT_CLOSED,
     "Found invalid character '\\n'": _NOT_CLOSED,
     "Unterminated string": _NOT_CLOSED,
     "Expected \"'": _NOT_CLOSED,
     "Expected newline or end of document after a statement": _goes_on,
-    "Unclosed array": "a list is not closed: its ] is missing",
-    "Unclosed inline table": "a table in braces is not closed: its } is missing",
+    "Unclosed array": "the closing ] of a list is missing",
+    "Unclosed inline table": "the closing } of a table is missing",
     "Expected ']' at the end of a table declaration": "the ] after a table's name is missing",
     "Expected ']]' at the end of an array declaration": "the ]] after a table's name is missing",
     "Expected '=' after a key in a key/value pair": "the = after a key is missing",
-    "Invalid statement": "a line must be a key with its value, or a table's name in brackets",
+    "Invalid statement": "expected key = value or [table]",
     "Unescaped '\\' in a string": r"write \\ for \ in double quotes, or use single quotes",
 }
 """How tomli's message begins → what a person reads."""
 _AT_THE_BEGINNING = {"Cannot declare", "Cannot overwrite a value", "Cannot mutate immutable namespace"}
-"""Of these, tomli has read the whole line, and what is wrong is at its beginning."""
+"""For these, tomli has read the whole line; the mistake is at its start."""

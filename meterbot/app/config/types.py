@@ -20,7 +20,7 @@ from meterbot.agent.network import base_address
 from meterbot.agent.storage import Problem
 from meterbot.core import money
 from meterbot.core.models import EventKind, Severity
-from meterbot.core.seats import refused_name
+from meterbot.core.seats import RESERVED_NAMES, has_letter_or_digit
 from meterbot.rules.settings import Threshold, parse_threshold
 from meterbot.store.url import read_url
 
@@ -126,7 +126,7 @@ def _zone(text: str) -> ZoneInfo:
 def _threshold(text: str) -> Threshold:
     threshold = parse_threshold(text)
     if threshold.absurd:
-        raise WrongValueError("must be a smaller amount: meterbot counts none this large")
+        raise WrongValueError("is too large: use a smaller amount")
     return threshold
 
 
@@ -147,8 +147,10 @@ def _amount_level(text: str) -> Threshold:
 
 
 def _seat_name(text: str) -> str:
-    if (instead := refused_name(text)) is not None:
-        raise WrongValueError(f"must {instead}")
+    if text in RESERVED_NAMES:
+        raise WrongValueError(f'cannot be "{text}", which is a word of /claude-spend: choose another name')
+    if not has_letter_or_digit(text):
+        raise WrongValueError("must contain a letter or a digit")
     return text
 
 

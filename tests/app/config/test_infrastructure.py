@@ -88,7 +88,7 @@ def test_both_may_come_from_files(tmp_path: Path) -> None:
         (
             f"{HTTP}[github]\n{ANA}",
             {"GITHUB_WEBHOOK_SECRET": "\0\0\0"},
-            "GITHUB_WEBHOOK_SECRET has an unusual character in it",
+            "GITHUB_WEBHOOK_SECRET contains a control or invisible character: paste the secret again",
         ),
         (
             f"[github]\n{ANA}",

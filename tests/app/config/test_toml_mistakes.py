@@ -5,40 +5,40 @@ import tomli
 
 from meterbot.app.config.toml_mistakes import mistake
 
-QUOTES = 'needs quotes, unless it is a number, a date, true or false: "…"'
-BREAK = "a line break is missing here: every key and every [table] has a line of its own"
-VARIABLE = 'A variable keeps them with quotes: "$(cat config.toml)"'
-OPEN = "a text is not closed: its second quote is missing"
+QUOTES = 'in quotes ("…"); only numbers, dates, true and false go without'
+BREAK = "a line break is missing here: every key and every [table] starts on its own line"
+VARIABLE = 'A variable keeps its line breaks with METERBOT_CONFIG_TOML="$(cat config.toml)"'
+OPEN = "the closing quote is missing"
 
 
 @pytest.mark.parametrize(
     ("text", "position", "said"),
     [
-        ("timezone = Europe/Berlin\n", (1, 12), f"the value of timezone {QUOTES}"),
-        ("owner = { slack = U0ANA }", (1, 19), f"the value of slack {QUOTES}"),
-        ("mute = [\n  spend\n]\n", (2, 3), f"the value {QUOTES}"),
+        ("timezone = Europe/Berlin\n", (1, 12), f"put the value of timezone {QUOTES}"),
+        ("owner = { slack = U0ANA }", (1, 19), f"put the value of slack {QUOTES}"),
+        ("mute = [\n  spend\n]\n", (2, 3), f"put the value {QUOTES}"),
         ("timezone = \n", (1, 12), "the value of timezone is missing"),
         ("timezone = # later\n", (1, 12), "the value of timezone is missing"),
-        ("enabled = True\n", (1, 11), "the value of enabled must be in small letters: true or false"),
+        ("enabled = True\n", (1, 11), "the value of enabled must be lowercase: true or false"),
         ("timezone = “UTC”\n", (1, 12), 'the value of timezone needs straight quotes: "…"'),
         (
             "x = 1\n[slack]\n  [slack]\n",
             (3, 3),
-            "[slack] is there twice, first on line 2: put its keys together under one",
+            "[slack] appears twice, first on line 2: move all its keys under one [slack]",
         ),
         ("[[seats]]\n[seats]\n", (2, 1), "[seats] must be [[seats]], as on line 1"),
-        ("[a]\nb.c = 1\n[a.b]\n", (3, 1), "[a.b] is there already: put its keys together"),
-        ("a = 1\nb = 2\na = 3\n", (3, 1), "a is written twice, first on line 1: keep one of the two"),
+        ("[a]\nb.c = 1\n[a.b]\n", (3, 1), "[a.b] is already defined above: put all its keys in one place"),
+        ("a = 1\nb = 2\na = 3\n", (3, 1), "a is set twice, first on line 1: delete one of them"),
         (
             "a = 1\n[t]\na = 1\n a = 2\n",
             (4, 2),
-            "a is written twice, first on line 3: keep one of the two",
+            "a is set twice, first on line 3: delete one of them",
         ),
-        ("a.b = 1\na.b.c = 2\n", (2, 1), "a.b.c is written already: keep one of the two"),
-        ("slack = 1\n[slack]\n", (2, 1), "[slack] is written already: keep one of the two"),
-        ("seats = []\n[[seats]]\n", (2, 1), "[[seats]] is written already: keep one of the two"),
-        ("a = [\n1]\na = [\n2]\n", (4, 3), "the key is written already: keep one of the two"),
-        ("owner = { slack = 1, slack = 2 }", (1, 31), "a key is twice in one table: keep one of the two"),
+        ("a.b = 1\na.b.c = 2\n", (2, 1), "a.b.c is already set above: delete one of them"),
+        ("slack = 1\n[slack]\n", (2, 1), "[slack] is already set above: delete one of them"),
+        ("seats = []\n[[seats]]\n", (2, 1), "[[seats]] is already set above: delete one of them"),
+        ("a = [\n1]\na = [\n2]\n", (4, 3), "the key is already set above: delete one of them"),
+        ("owner = { slack = 1, slack = 2 }", (1, 31), "a key is set twice in this table: delete one of them"),
         ('a = "x\nb = 2\n', (1, 7), OPEN),
         ("a = 'x\nb = 'y'\n", (1, 7), OPEN),
         ("a = 'x", (1, 7), OPEN),
@@ -48,14 +48,15 @@ OPEN = "a text is not closed: its second quote is missing"
         (
             "poll_interval = 60s\n",
             (1, 19),
-            'the value of poll_interval goes on here: put a text in quotes, "…", and # before a comment',
+            'unexpected text after the value of poll_interval: put text values in quotes ("…"), and # before a comment',
         ),
-        ("[http] x\n", (1, 8), "nothing may follow here, except a comment after #"),
-        ("a = [1, 2\n", (2, 1), "a list is not closed: its ] is missing"),
+        ("[http] x\n", (1, 8), "unexpected text here: only a comment after # may follow"),
+        ("a = [1, 2\n", (2, 1), "the closing ] of a list is missing"),
+        ("a = { b = 1", (1, 12), "the closing } of a table is missing"),
         ("[http\n", (1, 6), "the ] after a table's name is missing"),
         ("[[seats\n", (1, 8), "the ]] after a table's name is missing"),
         ("a\n", (1, 2), "the = after a key is missing"),
-        ("{}", (1, 1), "a line must be a key with its value, or a table's name in brackets"),
+        ("{}", (1, 1), "expected key = value or [table]"),
         (
             r'a = "C:\data"',
             (1, 10),
