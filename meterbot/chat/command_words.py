@@ -53,7 +53,7 @@ WORDS = (
     CommandWord("invite", "operators only: ask people to connect their machines", "NAME [@PERSON]"),
     CommandWord("report", "paste your seat's numbers by hand", "[NAME]"),
     CommandWord("status", "meterbot's own health: sources, destinations, version"),
-    CommandWord("help", "this list, or one word of it", "[WORD]"),
+    CommandWord("help", "list these words, or explain one", "[WORD]"),
     CommandWord("home", arguments="[TAB]"),
     CommandWord("unmute", arguments="SEAT"),
     CommandWord("approve", arguments="NAME"),

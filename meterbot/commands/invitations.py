@@ -40,11 +40,16 @@ class NotInvitedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """The result of one invitation, in a `sentence`. `needs_line`: the operator has to pass the line on."""
+    """The result of one invitation, in a `sentence`. `line_step`: if the operator has to pass the line on, how to get
+    it in a terminal."""
 
     seat: Seat
     sentence: str
-    needs_line: bool = False
+    line_step: str = ""
+
+    @property
+    def needs_line(self) -> bool:
+        return bool(self.line_step)
 
 
 def seat_for(seats: Mapping[str, Seat], name: str, owner: dict[str, str]) -> Seat:
@@ -128,7 +133,7 @@ class Invitations:
         place = owner_destination(seat, self.chats)
         if place is None:
             nowhere = "its owner has no id on a chat configured here, so no message was sent"
-            return Invited(seat, f"{seat.name}: {nowhere}.", needs_line=True)
+            return Invited(seat, f"{seat.name}: {nowhere}.", f"Run {_passing_on(seat)}.")
         key = f"invite:{seat.name}:{place.chat}:{place.channel}:{now.astimezone(UTC).date()}"
         message, redaction = _message(seat), self.redaction
         new = queue_notice(
@@ -140,25 +145,38 @@ class Invitations:
 
 
 def _queued(connection: Connection, seat: Seat, place: Destination) -> Invited:
-    said = f"{seat.name}: a direct message to its owner is queued on {place.chat}"
+    chat = place.chat.capitalize()
     for queue in deliveries.read_queues(connection):
         # What the chat refuses for one person, such as a missing scope, it refuses for the next one, too.
         if queue.refused and queue.trouble and (queue.chat, queue.channel[:1]) == (place.chat, "@"):
-            why = f"{said}, but another one there is refused: {one_line(queue.trouble)}."
-            return Invited(seat, why, needs_line=True)
-    return Invited(seat, f"{said}.")
+            refusing = f"but {chat} is refusing direct messages at the moment{_because(queue.trouble)}"
+            said = f"{seat.name}: a direct message is queued on {chat}, {refusing}"
+            return Invited(seat, said, f"Fix this, or run {_passing_on(seat)}.")
+    return Invited(seat, f"{seat.name}: a direct message to its owner is queued on {chat}.")
 
 
 def _queued_before(seat: Seat, place: Destination, state: PostState | None) -> Invited:
     """Another invitation on the same day: what has become of the first one's message."""
+    chat = place.chat.capitalize()
     if state is None or state.delivered:
-        return Invited(seat, f"{seat.name}: its owner already got a direct message on {place.chat} today.")
-    today = f"{seat.name}: today's direct message to its owner"
+        return Invited(seat, f"{seat.name}: its owner already got a direct message on {chat} today.")
+    today, because = f"{seat.name}: today's direct message", _because(state.trouble)
     if state.failed:
-        return Invited(seat, f"{today} could not be sent: {one_line(state.trouble or '')}.", needs_line=True)
+        return Invited(seat, f"{today} could not be sent{because}", f"Run {_passing_on(seat)}.")
     if state.trouble:
-        return Invited(seat, f"{today} still waits: {one_line(state.trouble)}.", needs_line=True)
-    return Invited(seat, f"{today} is already queued on {state.chat}.")
+        return Invited(
+            seat, f"{today} has not been sent yet{because}", f"Fix this, or run {_passing_on(seat)}."
+        )
+    return Invited(seat, f"{today} to its owner is already queued on {state.chat.capitalize()}.")
+
+
+def _because(trouble: str | None) -> str:
+    """The end of a sentence, and the reason in one of its own: it may contain colons and brackets."""
+    return f". Reason: {one_line(trouble)}." if trouble else "."
+
+
+def _passing_on(seat: Seat) -> str:
+    return f"meterbot seat invite {seat.name} in a terminal to get a line, and pass it on yourself"
 
 
 def remove_invitation(connection: Connection, seat: str) -> bool:

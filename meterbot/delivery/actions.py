@@ -262,8 +262,8 @@ class AlertActions:
             for choice in button(label, "snooze", asked.content.ref, time, typed=f"snooze {name} {time}")
         )
         text = (
-            f"Choose how long alerts of {who} up to this severity are held back, or type a time, such as 30m, 2h or 2d, "
-            "and at most 366d."
+            f"Choose how long to snooze {who}'s alerts of this severity or lower, or type “snooze {name} TIME” with a "
+            "time such as 30m, 2h or 2d (at most 366d)."
         )
         if how_long == "renewal":
             text = f"The renewal of {who} is not known. {text}"

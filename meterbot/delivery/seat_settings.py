@@ -95,7 +95,7 @@ def _level(part: str) -> Threshold:
         said = f"“{one_line(part, 20)}” is not a level: write a percentage like 80% or an amount like $25.00."
         raise ValueError(said) from None
     if level.absurd:
-        raise ValueError("Write a smaller amount: meterbot counts none this large.")
+        raise ValueError("This amount is too large. Type a smaller one.")
     if level.percent is not None and level.percent > 100:
         raise ValueError(
             f"“{level.level}” is above the cap, where a seat is already blocked: write 100% at most."
@@ -164,7 +164,7 @@ def levels_said(levels: Sequence[Threshold]) -> str:
 
 def levels_text(steps: Sequence[Threshold], held: Sequence[ExtraUsage | None] = ()) -> str:
     """The levels of a seat whose counters were read like this: default amounts are for those without a cap. Where that
-    is not known: `80%, 95%; without a cap: $25.00, $50.00, $100.00 and every further $100.00`."""
+    is not known: `80%, 95%; without a cap: $25.00, $50.00, $100.00, then every $100.00`."""
     always = [step for step in steps if not step.default]
     uncapped = [step for step in steps if step.default]
     if not uncapped:
@@ -176,7 +176,7 @@ def levels_text(steps: Sequence[Threshold], held: Sequence[ExtraUsage | None] = 
     alone = known and all(extra.cap is None for extra in read)
     unit = next((extra.used for extra in read if alone and extra.used is not None), UNCAPPED_STEP)
     amounts = [step for step in levels_for(steps, zero(unit), "none") if step.amount is not None]
-    further = f" and every further {show(restated(UNCAPPED_STEP.minor, unit))}"
+    further = f", then every {show(restated(UNCAPPED_STEP.minor, unit))}"
     if alone:
         return levels_said(amounts) + further
     return f"{levels_said(always)}; without a cap: {levels_said(uncapped)}{further}"

@@ -164,7 +164,7 @@ async def test_a_person_who_was_invited_at_the_terminal_joins_without_a_restart(
         ended = await process.meterbot("seat", "invite", "cleo=UCLEO1", environ=environ, cwd=tmp_path)
         assert (ended.status, ended.stdout) == (
             0,
-            "cleo: a direct message to its owner is queued on slack.\n",
+            "cleo: a direct message to its owner is queued on Slack.\n",
         )
         await slack.until(lambda: posted(slack, "Connect cleo to meterbot"))
         assert "join:cleo" in str(posted(slack, "Connect cleo to meterbot"))

@@ -67,33 +67,34 @@ async def test_an_invitation_that_slack_does_not_let_through_is_said_to_wait_unt
             granted = three.slack.scopes
             three.slack.scopes = tuple(scope for scope in granted if scope != "im:write")
 
-            async def invite(name: str) -> tuple[str, bool]:
+            async def invite(name: str) -> tuple[str, str]:
                 wanted = new_seat(name, {"slack": f"U{name.upper()}1"})
                 (invited,) = await bot.invitations.invite([wanted], clock.now())
-                return invited.sentence, invited.needs_line
+                return invited.sentence, invited.line_step
 
-            queued = "cleo: a direct message to its owner is queued on slack."
-            assert await invite("cleo") == (queued, False)
+            queued = "cleo: a direct message to its owner is queued on Slack."
+            assert await invite("cleo") == (queued, "")
             assert await invite("cleo") == (
-                "cleo: today's direct message to its owner is already queued on slack.",
-                False,
+                "cleo: today's direct message to its owner is already queued on Slack.",
+                "",
             )
             await play(bot, clock)
             refused = "Slack refuses conversations.open: missing_scope im:write (add the scope to the app and reinstall it)."
             assert await invite("cleo") == (
-                f"cleo: today's direct message to its owner still waits: {refused}",
-                True,
+                f"cleo: today's direct message has not been sent yet. Reason: {refused}",
+                "Fix this, or run meterbot seat invite cleo in a terminal to get a line, and pass it on yourself.",
             )
+            refusing = "Slack is refusing direct messages at the moment."
             assert await invite("dan") == (
-                f"dan: a direct message to its owner is queued on slack, but another one there is refused: {refused}",
-                True,
+                f"dan: a direct message is queued on Slack, but {refusing} Reason: {refused}",
+                "Fix this, or run meterbot seat invite dan in a terminal to get a line, and pass it on yourself.",
             )
             three.slack.scopes = granted
             clock.advance(timedelta(minutes=20))
             await play(bot, clock)
             assert await invite("cleo") == (
-                "cleo: its owner already got a direct message on slack today.",
-                False,
+                "cleo: its owner already got a direct message on Slack today.",
+                "",
             )
 
 
@@ -108,7 +109,9 @@ async def test_an_invitation_that_its_owner_does_not_accept_is_said_to_have_fail
             await play(bot, clock)
             (again,) = await bot.invitations.invite([cleo], clock.now())
             assert again.sentence.startswith(
-                "cleo: today's direct message to its owner could not be sent: Slack refuses chat.postMessage: "
+                "cleo: today's direct message could not be sent. Reason: Slack refuses chat.postMessage: "
                 "messages_tab_disabled"
             )
-            assert again.needs_line
+            assert again.line_step == (
+                "Run meterbot seat invite cleo in a terminal to get a line, and pass it on yourself."
+            )

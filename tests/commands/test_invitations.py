@@ -68,8 +68,8 @@ async def test_an_invited_seat_waits_and_its_person_gets_one_message_a_day(store
     invitations = inviting(store)
     (first,) = await invitations.invite([BO], NOW)
     (second,) = await invitations.invite([BO], NOW + timedelta(hours=1))
-    assert first.sentence == "bo: a direct message to its owner is queued on slack."
-    assert second.sentence == "bo: today's direct message to its owner is already queued on slack."
+    assert first.sentence == "bo: a direct message to its owner is queued on Slack."
+    assert second.sentence == "bo: today's direct message to its owner is already queued on Slack."
     assert invitations.seats["bo"] == BO
     assert len(await queued(store)) == 1
     (third,) = await invitations.invite([BO], NOW + timedelta(days=1))
@@ -90,7 +90,7 @@ async def test_a_seat_without_an_owner_on_a_chat_waits_and_the_operator_passes_t
     assert await queued(store) == []
     assert [*invitations.seats] == ["cy", "dan", "eve"]
     (named,) = await invitations.invite([new_seat("dan", {"slack": "UDAN"})], NOW)
-    assert named.sentence == "dan: a direct message to its owner is queued on slack."
+    assert named.sentence == "dan: a direct message to its owner is queued on Slack."
 
 
 async def test_nobody_is_invited_where_one_of_them_cannot_be(store: Store) -> None:
@@ -151,7 +151,7 @@ async def test_another_person_of_the_same_seat_gets_a_message_of_their_own_on_th
     await inviting(store).invite([BO], NOW)
     await store.run(lambda tx: invited_seats.remove(tx, ["bo"]))
     (again,) = await inviting(store).invite([new_seat("bo", {"slack": "U999"})], NOW)
-    assert again.sentence == "bo: a direct message to its owner is queued on slack."
+    assert again.sentence == "bo: a direct message to its owner is queued on Slack."
 
 
 @pytest.mark.parametrize("removed", [True, False], ids=["removed", "gone from the configuration"])
@@ -280,7 +280,7 @@ async def test_an_operator_invites_by_name_and_mention(store: Store, words: str,
     invitations = inviting(store, [seat("ana", "push")])
     said = await ask(commands(store, invitations, ManualClock(NOW)), words)
     assert said.splitlines()[1:] == [
-        f"{name}: a direct message to its owner is queued on slack." for name in names
+        f"{name}: a direct message to its owner is queued on Slack." for name in names
     ]
     assert [*invitations.seats] == list(dict.fromkeys(["ana", *names]))
 
@@ -289,15 +289,15 @@ async def test_an_operator_invites_by_name_and_mention(store: Store, words: str,
     ("words", "said"),
     [
         ("invite bo", "“bo” is not a seat yet"),
-        ("invite <@U7>", "A new person needs the name of their seat before them: type “invite NAME @person”"),
-        ("invite cleo <@U7> <@U8>", "A new person needs the name of their seat before them"),
-        ("invite dan @dan", "This chat did not say who “@dan” is: choose the person from its list"),
-        ("invite @dan", "This chat did not say who “@dan” is"),
-        ("invite ana @ana", "This chat did not say who “@ana” is"),
+        ("invite <@U7>", "Put a seat name before each new person: “invite NAME @person”, or"),
+        ("invite cleo <@U7> <@U8>", "Put a seat name before each new person"),
+        ("invite dan @dan", "meterbot cannot tell who “@dan” is. Type @ and pick the person from the list"),
+        ("invite @dan", "meterbot cannot tell who “@dan” is"),
+        ("invite ana @ana", "meterbot cannot tell who “@ana” is"),
         ("invite", "“invite NAME @person” for a new one"),
         ("invite b/o <@U7>", "cannot be a seat's name"),
         ("invite ana <@U7>", "ana is in the configuration"),
-        ("invite team <@U7>", "“team” cannot be a seat's name: it must be another word"),
+        ("invite team <@U7>", "“team” cannot be a seat name because it is a word of /claude-spend. Choose"),
         ("invite .. <@U7>", "“..” cannot be a seat's name: it must contain a letter or a digit"),
     ],
 )
@@ -306,6 +306,18 @@ async def test_an_invitation_that_cannot_be_understood_invites_nobody(
 ) -> None:
     assert said in await ask(commands(store, inviting(store, [seat("ana", "push")]), ManualClock(NOW)), words)
     assert (await queued(store), await store.read(invited_seats.read)) == ([], [])
+
+
+async def test_an_operator_in_chat_is_told_how_to_get_the_line_of_an_unreachable_person(store: Store) -> None:
+    invitations = inviting(store)
+    await invitations.invite([new_seat("dan", {})], NOW)
+    said = await ask(commands(store, invitations, ManualClock(NOW)), "invite dan")
+    assert said.splitlines()[1:] == [
+        (
+            "dan: its owner has no id on a chat configured here, so no message was sent. Run meterbot seat invite dan in "
+            "a terminal to get a line, and pass it on yourself."
+        )
+    ]
 
 
 async def test_status_says_who_has_joined_and_offers_operators_to_remind_the_others(store: Store) -> None:
@@ -329,7 +341,7 @@ async def test_status_says_who_has_joined_and_offers_operators_to_remind_the_oth
     assert "invite" not in others.replace("the invitation", "")
     assert "dan.\nThe owner of a seat types /claude-spend join." in others
     assert "cleo: a direct message to its owner is queued" in await ask(asked, "invite cleo dan")
-    assert "cleo: today's direct message to its owner is already queued on slack" in await ask(
+    assert "cleo: today's direct message to its owner is already queued on Slack" in await ask(
         asked, "invite cleo dan"
     )
 

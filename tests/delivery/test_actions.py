@@ -329,8 +329,8 @@ async def test_a_snooze_without_a_time_asks_for_how_long(room: Room, wall: Wall)
     said = await room.do("snooze", post.delivery)
     assert said.title == "Snooze for how long?"
     assert said.text == (
-        "Choose how long alerts of ana up to this severity are held back, or type a time, such as 30m, 2h or 2d, and at "
-        "most 366d."
+        "Choose how long to snooze ana's alerts of this severity or lower, or type “snooze ana TIME” with a time such as "
+        "30m, 2h or 2d (at most 366d)."
     )
     assert [action.id.rpartition(":")[2] for action in said.actions] == ["1h", "tomorrow"]
     assert await room.store.read(lambda c: alert_actions.holding(c, room.clock.now())) == []

@@ -21,7 +21,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         invited = await context.invitations.invite(seats.values(), context.now())
     except NotInvitedError as error:
         return Answer(notice("Nobody was invited", str(error)))
-    lines = [each.sentence for each in invited]
+    lines = [f"{each.sentence} {each.line_step}".rstrip() for each in invited]
     return Answer(Message("Invitations", f"Invitations: {' '.join(lines)}", text="\n".join(lines)))
 
 
@@ -54,12 +54,12 @@ def _not_understood(word: str, rest: Sequence[str]) -> str:
     unknown = next((one for one in (word, *rest[:1]) if one.startswith("@")), None)
     if unknown is not None:
         return (
-            f"This chat did not say who “{one_line(unknown, 40)}” is: choose the person from its list of names while "
-            "you type."
+            f"meterbot cannot tell who “{one_line(unknown, 40)}” is. Type @ and pick the person from the list that "
+            "appears."
         )
     if mention(word):
         return (
-            "A new person needs the name of their seat before them: type “invite NAME @person”, for two of them "
-            "“invite NAME @person NAME @person”."
+            "Put a seat name before each new person: “invite NAME @person”, or “invite NAME @person NAME @person” for "
+            "two."
         )
     return f"“{one_line(word, 40)}” is not a seat yet. To invite somebody new, type “invite NAME @person”."

@@ -87,8 +87,8 @@ def _read_by_the_bot(names: Sequence[str]) -> Message:
 def _no_pushed_seat(question: Question) -> Message:
     block = toml_block("your-name", {question.platform: question.user})
     text = (
-        "Ask an operator to type “/claude-spend invite NAME @you”: it needs no restart. Or the operator adds this to the "
-        "configuration, with your name, and restarts meterbot:"
+        "Ask an operator to type “/claude-spend invite NAME @you”, where NAME is the name of your new seat. Or the "
+        "operator can add this to the configuration, with that name, and restart meterbot:"
     )
     section = Section(tuple(block.splitlines()), fixed=True)
     return replace(notice("You have no pushed seat", text), sections=(section,))
@@ -116,13 +116,19 @@ async def _token_there(store: Store, terms: JoinTerms, seat: str, now: datetime)
     sources = await store.read(lambda c: source_states.read_sources(c, [seat]))
     has_sent = seat in sources and sources[seat].health is not Health.NEVER_SEEN
     title = f"{seat} is connected already" if has_sent else f"{seat} has a token already"
-    silent = "" if has_sent else " No machine has sent numbers with it yet."
+    silent = "" if has_sent else ", and no machine has used it yet"
     if made and has_sent:
-        text = f"It was connected {age(made[0], now)}. If you connect another machine, the one before stops sending."
+        text = f"It was connected {age(made[0], now)}. If you connect another machine, the current one stops sending."
     elif made:
-        text = f"It was made {age(made[0], now)}.{silent} If you connect a machine, that token stops working."
+        text = (
+            f"The token was made {age(made[0], now)}{silent}. Connecting a machine makes a new token; the old one stops "
+            "working."
+        )
     elif seat in terms.configured:
-        text = f"Its token is in the configuration.{silent} A machine that you connect gets a second one; both work."
+        text = (
+            f"Its token is in the configuration{silent}. A machine that you connect gets its own token; both tokens "
+            "work."
+        )
     else:
         return None
     again = button("Connect a machine", "join", seat, _NEW)

@@ -19,7 +19,10 @@ from meterbot.store import pull_requests as records
 
 _MOST_LINES = 25
 _NUMBER = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)?#?(?P<number>\d{1,10})", re.ASCII)
-_RECORDED = "meterbot records merged pull requests that GitHub reports and whose author has a seat."
+_RECORDED = (
+    "meterbot records a merged pull request when GitHub's webhook reports it and its author has a seat. If one is "
+    "missing, check the webhook's recent deliveries on GitHub."
+)
 
 
 async def answer(context: CommandContext, request: Request) -> Message:
@@ -31,7 +34,7 @@ async def answer(context: CommandContext, request: Request) -> Message:
         return month(view, found)
     asked = _NUMBER.fullmatch(wanted)
     if asked is None:
-        text = f"“{one_line(wanted, 40)}” is no pull request's number: type it as in “pr 812” or “pr owner/repo#812”."
+        text = f"“{one_line(wanted, 40)}” is not a pull request number. Type “pr 812” or “pr owner/repo#812”."
         return notice("Which pull request?", text)
     stored = await context.store.read(partial(records.numbered, number=int(asked["number"])))
     pulls = [one.pull for one in stored if asked["repo"] in {None, one.pull.merged.repo}]
@@ -50,7 +53,7 @@ def _may_ask_for(view: View, seats: Iterable[str]) -> bool:
 
 def _bill(pull: PullRequest) -> Bill:
     """Its cost; until that is calculated, why it is unknown."""
-    waiting = f"meterbot has not {'calculated it' if pull.ready else 'read its commits'} yet"
+    waiting = f"meterbot has not {'calculated it' if pull.ready else 'read the commits'} yet"
     return pull.bill or Bill(None, why=waiting)
 
 
@@ -94,7 +97,7 @@ def month(view: View, found: PullRequestMonth) -> Message:
     """The month's table, and how many more were merged, which are not for the person who asks."""
     text = [*_typical(found), *_unmerged(found)]
     if not found.pulls:
-        text.insert(0, f"No pull request of a seat is recorded for this month. {_RECORDED}")
+        text.insert(0, f"No merged pull requests are recorded for this month. {_RECORDED}")
     if found.hidden:
         text.append(f"{count(found.hidden, 'pull request')} of others not shown: each is for its author.")
     title = f"Pull requests, {date.fromisoformat(f'{found.month}-01'):%B %Y}"

@@ -142,7 +142,7 @@ def test_configured_levels_hold_for_every_seat(tmp_path: Path, written: str, sai
 
 def test_the_default_has_levels_for_seats_without_a_cap(tmp_path: Path) -> None:
     (said,) = levels(tmp_path, ANA)
-    assert said.endswith("; without a cap: $25.00, $50.00, $100.00 and every further $100.00")
+    assert said.endswith("; without a cap: $25.00, $50.00, $100.00, then every $100.00")
 
 
 def test_a_seat_whose_owner_set_levels_has_a_line_of_its_own(tmp_path: Path) -> None:

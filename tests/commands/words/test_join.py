@@ -150,8 +150,8 @@ async def test_a_configured_token_is_told_of_and_stays(store: Store, clock: Manu
     door = joining(store, clock, configured=frozenset({"ana"}))
     for title, silent in (("ana has a token already", True), ("ana is connected already", False)):
         warned = (await join(door)).message
-        assert (warned.title, "No machine has sent" in warned.text) == (title, silent)
-        assert "a second one; both work" in warned.text
+        assert (warned.title, "no machine has used it yet" in warned.text) == (title, silent)
+        assert "its own token; both tokens work" in warned.text
         assert code_in(await join(door, "join ana new"))
         await sent(store)
 
@@ -162,8 +162,8 @@ async def test_a_token_with_which_nothing_was_sent_connects_nobody(store: Store,
     warned = (await join(joining(store, clock))).message
     assert warned.title == "ana has a token already"
     assert warned.text == (
-        "It was made 2 h ago. No machine has sent numbers with it yet. If you connect a machine, that token stops "
-        "working."
+        "The token was made 2 h ago, and no machine has used it yet. Connecting a machine makes a new token; the old one "
+        "stops working."
     )
     assert [action.id for action in warned.actions] == ["join:ana:new"]
 

@@ -89,17 +89,15 @@ async def test_what_is_not_there_is_answered(desk: Desk, words: str, title: str)
 
 
 @pytest.mark.parametrize("number", ["-1", "99999999999999999999"])
-async def test_an_impossible_number_is_not_answered_as_if_none_had_been_given(
-    desk: Desk, number: str
-) -> None:
-    assert f"“{number}” is no pull request's number" in (await asked(desk, f"pr {number}")).text
+async def test_an_invalid_number_gets_its_own_answer(desk: Desk, number: str) -> None:
+    assert f"“{number}” is not a pull request number. Type" in (await asked(desk, f"pr {number}")).text
 
 
-async def test_what_was_never_reported_is_not_said_not_to_have_been_merged(store: Store) -> None:
+async def test_an_unreported_pull_request_is_not_called_unmerged(store: Store) -> None:
     said = (await asked(Desk(store), "pr")).text
     assert (
-        "No pull request of a seat is recorded for this month. meterbot records merged pull requests that GitHub reports"
-        in said
+        "No merged pull requests are recorded for this month. meterbot records a merged pull request when GitHub's "
+        "webhook reports it" in said
     )
 
 
@@ -119,7 +117,7 @@ async def test_until_the_commits_are_read_that_is_why_a_cost_is_unknown(store: S
 
     desk = Desk(store)
     await replace(desk.merges, read_commits=commits).add(merged(7, "bo"), "d-7", MERGED_AT)
-    assert "The cost is unknown: meterbot has not read its commits yet." in text(await asked(desk, "pr 7"))
+    assert "The cost is unknown: meterbot has not read the commits yet." in text(await asked(desk, "pr 7"))
 
 
 async def test_the_month_has_a_table_a_median_and_what_falls_to_none(desk: Desk) -> None:

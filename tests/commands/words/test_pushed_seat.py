@@ -71,7 +71,7 @@ def test_a_person_without_one_is_told_what_the_configuration_needs(
     said = choose(user, named)
     assert isinstance(said, Message)
     assert said.text.startswith(
-        "Ask an operator to type “/claude-spend invite NAME @you”: it needs no restart."
+        "Ask an operator to type “/claude-spend invite NAME @you”, where NAME is the name of your new seat. Or"
     )
     assert said.sections[0].lines == (
         "[[seats]]",

@@ -71,15 +71,15 @@ async def test_what_is_configured_holds_until_something_is_set(store: Store) -> 
         (ExtraUsage(enabled=True, used=money("1"), cap=money("100")), "50%, 80%, 95%"),
         (
             ExtraUsage(enabled=True, used=money("1"), cap=None),
-            "$25.00, $50.00, $100.00 and every further $100.00",
+            "$25.00, $50.00, $100.00, then every $100.00",
         ),
         (
             ExtraUsage(enabled=True, used=Money(Decimal(9), "JPY", 0), cap=None),
-            "¥2500, ¥5000, ¥10000 and every further ¥10000",
+            "¥2500, ¥5000, ¥10000, then every ¥10000",
         ),
         (
             ExtraUsage(enabled=True, used=money("1"), cap=None, cap_known=False),
-            "50%, 80%, 95%; without a cap: $25.00, $50.00, $100.00 and every further $100.00",
+            "50%, 80%, 95%; without a cap: $25.00, $50.00, $100.00, then every $100.00",
         ),
     ],
 )
@@ -117,7 +117,7 @@ async def test_what_is_set_is_shown_and_can_be_undone(store: Store) -> None:
         (("settings", "colours", "ana", "blue"), None, "settings quiet ana"),
         (("settings", "ana", "thresholds", "50%"), None, "settings thresholds ana"),
         (("settings", "thresholds", "ana"), "$0.001", "is not a level"),
-        (("settings", "thresholds", "ana"), "$99999999999999999999999999.00", "Write a smaller amount"),
+        (("settings", "thresholds", "ana"), "$99999999999999999999999999.00", "This amount is too large"),
     ],
 )
 async def test_what_is_not_understood_is_said_and_nothing_changes(
