@@ -245,9 +245,10 @@ def uninstall(program: list[str]) -> None:
             deleted = True
             script.unlink(missing_ok=True)
     if installed:
-        print("stopped, and deleted: settings and state" + (", and the script" if deleted else ""))
+        things = "the settings, the state and the script" if deleted else "the settings and the state"
+        print(f"stopped the scheduled runs and deleted {things}")
     else:
-        print("nothing was installed here")
+        print("nothing to uninstall: the agent is not installed for this sign-in")
 
 
 def main(arguments: list[str], program: list[str]) -> int:

@@ -17,6 +17,7 @@ async def try_to_listen(host: str, port: int) -> None:
 
 def cannot_listen(addresses: Iterable[object], error: OSError) -> StartError:
     where = " and ".join(map(str, addresses))
-    kind = UnavailableError if error.errno == errno.EADDRINUSE else StartError
-    step = "stop the program that uses it, or change bind in [http] (or PORT)"
-    return kind(f"cannot listen on {where}: {error.strerror or error}. Next: {step}")
+    said = f"cannot listen on {where}: {error.strerror or error}. Next: "
+    if error.errno == errno.EADDRINUSE:
+        return UnavailableError(f"{said}stop the program that uses it, or change bind in [http] (or PORT)")
+    return StartError(f"{said}change bind or port in [http], or PORT")

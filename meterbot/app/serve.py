@@ -78,7 +78,10 @@ class _Turn:
             config = self._reload()
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
-            log.warning("the new configuration has mistakes, meterbot keeps the old one", problems=problems)
+            log.warning(
+                "the new configuration has mistakes; meterbot keeps running with the old one. Fix them and send SIGHUP again",
+                problems=problems,
+            )
             return
         self._end_trial()  # the newest configuration counts
         self._trial = asyncio.create_task(self._change_to(config))
@@ -87,7 +90,10 @@ class _Turn:
         try:
             await _try_changes(self._config, config)
         except StartError as error:
-            log.warning("the new configuration cannot be used, meterbot keeps the old one", why=str(error))
+            log.warning(
+                "the new configuration cannot be used; meterbot keeps running with the old one. Fix it and send SIGHUP again",
+                why=str(error),
+            )
             return
         log.info("reloading the configuration")
         self.following = config

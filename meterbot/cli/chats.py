@@ -41,7 +41,9 @@ def slack_manifest(
         except ValueError:
             usable = False
         if not usable:
-            refuse('--http must be an address like "https://meterbot.example.com", without a user')
+            refuse(
+                '--http must be an https:// address without a user name, like "https://meterbot.example.com"'
+            )
     link = creation_link(http, direct_messages=direct_messages)
     print(f"# One click makes the app: {link}\n{manifest(http, direct_messages=direct_messages)}", end="")
 
@@ -70,5 +72,5 @@ def discord_invite(
 
 def _id(text: str, name: str) -> int:
     if not re.fullmatch("[0-9]{1,20}", text):
-        raise typer.BadParameter("must be one of Discord's numeric ids, only digits", param_hint=name)
+        raise typer.BadParameter("must be a Discord ID (digits only)", param_hint=name)
     return int(text)

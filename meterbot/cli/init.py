@@ -49,7 +49,8 @@ def init(  # noqa: PLR0917 - typer passes them by name
     ] = None,
     plan: Annotated[str | None, option("PLAN", "Its plan, such as max_20x.")] = None,
     owner: Annotated[
-        str | None, option("ID", "Its owner's member id on the chat, or operator on the console.")
+        str | None,
+        option("ID", 'The owner\'s member ID in the chat; "operator" if you use only the console.'),
     ] = None,
     credential_env: Annotated[
         str | None, option("NAME", "The variable with the seat's session key or token.")

@@ -60,13 +60,18 @@ def main() -> None:
         try:
             cli()
         finally:
-            if sys.stdout is not None:  # closed by who started it
+            if sys.stdout is not None:  # None if the parent closed it
                 sys.stdout.flush()  # or Python would do it later, where no error can be caught
     except OSError as error:
         if sys.stdout is None or not _takes_no_output():
             raise
-        if error.errno != errno.EPIPE:  # or its reader has seen enough
-            print(f"meterbot: its output cannot be written: {error.strerror}", file=sys.stderr)
+        if error.errno != errno.EPIPE:  # EPIPE: the reader closed the pipe
+            step = (
+                "Free some space or redirect" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "Redirect"
+            )
+            print(
+                f"meterbot: cannot write the output: {error.strerror}. {step} it elsewhere", file=sys.stderr
+            )
         raise SystemExit(1) from None
     except MeterbotError as error:
         from meterbot.core import secret
@@ -87,12 +92,10 @@ def _takes_no_output() -> bool:
 
 
 def working_directory() -> Path:
-    """Raises `StartError` if it was deleted."""
+    """Raises `StartError` if it no longer exists."""
     with suppress(FileNotFoundError):
         return Path.cwd()
-    raise StartError(
-        "the directory in which meterbot was started was deleted: change to another one, and try again"
-    )
+    raise StartError("the current directory no longer exists: cd to another one and try again")
 
 
 def done(work: "Coroutine[Any, Any, Result]") -> "Result":

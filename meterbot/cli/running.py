@@ -16,8 +16,8 @@ from meterbot.core.findings import Check
 def run(context: typer.Context, config: ConfigPath = None) -> None:
     """Run the bot until Ctrl-C or SIGTERM.
 
-    It reads the seats, posts alerts, and answers /claude-spend. SIGHUP makes it read its configuration again; if that
-    has a mistake, or names a database or an address that cannot be used, the bot keeps the old one.
+    It reads the seats, posts alerts, and answers /claude-spend. On SIGHUP it reloads its configuration. If the new one
+    has a mistake, or its database or listening address cannot be used, the bot keeps the old one.
     """
     gc.disable()  # what is imported stays: `serve` enables it again once the bot has started
     from meterbot.app import log_setup, sentry, serve

@@ -48,7 +48,7 @@ def restore(url: str, source: Path, now: datetime) -> Path | None:
         if not source.is_file():
             raise FileNotFoundError(f"there is no such file as {source}")
         if database.exists() and source.samefile(database):
-            raise StartError(f"{source} is the database itself: name a copy of it")
+            raise StartError(f"{source} is the current database: give the path of a backup")
         if (schema := _schema(source)) not in schemas():
             raise StartError(
                 f"{source} has schema {schema}, which is newer than this meterbot (schema {newest_schema()}): "

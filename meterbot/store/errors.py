@@ -22,10 +22,10 @@ _OUTAGE_STATES = (*_PASSING_STATES, READ_ONLY, "28", "3D")
 """Those, and: the database is read-only, or refuses the user or the database's name."""
 _LASTING = ("authentication failed", "does not exist", "no pg_hba.conf entry", "invalid ")
 
-_MAKE_ROOM = "Make room on the disk of the database, then try again"
+_FREE_SPACE = "Free some space on the disk that holds the database, then try again"
 _SQLITE_REMEDIES = {
-    sqlite3.SQLITE_FULL: _MAKE_ROOM,
-    sqlite3.SQLITE_IOERR: "Make room on the disk of the database if it is full, then try again",
+    sqlite3.SQLITE_FULL: _FREE_SPACE,
+    sqlite3.SQLITE_IOERR: "If the disk that holds the database is full, free some space, then try again",
 }
 URL_NAMES = "DATABASE_URL or database_url"
 _REMEDIES = (
@@ -38,7 +38,7 @@ _REMEDIES = (
     ),
     ('3D000|database ".*" does not exist', f"Create this database, or correct its name in {URL_NAMES}"),
     ("42501|permission denied", "In PostgreSQL, make this user the owner of meterbot's database and tables"),
-    ("53100", _MAKE_ROOM),
+    ("53100", _FREE_SPACE),
 )
 """By the SQLSTATE, or by the words: while connecting, PostgreSQL's client gives only these, in its language."""
 
@@ -112,7 +112,7 @@ def remedy_of(error: BaseException) -> str:
     if isinstance(error, sqlite3.Error):
         return _SQLITE_REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
     if isinstance(error, OSError):
-        return _MAKE_ROOM if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
+        return _FREE_SPACE if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
     said = f"{getattr(error, 'sqlstate', None)} {error}"
     return next((remedy for words, remedy in _REMEDIES if re.search(words, said)), "")
 

@@ -33,7 +33,7 @@ def hold(url: URL) -> TextIOWrapper | None:
         raise (UnavailableError if full else StartError)(
             f"cannot open the database {database}: {error.strerror} ({path})",
             full
-            or "Let the user that runs meterbot write to that directory, or name another file in database_url",
+            or "Give the user that runs meterbot write access to that directory, or set another file in database_url",
         ) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

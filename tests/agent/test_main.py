@@ -228,7 +228,7 @@ async def test_joining_where_nothing_can_repeat_it_has_sent_and_says_what_to_run
         assert (await run(home, *command, "install"))[:2] == (1, f"{advice}\n{line}\n{undo}\n")
     assert undo.startswith("To stop that and delete it: ")
     ended = await run(home, *shlex.split(undo.partition(": ")[2]))
-    assert (ended[0], ended[1].startswith("stopped, and deleted")) == (0, True)
+    assert (ended[0], ended[1].startswith("stopped the scheduled runs and deleted")) == (0, True)
 
 
 async def test_joining_again_sends_the_last_reading_and_does_not_ask_anthropic_sooner(

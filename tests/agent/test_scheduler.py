@@ -315,9 +315,9 @@ def test_uninstalling_says_of_a_script_only_what_it_did(
     main.install(COMMAND)
     capsys.readouterr()
     main.uninstall([sys.executable, "-m", "meterbot", "push"])
-    assert capsys.readouterr().out == "stopped, and deleted: settings and state\n"
+    assert capsys.readouterr().out == "stopped the scheduled runs and deleted the settings and the state\n"
     main.uninstall([sys.executable, "-m", "meterbot", "push"])
-    assert capsys.readouterr().out == "nothing was installed here\n"
+    assert capsys.readouterr().out == "nothing to uninstall: the agent is not installed for this sign-in\n"
 
 
 def test_uninstalling_leaves_a_script_that_another_sign_in_or_installation_uses(home: Home) -> None:

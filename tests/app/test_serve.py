@@ -56,7 +56,7 @@ async def test_sighup_keeps_the_old_configuration_if_the_new_address_or_database
             file.write_text(text.format(database=database.format(free=free), http=http, seat="ana"))
             bot.send_signal(signal.SIGHUP)
             kept = await process.line(
-                bot.stderr, lambda line: "keeps the old one" in line or "stopping" in line
+                bot.stderr, lambda line: "keeps running with the old one" in line or "stopping" in line
             )
         assert why in kept
         assert (await process.readyz(own))[0] == 200
@@ -109,13 +109,19 @@ async def test_a_second_bot_on_a_file_exits_1_since_the_first_may_be_about_to_en
     assert (second.status, "another meterbot already runs on" in second.stderr) == (1, True)
 
 
-@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 1), ("203.0.113.1", 2)])
+@pytest.mark.parametrize(
+    ("host", "status", "step"),
+    [
+        ("127.0.0.1", 1, "stop the program that uses it, or change bind in [http] (or PORT)"),
+        ("203.0.113.1", 2, "change bind or port in [http], or PORT"),
+    ],
+)
 async def test_a_port_that_is_taken_is_tried_again_and_a_foreign_address_is_a_mistake(
-    tmp_path: Path, host: str, status: int
+    tmp_path: Path, host: str, status: int, step: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         text = CONFIG.replace("127.0.0.1", host).format(port=taken.getsockname()[1], seat="ana")
         (tmp_path / "config.toml").write_text(text)
         ended = await process.meterbot("run", cwd=tmp_path)
     assert (ended.status, "cannot listen on" in ended.stderr) == (status, True)
-    assert "change bind in [http]" in ended.stderr
+    assert f"Next: {step}\n" in ended.stderr

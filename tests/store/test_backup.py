@@ -196,7 +196,7 @@ async def test_a_database_is_not_restored_from_itself(
     await upgrade(url)
     (tmp_path / "linked.db").symlink_to(file)
     before = names(tmp_path)
-    with pytest.raises(StartError, match=f"{name} is the database itself: name a copy of it"):
+    with pytest.raises(StartError, match=f"{name} is the current database: give the path of a backup"):
         await asyncio.to_thread(restore, url, tmp_path / name, NOW)
     assert names(tmp_path) == before
 

@@ -120,9 +120,9 @@ def test_the_remedy_fits_what_a_server_says_before_it_has_a_code(words: str, rem
     assert bool(remedy) == bool(remedy_of(psycopg.OperationalError(words)))
 
 
-async def test_a_full_disk_says_to_make_room(tmp_path: Path) -> None:
+async def test_a_full_disk_says_to_free_some_space(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'm.db'}"
-    with pytest.raises(UnavailableError, match=r"is full\. Make room on the disk"):
+    with pytest.raises(UnavailableError, match=r"is full\. Free some space on the disk"):
         async with opened(url) as store:
             await store.run(_fill)
     lock = tmp_path / "m.db.lock"

@@ -83,7 +83,7 @@ def database_trouble(config: Config, environ: Mapping[str, str], cwd: Path) -> C
 def _disk_trouble(path: Path) -> tuple[str, str] | None:
     disk = shutil.disk_usage(path.parent)
     full = disk.total and disk.free < _LEAST_FREE  # some file systems know no sizes
-    return (f"the disk of {path} is full", "make room on it") if full else None
+    return (f"the disk that holds {path} is full", "free some space on it") if full else None
 
 
 def database_unread(check: str, error: StartError, environ: Mapping[str, str]) -> Check:

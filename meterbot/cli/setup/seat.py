@@ -35,7 +35,7 @@ _OWNER: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
     ),
 }
 _CONSOLE_OWNER: TypeAdapter[Any] = TypeAdapter(
-    Annotated[str, Text('be "operator": nobody else is on the console', "operator")]
+    Annotated[str, Text('be "operator", the console\'s only user', "operator")]
 )
 
 

@@ -349,7 +349,7 @@ def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "config.toml").write_text(ANA)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=300_000, free=4096))
     found = of(run_checks(None, ENVIRON, tmp_path, lambda _: Stored()), "database")
-    assert (found.status, found.remedy) == (Status.FAIL, "make room on it")
+    assert (found.status, found.remedy) == (Status.FAIL, "free some space on it")
 
 
 def test_a_database_that_cannot_be_read_is_reported(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ async def test_the_console_has_no_other_owner(tmp_path: Path) -> None:
     ended = await process.meterbot("init", *words, cwd=tmp_path)
     assert (ended.status, ended.stderr) == (
         2,
-        'meterbot: Its owner: must be "operator": nobody else is on the console\n',
+        'meterbot: Its owner: must be "operator", the console\'s only user\n',
     )
     assert not (tmp_path / "config.toml").exists()
 
