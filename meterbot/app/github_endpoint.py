@@ -26,7 +26,8 @@ READ_SECONDS = 8.0
 
 _LONGEST_ID = 200
 _FROM_GITHUB = (
-    "nothing was stored: let GitHub's own webhook send this, with the content type application/json"
+    "nothing was stored. Only GitHub's webhook may send requests here. If GitHub sent this one, report it as a bug in "
+    "meterbot"
 )
 
 log = get_logger(__name__)

@@ -26,7 +26,7 @@ _MOST_PLACES = 18
 _YEARS = range(2000, 2101)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ANOTHER = "another text"
-_NO_OFFSET = "one without an offset (such as Z or +02:00)"
+_NO_OFFSET = "one without a UTC offset (add Z or +02:00)"
 _KINDS = {bool: "a boolean", Decimal: "a number", str: "a string", list: "a list", dict: "an object"}
 
 _DIGITS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")

@@ -130,13 +130,13 @@ def _sentence(error: ValidationError) -> str:
 
 _WORDS = {
     "missing": "is missing",
-    "timezone": "must be a time with its offset, like 2026-04-09T12:00:00Z",
-    "datetime": "must be a time with its offset, like 2026-04-09T12:00:00Z",
+    "timezone": "must be a time with a UTC offset, like 2026-04-09T12:00:00Z",
+    "datetime": "must be a time with a UTC offset, like 2026-04-09T12:00:00Z",
     "int": "must be a whole number",
     "greater": "must be a whole number above 0",
     "less": "must be a smaller number",
     "bool": "must be true or false",
-    "string_type": "must be a text",
+    "string_type": "must be a string",
     "string_too_long": "is too long",
     "string_pattern": "must be a commit's hash",
     "model": "must be an object",
@@ -144,7 +144,7 @@ _WORDS = {
     "list": "must be a list",
 }
 """How pydantic's type of a mistake begins → what a person reads."""
-_OTHER = "is not as GitHub sends it"
+_OTHER = "does not have the form that GitHub sends"
 
 
 class GitHub:

@@ -185,7 +185,7 @@ async def test_what_cannot_be_taken_says_what_is_wrong(
     answered = await hook.send(body, **headers)
     assert answered.status == status
     assert answered.body["error"]
-    assert status != 422 or "content type application/json" in answered.body["remedy"]
+    assert status != 422 or "report it as a bug in meterbot" in answered.body["remedy"]
     assert "planted" not in json.dumps(answered.body)
 
 

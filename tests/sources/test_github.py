@@ -71,10 +71,10 @@ def test_what_is_of_no_concern_says_why(event: str, document: bytes, why: str) -
         (body(number=0), "pull_request.number: must be a whole number above 0$"),
         (body(number=2**31), "pull_request.number: must be a smaller number$"),
         (body(number="planted"), "pull_request.number: must be a whole number$"),
-        (body(created_at="yesterday"), "pull_request.created_at: must be a time with its offset, like"),
+        (body(created_at="yesterday"), "pull_request.created_at: must be a time with a UTC offset, like"),
         (
             body(created_at="2026-04-09T12:00:00"),
-            "pull_request.created_at: must be a time with its offset, like",
+            "pull_request.created_at: must be a time with a UTC offset, like",
         ),
         (body(merged="planted"), "pull_request.merged: must be true or false$"),
         (
@@ -85,7 +85,7 @@ def test_what_is_of_no_concern_says_why(event: str, document: bytes, why: str) -
         (body(merged_at=None), "does not say when"),
         (body(user="planted"), "pull_request.user: must be an object$"),
         (body(user={}), "pull_request.user.login: is missing$"),
-        (body(user={"login": None}), "pull_request.user.login: must be a text$"),
+        (body(user={"login": None}), "pull_request.user.login: must be a string$"),
         (body(user={"login": "x" * 201}), "pull_request.user.login: is too long$"),
         (body(merge_commit_sha="../planted"), "pull_request.merge_commit_sha: must be a commit's hash$"),
     ],

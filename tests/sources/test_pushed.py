@@ -233,7 +233,7 @@ def test_a_clock_that_is_a_little_ahead_is_put_right_for_the_whole_document(
         (
             {"fetched_at": "2026-10-10T12:00:00"},
             "fetched_at",
-            "expected a time, got one without an offset (such as Z or +02:00)",
+            "expected a time, got one without a UTC offset (add Z or +02:00)",
         ),
         ({"fetched_at": "2026-13-10T12:00:00"}, "fetched_at", "expected a time, got another text"),
         ({"fetched_at": "2026-10-10T12:06:01Z"}, "fetched_at", "is in the future"),
