@@ -21,8 +21,8 @@ LONGEST = (
     "tests/test_",
     "tests/sources",
 )
-"""How the paths of the longest files begin, and of those that would be last by name and are not short. What begins last
-should be short, or one core waits for the other."""
+"""Path prefixes of the slowest files, and of those that are last by name and not short. They start early so that no
+core waits at the end for one long file."""
 
 
 ABSENT = pytest.StashKey[set[str]]()

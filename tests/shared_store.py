@@ -93,7 +93,7 @@ class SharedPostgres:
     def _empty(self) -> None:
         """Deletes every row, and ends the connections that the test made or left in the middle of something. Makes the
         tables again if one was missing."""
-        # Who was thrown out may be in the middle of a commit: the lock waits for its end.
+        # A terminated session may still be committing: the lock waits for it.
         lock = f"LOCK TABLE {', '.join(_TABLES)} IN ACCESS EXCLUSIVE MODE"
         count_from_1 = "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'"
         try:
@@ -118,7 +118,7 @@ def file_of(store: Store) -> Path:
 
 
 def _lent(engine: Engine) -> Store:
-    # What listens to this engine hears this test only.
+    # Listeners on this engine see only this test.
     lent = engine.execution_options()
     # The connections outlive the store.
     lent.dispose = lambda *_: None  # type: ignore[method-assign]  # its pool is the shared one

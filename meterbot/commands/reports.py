@@ -54,7 +54,8 @@ class TeamReadings:
     shared: Mapping[Counter, Mapping[str, LastKnown]]
 
     def silent(self, now: datetime) -> set[str]:
-        """The seats without a reading of the last three intervals: whether they are well, only their sources tell."""
+        """Seats without a reading in the last three intervals; only their source states show whether they are
+        healthy."""
         return {
             seat.name for seat, _, newest in self.members if newest is None or now - newest > seat.stale_after
         }
@@ -122,7 +123,7 @@ def report_on(
 
 
 def _in_order(rows: Iterable[SeatRow]) -> list[SeatRow]:
-    """Blocked ones first, then by amount, then as they are, by name."""
+    """Blocked rows first, then by amount, descending; ties keep their order (by name)."""
     by_amount = sorted(rows, key=_amount, reverse=True)
     return [row for row in by_amount if row.blocked] + [row for row in by_amount if not row.blocked]
 

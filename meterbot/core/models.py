@@ -336,7 +336,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One point of a counter's history; a reading without an amount makes none."""
+    """One point of a counter's history. Readings without an amount are not stored as points."""
 
     at: datetime
     counter: Counter

@@ -21,7 +21,7 @@ from meterbot.sources.responses import Cause, SourceError
 _HEADERS = {"User-Agent": f"meterbot/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}
 _NO_BODY = httpx.ByteStream(b"")
 _CONNECT_SECONDS = 10.0
-_IDLE_SECONDS = 180.0  # so long an unused connection is kept
+_IDLE_SECONDS = 180.0  # how long an idle connection is kept
 _NOT_GZIP = "the response is not valid gzip"
 _LONGEST_HEADER_LINE = 65_536  # Security headers and cookies can exceed aiohttp's limit of 8 KiB.
 

@@ -102,8 +102,8 @@ class Keeper(Protocol):
 
 @dataclass(eq=False, repr=False)
 class Session:
-    """One seat's session. Only this object and its keeper hold the key. Without a keeper, a key that claude.ai renews
-    ends with this object."""
+    """One seat's session. Only this object and its keeper hold the key. Without a keeper, a renewed key is lost when
+    this object is."""
 
     key: str
     """The newest one. A secret."""

@@ -89,8 +89,8 @@ def _postgresql(text: str) -> URL:
 
 
 def _unencoded(rest: str) -> str | None:
-    """A character in the user name or password that must be escaped. They end at the last "@", even where libpq would
-    find another end: what it takes for the host would be shown."""
+    """A character in the user name or password that must be escaped. meterbot treats the last "@" as their end, even
+    where libpq would end them earlier: otherwise a part of the password could be shown as the host."""
     before, _, query = rest.partition("?")
     plain = all(name in _known_parameters() and equals for name, equals, _ in _parameters(query))
     user, at, _ = (before if plain else rest).rpartition("@")

@@ -122,12 +122,12 @@ class Postgres:
     """One of the databases of a server, emptied for each schedule."""
 
     url: str
-    tally: Path
+    crash_log: Path
     """A file that gets a byte for each crash."""
 
     @property
     def crashes(self) -> int:
-        return self.tally.stat().st_size if self.tally.exists() else 0
+        return self.crash_log.stat().st_size if self.crash_log.exists() else 0
 
     async def empty(self) -> None:
         """Closes the connections that a killed bot may have left open, and deletes every row."""
@@ -154,8 +154,8 @@ class Postgres:
         if fault.kind == "server crashed":
             # One process that dies takes all with it: the server starts again and recovers.
             async with self._connected("postgres") as connection:
-                with self.tally.open("ab") as tally:
-                    tally.write(b".")
+                with self.crash_log.open("ab") as crash_log:
+                    crash_log.write(b".")
                 os.kill(connection.info.backend_pid, signal.SIGKILL)
             return
         if fault.kind == "database down":

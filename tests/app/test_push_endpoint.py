@@ -168,7 +168,7 @@ async def sqlite(sqlite_store: Store) -> AsyncIterator[Door]:
 
 @pytest.fixture
 async def own(own_store: Store) -> AsyncIterator[Door]:
-    """To break."""
+    """A store that the test may break."""
     async with opened(own_store) as made:
         yield made
 
