@@ -126,14 +126,10 @@ def start_error(error: BaseException, sentence: str, otherwise: str = "") -> Sta
 @contextmanager
 def explained(database: str) -> Iterator[None]:
     """Raises an outage as `UnavailableError`, with what to do. `database`: where it is, for people."""
-    failure = None
     try:
         yield
     except Exception as error:
         if not is_outage(error):
             raise
-        failure = UnavailableError(
-            f"cannot use the database {database}: {failure_of(error)}", remedy_of(error)
-        )
-    if failure is not None:
-        raise failure  # here, where no chained exception carries the statement along
+        sentence, remedy = f"cannot use the database {database}: {failure_of(error)}", remedy_of(error)
+        raise UnavailableError(sentence, remedy) from None  # a chained error would show the statement

@@ -3,6 +3,7 @@
 import io
 import json
 import sqlite3
+import traceback
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from meterbot.app import log_setup
+from meterbot.core.errors import UnavailableError
 from meterbot.core.log import EventDict, get_logger
 from meterbot.store.engine import for_writing, make_engine
-from meterbot.store.errors import as_warning
+from meterbot.store.errors import as_warning, explained
 from meterbot.store.url import parse_url
 from tests import postgres
 
@@ -57,6 +59,19 @@ async def test_a_locked_database_is_a_warning(tmp_path: Path) -> None:
         line, heard = logged(await failure(engine, "DELETE FROM t"))
     assert (line["level"], line["why"], heard) == ("warning", "the database: database is locked", ["warning"])
     assert (line["job"], "exception" in line) == ("checks", False)
+    engine.dispose()
+
+
+async def test_an_explained_outage_does_not_show_the_statement(tmp_path: Path) -> None:
+    engine = await sqlite(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "t.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UnavailableError) as failed, explained("t.db"):
+            raise await failure(engine, "DELETE FROM t")
+    assert str(failed.value) == "cannot use the database t.db: database is locked"
+    said = "".join(traceback.format_exception(failed.value))
+    assert "UnavailableError: cannot use the database" in said
+    assert "[SQL: " not in said
     engine.dispose()
 
 
