@@ -68,8 +68,9 @@ def _postgresql(text: str) -> URL:
     rest = text.partition("://")[2]
     if (character := _unencoded(rest)) is not None:
         where = "user name, password or database" if character == "@" else "user name or password"
+        also = "" if _are_known(rest.partition("?")[2]) else ", or an unknown parameter"
         raise UnusableUrlError(
-            f'has a "{character}" in its {where} that must be written as {_ENCODED[character]}'
+            f'has a "{character}" in its {where} that must be written as {_ENCODED[character]}{also}'
         )
     found = _libpq_reads(f"postgresql://{_without(rest, _FOR_OTHER_CLIENTS)}")
     if found is None:
@@ -92,8 +93,7 @@ def _unencoded(rest: str) -> str | None:
     """A character in the user name or password that must be escaped. meterbot treats the last "@" as their end, even
     where libpq would end them earlier: otherwise a part of the password could be shown as the host."""
     before, _, query = rest.partition("?")
-    plain = all(name in _known_parameters() and equals for name, equals, _ in _parameters(query))
-    user, at, _ = (before if plain else rest).rpartition("@")
+    user, at, _ = (before if _are_known(query) else rest).rpartition("@")
     if found := _RESERVED.search(user):
         return found[0] if found[0] in _ENCODED else " "
     authority = re.split(r"[/?#]", rest[len(user + at) :], maxsplit=1)[0]
@@ -119,6 +119,10 @@ def _libpq_reads(text: str) -> dict[str, str] | None:
 def _parameters(query: str) -> list[tuple[str, str, str]]:
     """(name, "=" or nothing, value), all as written."""
     return [part.partition("=") for part in query.split("&") if part]
+
+
+def _are_known(query: str) -> bool:
+    return all(name in _known_parameters() and equals for name, equals, _ in _parameters(query))
 
 
 def _without(rest: str, names: Iterable[str]) -> str:
