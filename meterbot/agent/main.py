@@ -237,7 +237,9 @@ def uninstall(program: list[str]) -> None:
     ours = Path(program[-1]).resolve() == script.resolve()
     installed = settings_file().exists() or state_file().exists() or (ours and script.exists())
     try:
-        stop(schedule(program))
+        made = schedule(program)
+        installed = installed or (made is not None and any(path.exists() for path in made.files))
+        stop(made)
     finally:  # the token goes even where the scheduler cannot be asked
         for path in (settings_file(), state_file(), state_file().with_suffix(".lock")):
             path.unlink(missing_ok=True)

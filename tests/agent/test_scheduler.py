@@ -320,6 +320,20 @@ def test_uninstalling_says_of_a_script_only_what_it_did(
     assert capsys.readouterr().out == "nothing to uninstall: the agent is not installed for this sign-in\n"
 
 
+@pytest.mark.parametrize(("platform", "name"), [("linux", "systemctl"), ("darwin", "launchctl")])
+def test_uninstalling_says_that_it_stopped_a_schedule_of_which_only_the_files_are_left(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], platform: str, name: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    recording(home, name)
+    main.install(COMMAND)
+    settings_file().unlink()
+    capsys.readouterr()
+    main.uninstall(COMMAND)
+    assert capsys.readouterr().out.startswith("stopped")
+    assert home.files() == {}
+
+
 def test_uninstalling_leaves_a_script_that_another_sign_in_or_installation_uses(home: Home) -> None:
     recording(home, "systemctl")
     script = home.path / ".local/share/meterbot/meterbot-agent.py"
