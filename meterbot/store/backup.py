@@ -13,7 +13,7 @@ from meterbot.core.errors import StartError
 from meterbot.core.log import get_logger
 from meterbot.store import lock_file
 from meterbot.store.errors import failure_of
-from meterbot.store.migrations import VERSION_TABLE, newest_schema, schemas
+from meterbot.store.migrations import VERSION_TABLE, schemas, why_unknown
 from meterbot.store.url import parse_url
 
 log = get_logger(__name__)
@@ -50,10 +50,10 @@ def restore(url: str, source: Path, now: datetime) -> Path | None:
         if database.exists() and source.samefile(database):
             raise StartError(f"{source} is the current database: give the path of a backup")
         if (schema := _schema(source)) not in schemas():
-            raise StartError(
-                f"{source} has schema {schema}, which is newer than this meterbot (schema {newest_schema()}): "
-                "install the newer version first"
+            why = why_unknown(
+                schema, if_newer="install the newer version first", if_older="give the path of another backup"
             )
+            raise StartError(f"{source} has schema {schema}, {why}")
     held = lock_file.hold(parsed)
     try:
         with _as_start_error(f"cannot restore {source} to {database}"):

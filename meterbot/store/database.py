@@ -18,7 +18,14 @@ from meterbot.core.models import Seat
 from meterbot.store import backup, invited_seats, lock_file, locks, source_states, tables, workers
 from meterbot.store.engine import for_migrating, for_writing, is_pooled, make_engine, prepare
 from meterbot.store.errors import URL_NAMES, explained, start_error
-from meterbot.store.migrations import bring_up_to_date, found_schema, make, newest_schema, schemas
+from meterbot.store.migrations import (
+    bring_up_to_date,
+    found_schema,
+    make,
+    newest_schema,
+    schemas,
+    why_unknown,
+)
 from meterbot.store.store import Store
 from meterbot.store.url import parse_url, place_of, same_place
 from meterbot.store.values import Glance
@@ -170,10 +177,12 @@ def _migrate(engine: Engine, url: URL) -> None:
         if found is None:
             make(connection)
         elif found not in schemas():
-            raise StartError(
-                f"the database has schema {found}, which is newer than this meterbot (schema {newest}): "
-                "install the newer version again"
+            why = why_unknown(
+                found,
+                if_newer="install the newer version again",
+                if_older=f"set another database in {URL_NAMES}",
             )
+            raise StartError(f"the database has schema {found}, {why}")
         elif found != newest:
             copy = None
             if url.get_backend_name() == "sqlite":

@@ -187,7 +187,7 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Glance:
     """The state of a database. `there`: it can be opened without being created; `found`: its schema, None if it has
-    none yet; `newest`: this version's; `unknown`: it belongs to a later version. `sources` are known if the schema is
+    none yet; `newest`: this version's; `unknown`: this version cannot upgrade it. `sources` are known if the schema is
     the newest."""
 
     found: str | None

@@ -245,15 +245,17 @@ async def test_nothing_is_restored_under_a_running_bot(used: Store, url: str, tm
 async def test_what_cannot_be_a_database_of_this_version_is_not_restored(
     used: Store, url: str, tmp_path: Path
 ) -> None:
-    newer = await asyncio.to_thread(back_up, url, tmp_path / "newer.db", NOW)
-    with closing(sqlite3.connect(newer)) as opened:
-        opened.execute("UPDATE meterbot_version SET version_num = '9999'")
-        opened.commit()
+    for name, schema in (("newer.db", "9999"), ("older.db", "0005")):
+        copy = await asyncio.to_thread(back_up, url, tmp_path / name, NOW)
+        with closing(sqlite3.connect(copy)) as opened:
+            opened.execute("UPDATE meterbot_version SET version_num = ?", (schema,))
+            opened.commit()
     (tmp_path / "text.db").write_text("nothing of ours " * 100)
     somebody_elses(tmp_path / "foreign.db")
     before = names(tmp_path)
     for name, why in (
         ("newer.db", "has schema 9999, which is newer than this meterbot"),
+        ("older.db", "has schema 0005, which is older than this meterbot can upgrade"),
         ("text.db", "file is not a database"),
         ("foreign.db", "is not a meterbot database"),
         ("none.db", "there is no such file"),

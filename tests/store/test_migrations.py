@@ -165,15 +165,27 @@ async def test_opening_again_changes_nothing(database_url: str) -> None:
     await store.close()
 
 
-async def test_a_newer_database_is_refused_and_left_alone(database_url: str) -> None:
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ("9999", "which is newer than this meterbot .*: install the newer version again$"),
+        (
+            "0005",
+            "which is older than this meterbot can upgrade .schema 0008 or newer.: set another database in DATA",
+        ),
+    ],
+)
+async def test_a_database_of_an_unknown_schema_is_refused_and_left_alone(
+    database_url: str, schema: str, why: str
+) -> None:
     await upgrade(database_url)
     engine = make_engine(parse_url(database_url))
     with for_writing(engine).begin() as connection:
-        connection.execute(text("UPDATE meterbot_version SET version_num = '9999'"))
-    with pytest.raises(StartError, match="schema 9999, which is newer than this meterbot"):
+        connection.execute(text("UPDATE meterbot_version SET version_num = :schema"), {"schema": schema})
+    with pytest.raises(StartError, match=f"schema {schema}, {why}"):
         await open_store(database_url)
     with engine.connect() as connection:
-        assert connection.scalar(text("SELECT version_num FROM meterbot_version")) == "9999"
+        assert connection.scalar(text("SELECT version_num FROM meterbot_version")) == schema
     engine.dispose()
 
 

@@ -21,6 +21,7 @@ from meterbot.delivery.routing import OWNER
 from meterbot.ingest.pushes import PUSH
 from meterbot.store import Glance
 from meterbot.store.database import glance
+from meterbot.store.errors import URL_NAMES
 
 READ_SECONDS = 60.0
 """Seconds in which all seats together must answer."""
@@ -61,7 +62,9 @@ def schema(seen: Glance) -> Check:
         )
     if seen.unknown:
         sentence = f"the database has schema {seen.found}, which this version does not know"
-        return Check("schema", Status.FAIL, sentence, "install the newer version again")
+        older = seen.found < seen.newest
+        step = f"set another database in {URL_NAMES}" if older else "install the newer version again"
+        return Check("schema", Status.FAIL, sentence, step)
     if seen.found != seen.newest:
         sentence = f"the database has schema {seen.found}, this version's is {seen.newest}"
         return Check(

@@ -32,13 +32,20 @@ def settings(connection: Connection | None = None) -> "Config":
 
 @cache
 def schemas() -> frozenset[str]:
-    """Every schema that this version can upgrade: `r0009_names` makes 0009."""
+    """Every schema that this version can upgrade, from 0008 on: `r0009_names` makes 0009."""
     found = iter_modules([str(Path(__file__).parent / "versions")])
     return frozenset(module.name[1:].partition("_")[0] for module in found)
 
 
 def newest_schema() -> str:
     return max(schemas())
+
+
+def why_unknown(schema: str, *, if_newer: str, if_older: str) -> str:
+    """What is wrong with a schema that is not one of `schemas`, and the step to take, as the end of a sentence."""
+    if schema < newest_schema():
+        return f"which is older than this meterbot can upgrade (schema {min(schemas())} or newer): {if_older}"
+    return f"which is newer than this meterbot (schema {newest_schema()}): {if_newer}"
 
 
 def found_schema(connection: Connection) -> str | None:

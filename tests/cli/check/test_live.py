@@ -158,8 +158,13 @@ async def test_a_database_that_is_none_is_reported(three: Team, sqlite: str, tmp
     assert troubles(await live_checks(three.config(sqlite), present))[0] == ("schema", Status.FAIL)
 
 
-def test_a_schema_of_a_later_version_fails() -> None:
-    assert schema(Glance("9", "3", unknown=True)).status is Status.FAIL
+@pytest.mark.parametrize(
+    ("found", "step"), [("9", "install the newer version again"), ("1", "set another database in ")]
+)
+def test_a_schema_that_cannot_be_upgraded_fails_and_says_what_to_do(found: str, step: str) -> None:
+    finding = schema(Glance(found, "3", unknown=True))
+    assert finding.status is Status.FAIL
+    assert step in str(finding)
 
 
 # --- seats ----------------------------------------------------------------------------------------------------------
