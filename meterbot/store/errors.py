@@ -29,18 +29,28 @@ _SQLITE_REMEDIES = {
 }
 URL_NAMES = "DATABASE_URL or database_url"
 _REMEDIES = (
-    ("28P01|password authentication failed", f"Correct the user name or the password in {URL_NAMES}"),
-    ("no password supplied", f"Add the password to {URL_NAMES}"),
-    ("no pg_hba.conf entry", f"Allow this connection in PostgreSQL's pg_hba.conf, or correct {URL_NAMES}"),
+    ("28P01", "password authentication failed", f"Correct the user name or the password in {URL_NAMES}"),
+    ("", "no password supplied", f"Add the password to {URL_NAMES}"),
     (
-        '28000|role ".*" does not exist',
+        "",
+        "no pg_hba.conf entry",
+        f"Allow this connection in PostgreSQL's pg_hba.conf, or correct {URL_NAMES}",
+    ),
+    (
+        "28000",
+        'role ".*" does not exist',
         f"Create this role in PostgreSQL, or correct the user name in {URL_NAMES}",
     ),
-    ('3D000|database ".*" does not exist', f"Create this database, or correct its name in {URL_NAMES}"),
-    ("42501|permission denied", "In PostgreSQL, make this user the owner of meterbot's database and tables"),
-    ("53100", _FREE_SPACE),
+    ("3D000", 'database ".*" does not exist', f"Create this database, or correct its name in {URL_NAMES}"),
+    (
+        "42501",
+        "permission denied",
+        "In PostgreSQL, make this user the owner of meterbot's database and tables",
+    ),
+    ("53100", "", _FREE_SPACE),
 )
-"""By the SQLSTATE, or by the words: while connecting, PostgreSQL's client gives only these, in its language."""
+"""By the SQLSTATE, or by the words: while connecting, PostgreSQL's client gives only these, in its language. A text may
+contain the digits of a SQLSTATE, as a port for instance."""
 
 
 class StoreTimeoutError(TimeoutError):
@@ -113,8 +123,11 @@ def remedy_of(error: BaseException) -> str:
         return _SQLITE_REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
     if isinstance(error, OSError):
         return _FREE_SPACE if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
-    said = f"{getattr(error, 'sqlstate', None)} {error}"
-    return next((remedy for words, remedy in _REMEDIES if re.search(words, said)), "")
+    code, said = getattr(error, "sqlstate", None), str(error)
+    for state, words, remedy in _REMEDIES:
+        if code == state or (words and re.search(words, said)):
+            return remedy
+    return ""
 
 
 def start_error(error: BaseException, sentence: str, otherwise: str = "") -> StartError:

@@ -113,11 +113,28 @@ async def test_the_remedy_fits_what_postgresql_refuses(postgres_server: str) -> 
             "Allow this connection in PostgreSQL's pg_hba.conf, or ",
         ),
         ("connection refused", ""),
+        ('connection to server at "127.0.0.1", port 28000 failed: Connection refused', ""),
+        ('connection to server at "127.0.0.1", port 53100 failed: Connection refused', ""),
+        ('connection to server at "h42501", port 5432 failed: Connection refused', ""),
     ],
 )
 def test_the_remedy_fits_what_a_server_says_before_it_has_a_code(words: str, remedy: str) -> None:
     assert remedy_of(psycopg.OperationalError(words)).startswith(remedy)
     assert bool(remedy) == bool(remedy_of(psycopg.OperationalError(words)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        (psycopg.errors.InvalidPassword, "Correct the user name or the password in "),
+        (psycopg.errors.InvalidAuthorizationSpecification, "Create this role in PostgreSQL, or "),
+        (psycopg.errors.InvalidCatalogName, "Create this database, or "),
+        (psycopg.errors.InsufficientPrivilege, "In PostgreSQL, make this user the owner of "),
+        (psycopg.errors.DiskFull, "Free some space on the disk "),
+    ],
+)
+def test_the_remedy_fits_a_servers_code_in_any_language(kind: type[psycopg.Error], remedy: str) -> None:
+    assert remedy_of(kind("FEHLER")).startswith(remedy)
 
 
 async def test_a_full_disk_says_to_free_some_space(tmp_path: Path) -> None:
