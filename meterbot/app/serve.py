@@ -4,7 +4,7 @@ import asyncio
 import errno
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from meterbot.app.build import assembled
 from meterbot.app.config import Config, ConfigError
@@ -30,93 +30,122 @@ async def serve(
 
     Raises `StartError`.
     """
-    following: Config | None = config
-    while following is not None:
-        turn = _Turn(following, reload)
-        await turn.serve(clock or SystemClock(), tick_seconds)
-        following = turn.following
+    await _Server(config, reload).serve(clock or SystemClock(), tick_seconds)
 
 
-class _Turn:
-    """One run of the bot with one configuration; `following` is that of the next run."""
+class _Server:
+    """Runs the bot with one configuration after another.
+
+    After SIGHUP, a trial finds out whether the new configuration can be used, while the bot goes on. If it can, the run
+    ends, even one that is still starting, and the next begins. Only the newest trial counts; it outlives the end of a
+    run, so nothing is lost that comes while the bot stops. SIGTERM ends the trial and the run, whatever they wait for.
+    """
 
     def __init__(self, config: Config, reload: Callable[[], Config] | None) -> None:
-        self._config = config
+        self._current = config
+        self._next: Config | None = config
+        """The configuration of the next run."""
         self._reload = reload
+        self._run: asyncio.Task[None] | None = None
+        self._starting = False
         self._stop = asyncio.Event()
-        self.following: Config | None = None
         self._trial: asyncio.Task[None] | None = None
+        self._ended = False
 
     async def serve(self, clock: Clock, tick_seconds: float) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine that runs is in a task
-        # Connecting to a platform that hangs may take long, so a signal cancels that.
-        _handle((signal.SIGTERM, signal.SIGINT), task.cancel)
+        _handle((signal.SIGTERM, signal.SIGINT), self._end)
         _handle(_HANGUP, self._hang_up)
         try:
-            with database_explained(self._config.database_url.get_secret_value()):
-                async with assembled(self._config, clock, on_quit=self._end) as bot:
-                    _handle((signal.SIGTERM, signal.SIGINT), self._end)
+            while (config := self._next) is not None:
+                try:
+                    await self._begin(config, clock, tick_seconds)
+                except StartError as error:
+                    await self._trial_ended()
+                    if self._next is None:
+                        raise
+                    log.warning("the bot ended, and begins again with the new configuration", why=str(error))
+        finally:
+            self._end()
+
+    def _begin(self, config: Config, clock: Clock, tick_seconds: float) -> asyncio.Task[None]:
+        self._current, self._next = config, None
+        self._stop, self._starting = asyncio.Event(), True
+        self._run = asyncio.create_task(self._run_once(clock, tick_seconds))
+        return self._run
+
+    async def _run_once(self, clock: Clock, tick_seconds: float) -> None:
+        try:
+            with database_explained(self._current.database_url.get_secret_value()):
+                async with assembled(self._current, clock, on_quit=self._end) as bot:
+                    self._starting = False
                     spare_garbage()
                     await bot.run(self._stop, tick_seconds)
         except asyncio.CancelledError:
-            log.info("stopped while starting")
-            self.following = None
-        finally:
-            self._end_trial()
+            if self._next is None:
+                log.info("stopped while starting")
 
     def _end(self) -> None:
+        self._ended, self._next = True, None
         self._end_trial()
-        self.following = None
+        self._end_run()
+
+    def _end_run(self) -> None:
         self._stop.set()
+        if self._starting and self._run is not None:
+            self._run.cancel()  # connecting to a platform that hangs may take long
 
     def _hang_up(self) -> None:
         if self._reload is None:
             log.warning("SIGHUP is ignored: the configuration is only read at the start")
-            return
+        elif self._ended:
+            log.info("SIGHUP is ignored: the bot is stopping")
+        else:
+            self._end_trial()  # the newest configuration counts
+            self._trial = asyncio.create_task(self._try(self._reload))
+
+    def _end_trial(self) -> None:
+        if self._trial is not None:
+            self._trial.cancel()
+
+    async def _trial_ended(self) -> None:
+        while self._trial is not None and not self._trial.done():
+            await asyncio.wait([self._trial])
+
+    async def _try(self, reload: Callable[[], Config]) -> None:
         try:
-            config = self._reload()
+            config = reload()
+            await _try_changes([self._current, *([self._next] if self._next else [])], config)
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
             log.warning(
                 "the new configuration has mistakes; meterbot keeps running with the old one. Fix them and send SIGHUP again",
                 problems=problems,
             )
-            return
-        self._end_trial()  # the newest configuration counts
-        self._trial = asyncio.create_task(self._change_to(config))
-
-    async def _change_to(self, config: Config) -> None:
-        try:
-            await _try_changes(self._config, config)
         except StartError as error:
-            log.warning(
-                "the new configuration cannot be used; meterbot keeps running with the old one. Fix it and send SIGHUP again",
-                why=str(error),
-            )
-            return
-        log.info("reloading the configuration")
-        self.following = config
-        self._stop.set()
-
-    def _end_trial(self) -> None:
-        if self._trial is not None:
-            self._trial.cancel()
+            log.warning(_UNUSABLE, why=str(error))
+        except Exception:
+            log.exception(_UNUSABLE)
+        else:
+            log.info("reloading the configuration")
+            self._next = config
+            self._end_run()
 
 
-async def _try_changes(old: Config, new: Config) -> None:
-    """Opens the new database, and listens at the new addresses for a moment, while the bot still runs with the old
-    ones. Raises `StartError`."""
-    await try_another(new.database_url.get_secret_value(), old.database_url.get_secret_value())
-    own_ports = {address.port for address in old.http.addresses} if old.http else set()
+async def _try_changes(old: Collection[Config], new: Config) -> None:
+    """Listens at the new addresses for a moment, and then opens the new database, which may create or upgrade it, while
+    the bot runs with the old ones. Raises `StartError`."""
+    own_ports = {address.port for each in old if each.http for address in each.http.addresses}
     for address in new.http.addresses if new.http else ():
         try:
             await try_to_listen(*address)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or address.port not in own_ports:
                 raise cannot_listen([address], error) from None
+    own_databases = [each.database_url.get_secret_value() for each in old]
+    await try_another(new.database_url.get_secret_value(), own_databases)
 
 
+_UNUSABLE = "the new configuration cannot be used; meterbot keeps running with the old one. Fix it and send SIGHUP again"
 _HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()  # Windows has none
 
 

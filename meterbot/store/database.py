@@ -2,10 +2,11 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +27,7 @@ from meterbot.store.migrations import (
     schemas,
     why_unknown,
 )
-from meterbot.store.store import Store
+from meterbot.store.store import DatabaseThreads, Store
 from meterbot.store.url import parse_url, place_of, same_place
 from meterbot.store.values import Glance
 
@@ -42,20 +43,37 @@ log = get_logger(__name__)
 async def open_store(url: str, *, as_worker: bool = False) -> Store:
     """Opens the database and upgrades its schema. Raises `StartError` without the URL's secrets. `as_worker`: for a
     bot, because a SQLite file takes only one."""
-    parsed = parse_url(url)
-    hold = await asyncio.to_thread(lock_file.hold, parsed) if as_worker else None
-    engine = make_engine(parsed)
+    return Store(*await _open(parse_url(url), as_worker=as_worker))
+
+
+async def _open(url: URL, *, as_worker: bool) -> tuple[Engine, TextIOWrapper | None]:
+    hold = await _aside(lambda: lock_file.hold(url)) if as_worker else None
+    engine = make_engine(url)
     try:
-        await _upgrade(engine, parsed)
+        await _upgrade(engine, url)
         if hold is not None:
-            with explained(place_of(parsed)):
-                await asyncio.to_thread(_end_all_workers, engine)
+            with explained(place_of(url)):
+                await _aside(lambda: _end_all_workers(engine))
     except BaseException:
-        engine.dispose()
-        if hold is not None:
-            hold.close()
+        _close(engine, hold)
         raise
-    return Store(engine, hold)
+    return engine, hold
+
+
+def _close(engine: Engine, hold: TextIOWrapper | None) -> None:
+    engine.dispose()
+    if hold is not None:
+        hold.close()
+
+
+async def _aside(work: Callable[[], T]) -> T:
+    """Like `asyncio.to_thread`, but once the caller is cancelled, nothing waits for the thread, not even the end of the
+    process: a silent server may hang it for long."""
+    thread = DatabaseThreads("database opener")
+    try:
+        return await asyncio.wrap_future(thread.submit(work))
+    finally:
+        thread.close()
 
 
 def _end_all_workers(engine: Engine) -> None:
@@ -85,11 +103,11 @@ async def upgrade(url: str) -> None:
     await store.close()
 
 
-async def try_another(url: str, current: str) -> None:
-    """Opens the database as a bot would, unless it is the current one, and closes it. Raises `StartError`."""
-    if not same_place(parse_url(url), parse_url(current)):
-        store = await open_store(url, as_worker=True)
-        await store.close()
+async def try_another(url: str, own: Iterable[str]) -> None:
+    """Opens the database as a bot would, unless it is one of this bot's own, and closes it. Raises `StartError`."""
+    parsed = parse_url(url)
+    if not any(same_place(parsed, parse_url(each)) for each in own):
+        _close(*await _open(parsed, as_worker=True))
 
 
 async def is_there(url: str) -> bool:
@@ -159,7 +177,7 @@ async def _upgrade(engine: Engine, url: URL) -> None:
         ),
     )
     try:
-        await asyncio.to_thread(_migrate, engine, url)
+        await _aside(lambda: _migrate(engine, url))
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
         step = "`meterbot check` says what to do" if url.get_backend_name() == "sqlite" else _START_IT
         failure = start_error(error, f"cannot open the database {place_of(url)}", step)

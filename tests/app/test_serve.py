@@ -1,8 +1,12 @@
 """The running process and its signals."""
 
+import asyncio
 import resource
 import signal
 import socket
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,9 +39,12 @@ async def test_sighup_reloads_the_configuration_and_keeps_the_old_one_for_a_wron
     ("http", "database", "why"),
     [
         ("127.0.0.1:{taken}", "sqlite:///meterbot.db", "cannot listen on 127.0.0.1:"),
+        ("127.0.0.1:{taken}", "sqlite:///new.db", "cannot listen on 127.0.0.1:"),
         ("203.0.113.1:{own}", "sqlite:///meterbot.db", "cannot listen on 203.0.113.1:"),
         ("127.0.0.1:{own}", "postgresql://u:x@127.0.0.1:{free}/x", "cannot open the database postgresql://127.0.0.1/x"),
         ("127.0.0.1:{own}", "sqlite:////nowhere/x.db", "cannot open the database /nowhere/x.db"),
+        ("a..b:{own}", "sqlite:///meterbot.db", "http.bind: must be"),
+        ("127.0.0.1:{own}", "sqlite:///a\\u0000.db", "null"),
     ],
 )  # fmt: skip
 async def test_sighup_keeps_the_old_configuration_if_the_new_address_or_database_cannot_be_used(
@@ -59,6 +66,7 @@ async def test_sighup_keeps_the_old_configuration_if_the_new_address_or_database
                 bot.stderr, lambda line: "keeps running with the old one" in line or "stopping" in line
             )
         assert why in kept
+        assert not (tmp_path / "new.db").exists()
         assert (await process.readyz(own))[0] == 200
         # the same port at every address, and the same file under another name: only this bot holds them
         same = f"sqlite:///{tmp_path}/meterbot.db"
@@ -67,6 +75,98 @@ async def test_sighup_keeps_the_old_configuration_if_the_new_address_or_database
         await process.line(bot.stderr, lambda line: '"event": "started"' in line)
         ended = await process.stop(bot)
     assert ended.status == 0, ended.stderr
+
+
+SILENT = 'database_url = "postgresql://u@127.0.0.1:{silent},127.0.0.1:{silent}/d"\n'
+
+
+async def test_a_bot_that_tries_or_waits_for_a_silent_database_ends_at_once(tmp_path: Path) -> None:
+    file, port = tmp_path / "config.toml", free_port()
+    config = CONFIG.format(port=port, seat="ana")
+    async with silent_server() as (silent, connected):
+        file.write_text(config)
+        async with process.started("run", cwd=tmp_path) as bot:
+            await process.line(bot.stderr, lambda line: '"event": "started"' in line)
+            file.write_text(SILENT.format(silent=silent) + config)
+            bot.send_signal(signal.SIGHUP)
+            await connected()
+            ended = await process.stop(bot)
+        assert (ended.status, "Traceback" in ended.stderr) == (0, False), ended.stderr
+        async with process.started("run", cwd=tmp_path) as bot:
+            await connected()
+            ended = await process.stop(bot)
+        assert (ended.status, "stopped while starting" in ended.stderr) == (0, True), ended.stderr
+
+
+async def test_sighup_replaces_a_configuration_that_does_not_start(tmp_path: Path) -> None:
+    file, port = tmp_path / "config.toml", free_port()
+    config = CONFIG.format(port=port, seat="ana")
+    async with silent_server() as (silent, connected):
+        file.write_text(SILENT.format(silent=silent) + config)
+        async with process.started("run", cwd=tmp_path) as bot:
+            await connected()
+            file.write_text(config)
+            bot.send_signal(signal.SIGHUP)
+            await process.line(bot.stderr, lambda line: '"event": "started"' in line)
+            ended = await process.stop(bot)
+    assert ended.status == 0, ended.stderr
+
+
+async def test_a_configuration_that_comes_while_the_bot_stops_for_another_is_the_one_that_counts(
+    tmp_path: Path,
+) -> None:
+    file, port = tmp_path / "config.toml", free_port()
+
+    def reload(name: str) -> None:
+        text = f'database_url = "sqlite:///{name}.db"\n{CONFIG.format(port=port, seat=name)}'
+        file.write_text(text)
+        bot.send_signal(signal.SIGHUP)
+
+    file.write_text(CONFIG.format(port=port, seat="ana"))
+    async with process.started("run", cwd=tmp_path) as bot:
+        await process.line(bot.stderr, lambda line: '"event": "started"' in line)
+        with locked(tmp_path / "third.db"):
+            with locked(tmp_path / "meterbot.db"):  # which keeps the bot from stopping
+                reload("second")
+                await process.line(bot.stderr, lambda line: '"event": "stopping"' in line)
+                reload("third")
+                await process.line(
+                    bot.stderr, lambda line: "waiting for the database" in line and "third.db" in line
+                )
+            await process.line(bot.stderr, lambda line: '"event": "started"' in line)
+        await process.line(bot.stderr, lambda line: '"event": "reloading the configuration"' in line)
+        await process.line(bot.stderr, lambda line: '"event": "started"' in line)
+        ended = await process.stop(bot)
+    assert ended.status == 0, ended.stderr
+    listed = await process.meterbot("seat", "list", cwd=tmp_path)
+    assert "third" in listed.stdout
+
+
+@asynccontextmanager
+async def silent_server() -> AsyncIterator[tuple[int, Callable[[], Awaitable[None]]]]:
+    """A server that never answers: its port, and a function that waits for somebody to connect."""
+    connections: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+
+        async def connected() -> None:
+            async with asyncio.timeout(process.SECONDS):
+                connections.append((await asyncio.get_running_loop().sock_accept(server))[0])
+
+        try:
+            yield server.getsockname()[1], connected
+        finally:
+            for each in connections:
+                each.close()
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Nobody else can write to this SQLite file."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        yield
 
 
 async def test_a_bot_on_a_full_disk_is_not_ready_until_there_is_room_again(tmp_path: Path) -> None:

@@ -182,6 +182,7 @@ def _bind(text: str) -> Bind:
     host, _, port = text.rpartition(":")
     if int(port) > 65535:
         raise ValueError
+    host.encode("idna")  # as asyncio does, which raises a ValueError for a label without letters
     return Bind(host.strip("[]"), int(port))
 
 
