@@ -5,15 +5,17 @@ HYPOTHESIS_PROFILE=search looks for new ones, and tries eighty times as many.
 """
 
 import os
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 
 _STEADY = 25
 
-# A machine under load is not a failure: there is no deadline.
-settings.register_profile("steady", derandomize=True, deadline=None, max_examples=_STEADY)
-settings.register_profile("quick", derandomize=True, deadline=None, max_examples=_STEADY // 5)
-settings.register_profile("search", deadline=None, max_examples=80 * _STEADY)
+# A machine under load is not a failure: there is no deadline, and examples may be slow to make.
+_PATIENT: Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("steady", derandomize=True, max_examples=_STEADY, **_PATIENT)
+settings.register_profile("quick", derandomize=True, max_examples=_STEADY // 5, **_PATIENT)
+settings.register_profile("search", max_examples=80 * _STEADY, **_PATIENT)
 
 
 def load_profile() -> None:
@@ -24,5 +26,5 @@ def examples(number: int) -> settings:
     """So many in `make test`. All of them share the test's fixtures."""
     return settings(
         max_examples=max(1, number * settings().max_examples // _STEADY),
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
