@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from contextlib import suppress
-from io import TextIOWrapper
+from io import RawIOBase, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -56,6 +56,8 @@ def main() -> None:
     """Runs a command. An error that meterbot raises on purpose is one sentence, without a traceback."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without € still shows the rest
+        if isinstance(sys.stdout.buffer, RawIOBase):
+            sys.stdout = _with_buffer(sys.stdout)
     try:
         try:
             cli()
@@ -79,6 +81,12 @@ def main() -> None:
         print(f"meterbot: {secret.hide(str(error))}", file=sys.stderr)
         hopeless = isinstance(error, StartError) and not isinstance(error, UnavailableError)
         raise SystemExit(2 if hopeless else 1) from None
+
+
+def _with_buffer(raw: TextIOWrapper) -> TextIOWrapper:
+    """PYTHONUNBUFFERED leaves out the buffer, which keeps what could not be written: `_takes_no_output` needs it. Every
+    line is still written at once."""
+    return open(raw.fileno(), "w", buffering=1, encoding=raw.encoding, errors=raw.errors, closefd=False)
 
 
 def _takes_no_output() -> bool:

@@ -523,13 +523,14 @@ async def test_a_full_disk_is_a_sentence(tmp_path: Path, words: str) -> None:
     assert full.stderr.endswith("then try again\n")
 
 
-async def test_output_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
-    full = await shell("exec $PYTHON -m meterbot --version > /dev/full", tmp_path)
+@pytest.mark.parametrize("unbuffered", ["", "PYTHONUNBUFFERED=1 "])
+async def test_output_that_cannot_be_written_is_a_sentence(tmp_path: Path, unbuffered: str) -> None:
+    full = await shell(f"{unbuffered}exec $PYTHON -m meterbot --version > /dev/full", tmp_path)
     assert (full.status, full.stderr) == (
         1,
         "meterbot: cannot write the output: No space left on device. Free some space or redirect it elsewhere\n",
     )
-    closed = await shell("exec $PYTHON -m meterbot --version >&-", tmp_path)
+    closed = await shell(f"{unbuffered}exec $PYTHON -m meterbot --version >&-", tmp_path)
     assert (closed.status, closed.stderr) == (0, "")
 
 
