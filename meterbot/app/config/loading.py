@@ -18,6 +18,7 @@ from meterbot.app.config.problems import (
     ConfigError,
     NoConfigError,
     Problem,
+    known_keys,
     path_of,
     sentence,
     written,
@@ -175,7 +176,7 @@ def _document(found: ConfigText) -> dict[str, Any]:
         return tomli.loads(found.text, parse_float=Decimal)
     except tomli.TOMLDecodeError as error:
         # The error holds the whole document, so that neither it nor its context may be passed on.
-        (line, column), why = mistake(error)
+        (line, column), why = mistake(error, known_keys(Config))
         where = f"{found.label}:{line}:{column}"
         raise ConfigError(Problem(where, "", f"is not TOML: {secret.hide(why)}")) from None
     except RecursionError:

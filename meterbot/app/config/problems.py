@@ -121,6 +121,17 @@ def _keys(table: type[BaseModel]) -> list[str]:
     return [key for keys in forms for key in keys]
 
 
+def known_keys(model: type[BaseModel]) -> frozenset[str]:
+    """Every name that a configuration may have before a = or in brackets. A secret's own name is one, too, although
+    only its `_env` and `_file` are accepted."""
+    found = {*_keys(model), *model.model_fields}
+    for field in model.model_fields.values():
+        for inner in types_in(field.annotation):
+            if issubclass(inner, BaseModel):
+                found |= known_keys(inner)
+    return frozenset(found)
+
+
 def _tables_at(model: type[BaseModel], path: Path) -> Iterator[type[BaseModel]]:
     """The models of the table at a path: several for a union."""
     names = [part for part in path if isinstance(part, str)]

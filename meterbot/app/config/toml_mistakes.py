@@ -1,7 +1,7 @@
 """What is wrong in a text that is not TOML, in words that say what to do. tomli has found the mistake."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import tomli
@@ -27,6 +27,12 @@ class _Line(NamedTuple):
     """From that place on."""
     key: str
     header: str
+    known: Collection[str]
+
+    def named(self, name: str, otherwise: str) -> str:
+        """The key or header, unless it may be a secret that was pasted where a key belongs."""
+        parts = [part.strip(" \t\"'") for part in name.strip("[]").split(".")]
+        return name if all(part in self.known for part in parts) else otherwise
 
     def earlier(self, pattern: str, *, in_table: bool = False) -> int:
         """The number of the line above that matches; `in_table`: no header is between. 0 for none."""
@@ -38,8 +44,9 @@ class _Line(NamedTuple):
         return 0
 
 
-def mistake(error: tomli.TOMLDecodeError) -> Mistake:
-    """Where it is, and a sentence that repeats no value; tomli's own where there is no better one."""
+def mistake(error: tomli.TOMLDecodeError, known: Collection[str]) -> Mistake:
+    """Where it is, and a sentence that repeats no value and only `known` keys; tomli's own where there is no better
+    one."""
     lines = error.doc.split("\n")
     text = lines[error.lineno - 1]
     found = re.match(r"\s*(?:(?P<header>\[\[?[^\[\]#]*\]\]?)|(?P<key>[\w.-]+)\s*=)", text, re.ASCII)
@@ -47,7 +54,7 @@ def mistake(error: tomli.TOMLDecodeError) -> Mistake:
     before, rest = text[: error.colno - 1], text[error.colno - 1 :]
     near = re.search(r"([\w.-]+)\s*=\s*$", before, re.ASCII)
     alone = len(error.doc.splitlines()) == 1
-    line = _Line(lines[: error.lineno - 1], alone, near[1] if near else key, rest, key, header)
+    line = _Line(lines[: error.lineno - 1], alone, near[1] if near else key, rest, key, header, known)
     for start, said in _SENTENCES.items():
         if error.msg.startswith(start):
             begins = start in _AT_THE_BEGINNING and bool(key or header)
@@ -57,7 +64,8 @@ def mistake(error: tomli.TOMLDecodeError) -> Mistake:
 
 
 def _invalid_value(line: _Line) -> str:
-    of = f" of {line.nearest}" if line.nearest else ""
+    nearest = line.named(line.nearest, "")
+    of = f" of {nearest}" if nearest else ""
     if not line.rest.strip() or line.rest.startswith(("#", ",")):
         return f"the value{of} is missing"
     if line.rest.lower().startswith(("true", "false")):
@@ -71,24 +79,28 @@ def _table_twice(line: _Line) -> str:
     name = line.header.strip("[] \t")
     pattern = rf"\s*\[(\[?)\s*{re.escape(name)}\s*\]"
     if not (first := line.earlier(pattern)):
-        return f"{line.header or 'the table'} is already defined above: put all its keys in one place"
+        return (
+            f"{line.named(line.header, 'the table')} is already defined above: put all its keys in one place"
+        )
+    header, name = line.named(line.header, "this table"), line.named(name, "name")
     if line.before[first - 1].lstrip().startswith("[["):
-        return f"{line.header} must be [[{name}]], as on line {first}"
-    return f"{line.header} appears twice, first on line {first}: move all its keys under one [{name}]"
+        return f"{header} must be [[{name}]], as on line {first}"
+    return f"{header} appears twice, first on line {first}: move all its keys under one [{name}]"
 
 
 def _value_twice(line: _Line) -> str:
     if line.key and (first := line.earlier(rf"\s*{re.escape(line.key)}\s*=", in_table=True)):
-        return f"{line.key} is set twice, first on line {first}: delete one of them"
-    return f"{line.header or line.key or 'the key'} is already set above: delete one of them"
+        return f"{line.named(line.key, 'a key')} is set twice, first on line {first}: delete one of them"
+    name = line.named(line.header or line.key, "the key")
+    return f"{name} is already set above: delete one of them"
 
 
 def _goes_on(line: _Line) -> str:
     if re.match(r"\[|[\w.-]+\s*=", line.rest, re.ASCII):
         said = "a line break is missing here: every key and every [table] starts on its own line"
         return f"{said}. A variable keeps its line breaks with {_WITH_BREAKS}" if line.alone else said
-    if line.key:
-        return f'unexpected text after the value of {line.key}: put text values in quotes ("…"), and # before a comment'
+    if key := line.named(line.key, "a key" if line.key else ""):
+        return f'unexpected text after the value of {key}: put text values in quotes ("…"), and # before a comment'
     return "unexpected text here: only a comment after # may follow"
 
 

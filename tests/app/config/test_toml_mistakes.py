@@ -3,12 +3,16 @@
 import pytest
 import tomli
 
+from meterbot.app.config import Config
+from meterbot.app.config.problems import known_keys
 from meterbot.app.config.toml_mistakes import mistake
 
 QUOTES = 'in quotes ("…"); only numbers, dates, true and false go without'
 BREAK = "a line break is missing here: every key and every [table] starts on its own line"
 VARIABLE = 'A variable keeps its line breaks with METERBOT_CONFIG_TOML="$(cat config.toml)"'
 OPEN = "the closing quote is missing"
+
+KNOWN = {*"abctx", "timezone", "slack", "mute", "enabled", "seats", "poll_interval", "http", "token", "owner"}
 
 
 @pytest.mark.parametrize(
@@ -68,11 +72,41 @@ OPEN = "the closing quote is missing"
 def test_a_mistake_is_named_with_what_to_do(text: str, position: tuple[int, int], said: str) -> None:
     with pytest.raises(tomli.TOMLDecodeError) as raised:
         tomli.loads(text)
-    assert mistake(raised.value) == (position, said)
+    assert mistake(raised.value, KNOWN) == (position, said)
 
 
 def test_no_value_is_repeated() -> None:
     for text in ("token = hunter2", "token = 'hunter2", 'token = 1\ntoken = "hunter2"', "token = 1 hunter2"):
         with pytest.raises(tomli.TOMLDecodeError) as raised:
             tomli.loads(text)
-        assert "hunter2" not in mistake(raised.value).sentence
+        assert "hunter2" not in mistake(raised.value, KNOWN).sentence
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}=",
+        "{}==",
+        "a = [\n{}=\n",
+        "x = 1\n{}= = 1",
+        "{0} = 1\n{0} = 2",
+        "{} = 1 x",
+        "a = {{ {} = }}",
+        "[{0}]\n[{0}]",
+        "[[{0}]]\n[{0}]",
+        "{0} = 1\n[{0}]",
+        '[a."{0}"]\n[a."{0}"]',
+        "{0}.b = 1\n[{0}.b]",
+    ],
+)
+def test_no_pasted_secret_is_repeated_for_a_key(text: str) -> None:
+    secret = "UdMJyPfrM0wK9-planted_CwA"
+    with pytest.raises(tomli.TOMLDecodeError) as raised:
+        tomli.loads(text.format(secret))
+    assert "planted" not in mistake(raised.value, KNOWN).sentence
+
+
+def test_a_key_of_the_configuration_is_known_at_any_level() -> None:
+    keys = known_keys(Config)
+    assert keys >= {"timezone", "seats", "source", "slack", "bot_token", "bot_token_file", "mute", "start"}
+    assert "poll" not in keys
