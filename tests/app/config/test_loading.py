@@ -365,7 +365,7 @@ def test_machines_reach_a_bot_on_their_own_machine_over_http(host: str) -> None:
         ),
         ('"odd key" = 1\n' + ANA, '1:1 "odd key": is not a known key'),
         ("timezone = \n", "1:12: is not TOML: the value of timezone is missing"),
-        ("a = 1\na = 2\n", "2:1: is not TOML: a is set twice, first on line 1: delete one of them"),
+        ("console = 1\nconsole = 2\n", "2:1: is not TOML: console is set twice, first on line 1: delete one of them"),
         ("a = " + "[" * 500 + "]" * 500, "is nested too deeply"),
     ],
 )  # fmt: skip
