@@ -59,6 +59,9 @@ class _Server:
             while (config := self._next) is not None:
                 try:
                     await self._begin(config, clock, tick_seconds)
+                except asyncio.CancelledError:
+                    if self._next is None:
+                        log.info("stopped while starting")
                 except StartError as error:
                     await self._trial_ended()
                     if self._next is None:
@@ -74,15 +77,11 @@ class _Server:
         return self._run
 
     async def _run_once(self, clock: Clock, tick_seconds: float) -> None:
-        try:
-            with database_explained(self._current.database_url.get_secret_value()):
-                async with assembled(self._current, clock, on_quit=self._end) as bot:
-                    self._starting = False
-                    spare_garbage()
-                    await bot.run(self._stop, tick_seconds)
-        except asyncio.CancelledError:
-            if self._next is None:
-                log.info("stopped while starting")
+        with database_explained(self._current.database_url.get_secret_value()):
+            async with assembled(self._current, clock, on_quit=self._end) as bot:
+                self._starting = False
+                spare_garbage()
+                await bot.run(self._stop, tick_seconds)
 
     def _end(self) -> None:
         self._ended, self._next = True, None

@@ -47,7 +47,8 @@ async def open_store(url: str, *, as_worker: bool = False) -> Store:
 
 
 async def _open(url: URL, *, as_worker: bool) -> tuple[Engine, TextIOWrapper | None]:
-    hold = await _aside(lambda: lock_file.hold(url)) if as_worker else None
+    # Not on a thread: a caller that is cancelled would leave the lock behind. It waits for nobody.
+    hold = lock_file.hold(url) if as_worker else None
     engine = make_engine(url)
     try:
         await _upgrade(engine, url)
