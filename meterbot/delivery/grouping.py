@@ -1,12 +1,12 @@
 """Which delivery leaves a channel's queue next, alone or grouped with others, and which has become needless.
 
-A burst becomes one message. After an outage, quiet hours or a snooze, alerts that still hold are sent first; those that
-no longer hold are summarised in one message, which says why they come late. No fact is dropped: a message names each of
-them, and the next message those that found no room.
+A burst becomes one message. Alerts that still hold are sent first; those that no longer hold after an outage are
+summarised in one message. No fact is dropped: a message names each of them, and the next message those that found no
+room.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from meterbot.core.deliveries import (
     MOST_NAMED,
@@ -18,22 +18,14 @@ from meterbot.core.deliveries import (
     DestinationTrouble,
     Purpose,
     WaitingDelivery,
-    lasts,
 )
 from meterbot.core.models import EventKind
-from meterbot.core.text import span
+from meterbot.delivery.after_outage import delay, is_late, is_over
 
 MOST_TOGETHER = 12
 """This many fit into one message on every platform, one line each."""
 AT_ONCE = "at once"
 """The heading where the events have only their time in common."""
-LATE = timedelta(minutes=15)
-"""An alert that waited longer may no longer hold."""
-_LATE_RENEWAL = timedelta(hours=6)
-"""A renewal stays true for the whole day."""
-_WHILE = "while "
-_REASONS = 2
-_CHATS = {"slack": "Slack", "discord": "Discord"}
 
 
 def grouping(group_threshold: int, chat: str) -> Choose:
@@ -44,9 +36,9 @@ def grouping(group_threshold: int, chat: str) -> Choose:
     ) -> Choice:
         together = [each for each in waiting if each.groupable and each.purpose is Purpose.ALERT]
         posts = [each for each in together if each.kind is DeliveryKind.POST]
-        holding = [each for each in posts if not _is_over(each, now)]
-        over = [each for each in posts if _is_over(each, now)]
-        lines = [each for each in together if each.kind is DeliveryKind.REPLY and _is_late(each, now)]
+        holding = [each for each in posts if not is_over(each, now)]
+        over = [each for each in posts if is_over(each, now)]
+        lines = [each for each in together if each.kind is DeliveryKind.REPLY and is_late(each, now)]
         if len(lines) >= group_threshold:
             over += lines
         first = next((each for each in waiting if each not in over), None)
@@ -76,45 +68,14 @@ def _burst(
 def _together(
     members: Sequence[WaitingDelivery], chat: str, trouble: DestinationTrouble | None, now: datetime
 ) -> Choice:
-    late = [each for each in members if _is_late(each, now)]
-    return Choice(tuple(each.id for each in members), _delay(late, chat, trouble, now) if late else AT_ONCE)
-
-
-def _is_over(each: WaitingDelivery, now: datetime) -> bool:
-    """Whether it has waited long and no longer holds."""
-    return _is_late(each, now) and (each.ended or not lasts(each.event, now))
-
-
-def _is_late(each: WaitingDelivery, now: datetime) -> bool:
-    return now - each.created_at >= (_LATE_RENEWAL if each.event.kind is EventKind.RENEWAL_NEAR else LATE)
+    late = [each for each in members if is_late(each, now)]
+    return Choice(tuple(each.id for each in members), delay(late, chat, trouble, now) if late else AT_ONCE)
 
 
 def _comes_before(over: WaitingDelivery, news: WaitingDelivery) -> bool:
     """Alerts that still hold go first, but the events of one seat stay in order."""
     same = over.event.seat == news.event.seat and over.priority <= news.priority
     return same and over.created_at < news.created_at
-
-
-def while_out(chat: str, trouble: DestinationTrouble, now: datetime) -> str:
-    """`while Slack was unreachable, 3 h`"""
-    verb = "refused messages" if trouble.refused else "was unreachable"
-    return f"{_WHILE}{_CHATS.get(chat, chat)} {verb}, {span(now - trouble.since)}"
-
-
-def _delay(
-    late: Sequence[WaitingDelivery], chat: str, trouble: DestinationTrouble | None, now: datetime
-) -> str:
-    """`While Slack was unreachable, 3 h`, `Held back (quiet hours)`, `Delayed by 3 h`"""
-    reasons = sorted({each.held for each in late if each.held is not None})
-    if not reasons and trouble is not None:
-        reasons = [while_out(chat, trouble, now)]
-    if not reasons:
-        return f"Delayed by {span(now - min(each.created_at for each in late))}"
-    if len(reasons) == 1 and reasons[0].startswith(_WHILE):
-        return reasons[0].replace(_WHILE, _WHILE.capitalize(), 1)
-    more = f" and {len(reasons) - _REASONS} more reasons" if len(reasons) > _REASONS + 1 else ""
-    # A reason can have a comma of its own: "while Slack was unreachable, 3h".
-    return f"Held back ({'; '.join(reasons[:_REASONS] if more else reasons)}{more})"
 
 
 def needless(delivery: Delivery) -> str | None:

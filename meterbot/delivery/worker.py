@@ -28,7 +28,8 @@ from meterbot.core.deliveries import (
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.log import LoggedState, get_logger
 from meterbot.core.messages import Message, Posted
-from meterbot.delivery.grouping import grouping, needless, while_out
+from meterbot.delivery.after_outage import while_out
+from meterbot.delivery.grouping import grouping, needless
 from meterbot.store import Store, deliveries, delivery_claims, delivery_outcomes
 from meterbot.store.delivery_claims import Claim
 from meterbot.store.failed_deliveries import UNREADABLE

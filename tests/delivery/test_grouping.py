@@ -18,7 +18,8 @@ from meterbot.core.deliveries import (
     WaitingDelivery,
 )
 from meterbot.core.models import EventKind
-from meterbot.delivery.grouping import AT_ONCE, LATE, MOST_TOGETHER, grouping
+from meterbot.delivery.after_outage import LATE
+from meterbot.delivery.grouping import AT_ONCE, MOST_TOGETHER, grouping
 from tests.delivery.alerts.events import event
 from tests.teams import NOW
 
