@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import os
+import socket
 from collections.abc import Iterable
 
 from meterbot.core.errors import StartError, UnavailableError
@@ -15,9 +17,17 @@ async def try_to_listen(host: str, port: int) -> None:
     server.close()
 
 
+def why_not(error: OSError) -> str:
+    """In the system's words: asyncio replaces them by its own, unless a name was not found, and from Python 3.13 on
+    says nothing of an address that is not this machine's."""
+    if isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno or errno.EADDRNOTAVAIL)
+
+
 def cannot_listen(addresses: Iterable[object], error: OSError) -> StartError:
     where = " and ".join(map(str, addresses))
-    said = f"cannot listen on {where}: {error.strerror or error}. Next: "
+    said = f"cannot listen on {where}: {why_not(error)}. Next: "
     if error.errno == errno.EADDRINUSE:
         return UnavailableError(f"{said}stop the program that uses it, or change bind in [http] (or PORT)")
     return StartError(f"{said}change bind or port in [http], or PORT")

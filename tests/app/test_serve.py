@@ -40,7 +40,7 @@ async def test_sighup_reloads_the_configuration_and_keeps_the_old_one_for_a_wron
     [
         ("127.0.0.1:{taken}", "sqlite:///meterbot.db", "cannot listen on 127.0.0.1:"),
         ("127.0.0.1:{taken}", "sqlite:///new.db", "cannot listen on 127.0.0.1:"),
-        ("203.0.113.1:{own}", "sqlite:///meterbot.db", "cannot listen on 203.0.113.1:"),
+        ("203.0.113.1:{own}", "sqlite:///meterbot.db", "Cannot assign requested address"),
         ("127.0.0.1:{own}", "postgresql://u:x@127.0.0.1:{free}/x", "cannot open the database postgresql://127.0.0.1/x"),
         ("127.0.0.1:{own}", "sqlite:////nowhere/x.db", "cannot open the database /nowhere/x.db"),
         ("a..b:{own}", "sqlite:///meterbot.db", "http.bind: must be"),

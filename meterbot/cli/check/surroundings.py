@@ -4,7 +4,6 @@ import asyncio
 import errno
 import os
 import shutil
-import socket
 import sqlite3
 import stat
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from meterbot.app.config import Config
-from meterbot.app.listening import try_to_listen
+from meterbot.app.listening import try_to_listen, why_not
 from meterbot.core.errors import StartError
 from meterbot.core.findings import Check, Status
 from meterbot.core.hosts import is_loopback, proxy_for, without_password
@@ -135,17 +134,10 @@ def listener(config: Config) -> Iterator[Check]:
                 )
                 yield Check("listener", Status.WARN, sentence, remedy)
             else:
-                sentence = f"meterbot cannot listen at {address}: {_why(error)}"
+                sentence = f"meterbot cannot listen at {address}: {why_not(error)}"
                 yield Check("listener", Status.FAIL, sentence, "change [http] bind or PORT")
         else:
             yield Check("listener", Status.OK, f"{address} is free")
-
-
-def _why(error: OSError) -> str:
-    """In the system's words: asyncio has replaced them by its own, unless a name was not found."""
-    if error.errno is None or isinstance(error, socket.gaierror):
-        return error.strerror or str(error)
-    return os.strerror(error.errno)
 
 
 def sqlite_trouble(path: Path) -> tuple[str, str] | None:
