@@ -24,7 +24,7 @@ from meterbot.store import Store
 from meterbot.store.database import open_store, upgrade
 from tests import postgres, properties
 from tests.missing import missing
-from tests.shared_store import SharedPostgres, SharedSqlite
+from tests.shared_store import Shared, SharedPostgres, SharedSqlite
 from tests.tripwire import sitecustomize as tripwire
 
 T = TypeVar("T")
@@ -157,10 +157,8 @@ async def store(database_url: str, request: pytest.FixtureRequest) -> AsyncItera
         yield lent
 
 
-def _shared(request: pytest.FixtureRequest, kind: str) -> SharedSqlite | SharedPostgres:
-    shared: SharedSqlite | SharedPostgres = request.getfixturevalue(
-        "sqlite_shared" if kind == "sqlite" else "postgres_shared"
-    )
+def _shared(request: pytest.FixtureRequest, kind: str) -> Shared:
+    shared: Shared = request.getfixturevalue("sqlite_shared" if kind == "sqlite" else "postgres_shared")
     return shared
 
 

@@ -3,6 +3,7 @@ them again for each takes longer than most tests."""
 
 import asyncio
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,12 +27,10 @@ _END_OTHERS = text(
 )
 
 
-class SharedSqlite:
-    def __init__(self, template: Path, path: Path) -> None:
-        self.url = f"sqlite:///{path}"
-        self._template, self._path = template, path
-        self._engine = make_engine(parse_url(self.url))
-        self._start()
+class Shared(ABC):
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = make_engine(parse_url(url))
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[Store]:
@@ -42,6 +41,19 @@ class SharedSqlite:
         finally:
             await store.close()
             await asyncio.to_thread(self._empty)
+
+    @abstractmethod
+    def _empty(self) -> None: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class SharedSqlite(Shared):
+    def __init__(self, template: Path, path: Path) -> None:
+        super().__init__(f"sqlite:///{path}")
+        self._template, self._path = template, path
+        self._start()
 
     def _empty(self) -> None:
         """Deletes every row. Where tables have changed, or the test left a lock behind, it begins with another file."""
@@ -71,24 +83,13 @@ def _schema_version(connection: Connection) -> Any:
     return connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
 
 
-class SharedPostgres:
+class SharedPostgres(Shared):
     def __init__(self, url: str) -> None:
         """The database is empty."""
-        self.url = url
-        self._engine = make_engine(parse_url(url))
+        super().__init__(url)
         self._ours: list[int] = []
         event.listen(self._engine, "connect", lambda made, _: self._ours.append(made.info.backend_pid))
         self._make()
-
-    @asynccontextmanager
-    async def lend(self) -> AsyncIterator[Store]:
-        """For one test, which may close it; empty again at the end."""
-        store = _lent(self._engine)
-        try:
-            yield store
-        finally:
-            await store.close()
-            await asyncio.to_thread(self._empty)
 
     def _empty(self) -> None:
         """Deletes every row, and ends the connections that the test made or left in the middle of something. Makes the

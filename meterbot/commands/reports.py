@@ -1,11 +1,10 @@
 """Makes the team's report from what the store knows of each seat."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
-from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -178,18 +177,19 @@ def _trouble(
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """When the report is made. `today` is in the zone of configured renewal days, `month` begins in UTC. `details_of`
-    makes the details of a row at this moment."""
+    """When the report is made. `today` is in the zone of configured renewal days, `month` begins in UTC."""
 
     now: datetime
     today: date
     month: datetime
-    details_of: Callable[[SeatRow], RowDetails]
+
+    def details_of(self, row: SeatRow) -> RowDetails:
+        assert row.reading is not None  # noqa: S101 - a row of stored facts has one
+        return _whole_row(row.seat, row.reading, {}, row.health, self).details
 
 
 def _moment(now: datetime, tz: tzinfo) -> _Moment:
-    today, month = now.astimezone(tz).date(), month_start(calendar_month(now))
-    return _Moment(now, today, month, partial(_details_of, now, tz))
+    return _Moment(now, now.astimezone(tz).date(), month_start(calendar_month(now)))
 
 
 def _row(
@@ -201,11 +201,6 @@ def _row(
     return SeatRow(
         seat, health, facts, at.details_of, one.counter, facts.extra_usage_at, counted=True, reading=one
     )
-
-
-def _details_of(now: datetime, tz: tzinfo, row: SeatRow) -> RowDetails:
-    assert row.reading is not None  # noqa: S101 - a row of stored facts has one
-    return _whole_row(row.seat, row.reading, {}, row.health, _moment(now, tz)).details
 
 
 def _still_hold(facts: SeatFacts, seat: Seat, at: _Moment) -> bool:

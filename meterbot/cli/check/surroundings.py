@@ -86,6 +86,7 @@ def _disk_trouble(path: Path) -> tuple[str, str] | None:
 
 
 def database_unread(check: str, error: StartError, environ: Mapping[str, str]) -> Check:
+    """The check of this name where the database could not be read. The remedy names the setting that is in use."""
     named = "DATABASE_URL" if environ.get("DATABASE_URL") else "database_url"
     remedy = error.remedy.replace(URL_NAMES, named) or f"correct {named}, or start the database"
     return Check(check, Status.FAIL, error.sentence, remedy[0].lower() + remedy[1:])

@@ -118,9 +118,8 @@ def _mistake(question: str, answer: str, kind: TypeAdapter[Any]) -> str:
         kind.validate_python(answer)
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
-        return (
-            f"{question}: {detail['ctx']['error']}"  # every kind that is asked for has sentences of its own
-        )
+        # Every kind that is asked for has sentences of its own.
+        return f"{question}: {detail['ctx']['error']}"
     return ""
 
 
